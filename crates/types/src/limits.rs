@@ -1,0 +1,57 @@
+//! Every bound of the product, in one place, with the reason that ties it to the others.
+//!
+//! Nothing in Onrush grows without one of these (INV-9). What reaches its limit answers
+//! `overloaded` or `invalid_request`; nothing live is dropped to make room.
+
+/// Characters in a campaign, SKU, node or channel name.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Units in one reservation. Fits the twelve bits the reservation word keeps for it.
+pub const QUANTITY_MAX: u32 = 1_000;
+
+/// Campaigns in one engine over the life of its data folder.
+pub const CAMPAIGNS_MAX: usize = 1_024;
+
+/// SKUs in one campaign.
+pub const SKUS_PER_CAMPAIGN_MAX: usize = 100_000;
+
+/// SKUs in one engine, over all campaigns.
+pub const SKUS_MAX: usize = 1 << 20;
+
+/// Units that may ever be supplied to one SKU. A slot keeps free and held in 31 bits each.
+pub const SUPPLY_MAX: u32 = (1 << 31) - 1;
+
+/// Reservations one engine remembers, over all campaigns that are not settled.
+pub const RESERVATIONS_MAX: usize = 1 << 28;
+
+/// Reservations that one buyer may make in one campaign, whatever became of them.
+pub const RESERVATIONS_PER_BUYER_MAX: usize = 16;
+
+/// Payment lines on one reservation.
+pub const PAYMENTS_PER_RESERVATION_MAX: usize = 8;
+
+/// Waves (planned supplies) of one campaign.
+pub const WAVES_MAX: usize = 64;
+
+/// Bytes of an idempotency key.
+pub const KEY_BYTES_MAX: usize = 64;
+
+/// Bytes of a buyer's identity, before it becomes a digest.
+pub const BUYER_BYTES_MAX: usize = 256;
+
+/// Bytes of a reason, an operator's name, a payment method or reference.
+pub const TEXT_BYTES_MAX: usize = 200;
+
+/// Bytes of the details journaled with a reservation (destination, delivery, attribution).
+pub const DETAILS_BYTES_MAX: usize = 1_024;
+
+/// Shortest and longest hold.
+pub const HOLD_MS_MIN: u64 = 1_000;
+/// Longest hold: a week, for shops that take bank transfers.
+pub const HOLD_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
+
+const _: () = assert!(QUANTITY_MAX < 1 << 12, "the reservation word keeps quantity in 12 bits");
+const _: () = assert!(SKUS_PER_CAMPAIGN_MAX <= SKUS_MAX, "one campaign fits the engine");
+const _: () = assert!(SKUS_MAX <= 1 << 24, "the reservation word keeps the SKU in 24 bits");
+const _: () = assert!(CAMPAIGNS_MAX <= u16::MAX as usize, "campaign ids are 16 bits");
+const _: () = assert!(RESERVATIONS_MAX < u32::MAX as usize, "u32::MAX stands for none in a chain");
