@@ -1,0 +1,241 @@
+//! Building a batch in memory: records into frames, frames into runs, runs into segments.
+//!
+//! Everything is decided while records come in, exactly: which segment a frame goes to and where. So
+//! a record that was taken always has its place, and a full disk is known before, not after.
+
+use crate::batch::{Batch, Run};
+use crate::chain::Chain;
+use crate::frame::{FrameHeader, seal};
+use crate::layout::{
+    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, JournalId, RECORD_HEADER_BYTES, SECTOR_BYTES,
+    SEGMENT_HEADER_BYTES, sectors_up,
+};
+use crate::segment::{Segment, SegmentHeader};
+use onrush_types::Lsn;
+use std::collections::VecDeque;
+
+/// The writing end of a journal, without the disk.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    pub(crate) id: JournalId,
+    pub(crate) epoch: u64,
+    /// After the last sealed frame.
+    pub(crate) chain: Chain,
+    /// Of the next record.
+    pub(crate) next: Lsn,
+    pub(crate) current: Segment,
+    /// Where in the current segment the next frame goes.
+    tail: u64,
+    /// Zeroed segments, next first.
+    pub(crate) ready: VecDeque<Segment>,
+    buffer: Vec<u8>,
+    runs: Vec<Run>,
+    /// Where the current run starts in the segment, and the last LSN before it.
+    run_offset: u64,
+    run_synced: Lsn,
+    open: Option<OpenFrame>,
+    /// Empty buffers of earlier batches, so that a steady load allocates nothing.
+    spare: Option<(Vec<u8>, Vec<Run>)>,
+}
+
+/// A frame that still takes records.
+#[derive(Debug)]
+struct OpenFrame {
+    /// Where in the buffer it starts.
+    start: usize,
+    /// Where in the buffer it must end.
+    limit: usize,
+    first_lsn: Lsn,
+    records: u32,
+}
+
+impl Builder {
+    /// Continue a journal at `tail` of the segment `current`.
+    pub(crate) fn new(
+        id: JournalId,
+        epoch: u64,
+        chain: Chain,
+        last: Lsn,
+        current: Segment,
+        tail: u64,
+        ready: VecDeque<Segment>,
+    ) -> Builder {
+        let mut builder = Builder {
+            id,
+            epoch,
+            chain,
+            next: last.next(),
+            current,
+            tail,
+            ready,
+            buffer: Vec::new(),
+            runs: Vec::new(),
+            run_offset: tail,
+            run_synced: last,
+            open: None,
+            spare: None,
+        };
+        if tail == 0 {
+            builder.begin_segment();
+        }
+        builder
+    }
+
+    /// Add a record, or say that there is no room.
+    #[inline]
+    pub(crate) fn append(&mut self, payload: &[u8]) -> Option<Lsn> {
+        let needs = RECORD_HEADER_BYTES + payload.len();
+        let fits = self.open.as_ref().is_some_and(|open| self.buffer.len() + needs <= open.limit);
+        if !fits && !self.open_frame(needs) {
+            return None;
+        }
+        let open = self.open.as_mut()?;
+        self.buffer.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        self.buffer.extend_from_slice(payload);
+        open.records += 1;
+        let lsn = self.next;
+        self.next = lsn.next();
+        Some(lsn)
+    }
+
+    /// Add a frame without records, if there is room.
+    pub(crate) fn append_mark(&mut self) -> bool {
+        self.open_frame(0)
+    }
+
+    /// Tell whether records of `bytes` in all fit, their lengths counted, with `reserve` ready
+    /// segments left untouched. Never wrong when it says yes.
+    pub(crate) fn fits(&self, bytes: u64, reserve: usize) -> bool {
+        let open_rest = self.open.as_ref().map_or(0, |open| open.limit - self.buffer.len()) as u64;
+        let current = self.current.bytes - self.tail_with_open();
+        bytes <= open_rest
+            || capacity(current) >= bytes
+            || self
+                .ready
+                .front()
+                .filter(|_| self.ready.len() > reserve)
+                .is_some_and(|next| capacity(next.bytes - SEGMENT_HEADER_BYTES as u64) >= bytes)
+    }
+
+    /// Return how many bytes wait to be taken.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Seal what is open and take it all.
+    pub(crate) fn take(&mut self) -> Option<Batch> {
+        self.seal_open();
+        if self.buffer.is_empty() {
+            return None;
+        }
+        self.close_run();
+        let (spare_buffer, spare_runs) = self.spare.take().unwrap_or_default();
+        let buffer = std::mem::replace(&mut self.buffer, spare_buffer);
+        let runs = std::mem::replace(&mut self.runs, spare_runs);
+        self.begin_run(self.tail);
+        Some(Batch { buffer, runs, last_lsn: Lsn(self.next.0 - 1), outcome: None })
+    }
+
+    /// Take back the memory of a batch that was written.
+    pub(crate) fn recycle(&mut self, mut batch: Batch) {
+        batch.buffer.clear();
+        batch.runs.clear();
+        self.spare = Some((batch.buffer, batch.runs));
+    }
+
+    /// Where the tail is once the open frame is sealed.
+    fn tail_with_open(&self) -> u64 {
+        let open = self.open.as_ref().map_or(0, |open| sectors_up(self.buffer.len() - open.start));
+        self.tail + open as u64
+    }
+
+    /// Open a frame with room for `needs` bytes, in the next segment if this one is full.
+    #[cold]
+    fn open_frame(&mut self, needs: usize) -> bool {
+        let whole = sectors_up(FRAME_HEADER_BYTES + needs) as u64;
+        let here = self.tail_with_open() + whole <= self.current.bytes;
+        if !here {
+            let next_bytes = self.ready.front().map_or(0, |next| next.bytes);
+            if SEGMENT_HEADER_BYTES as u64 + whole > next_bytes {
+                return false;
+            }
+        }
+        self.seal_open();
+        if !here {
+            self.close_run();
+            if let Some(next) = self.ready.pop_front() {
+                assert_eq!(next.number, self.current.number + 1, "segments are used in order");
+                self.current = next;
+                self.begin_segment();
+            }
+        }
+        let start = self.buffer.len();
+        let room = (self.current.bytes - self.tail).min(FRAME_BYTES_MAX as u64) as usize;
+        self.buffer.resize(start + FRAME_HEADER_BYTES, 0);
+        self.open =
+            Some(OpenFrame { start, limit: start + room, first_lsn: self.next, records: 0 });
+        true
+    }
+
+    /// Give the open frame its header, checksum, padding and link.
+    fn seal_open(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let header = FrameHeader {
+            journal: self.id,
+            segment: self.current.number,
+            offset: self.tail as u32,
+            run_offset: self.run_offset as u32,
+            epoch: self.epoch,
+            first_lsn: open.first_lsn,
+            synced_lsn: self.run_synced,
+            chain_before: self.chain.short(),
+        };
+        let frame = &mut self.buffer[open.start..];
+        seal(frame, &header, open.records);
+        self.chain = self.chain.then(frame);
+        self.buffer.resize(open.start + sectors_up(self.buffer.len() - open.start), 0);
+        self.tail += (self.buffer.len() - open.start) as u64;
+        assert!(self.tail <= self.current.bytes, "a frame ends within its segment");
+    }
+
+    /// Write the header of the current segment as the start of a new run.
+    fn begin_segment(&mut self) {
+        let header = SegmentHeader {
+            journal: self.id,
+            number: self.current.number,
+            epoch: self.epoch,
+            first_lsn: self.next,
+            bytes: self.current.bytes,
+            chain: self.chain,
+        };
+        self.begin_run(0);
+        self.buffer.extend_from_slice(&header.encode());
+        self.tail = SEGMENT_HEADER_BYTES as u64;
+    }
+
+    fn begin_run(&mut self, offset: u64) {
+        self.run_offset = offset;
+        self.run_synced = Lsn(self.next.0 - 1);
+    }
+
+    fn close_run(&mut self) {
+        let start = self.runs.last().map_or(0, |run| run.end);
+        let end = self.buffer.len();
+        if end > start {
+            let file = self.current.file.clone();
+            self.runs.push(Run { file, offset: self.run_offset, start, end });
+        }
+    }
+}
+
+/// Bytes of records that surely fit into `room` bytes of a segment, however they fall into frames:
+/// each frame but the last may leave one largest record's worth unused, and a frame that is already
+/// open may round up to one more sector.
+fn capacity(room: u64) -> u64 {
+    let frame = FRAME_BYTES_MAX as u64;
+    let (full, rest) = (room / frame, room % frame);
+    let wasted =
+        (FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + crate::layout::RECORD_BYTES_MAX) as u64;
+    let last = rest.saturating_sub((SECTOR_BYTES + FRAME_HEADER_BYTES) as u64);
+    if full == 0 { last } else { full * (frame - wasted) + last.saturating_sub(wasted) }
+}

@@ -1,0 +1,121 @@
+//! The judgement of recovery: torn tail, or damage to what was synced?
+//!
+//! A frame or header found beyond the place where reading ended was written by this journal, and
+//! states what was synced by then. Sectors of one run may reach the disk in any order, so a later
+//! frame of the *same* run proves nothing; one of a later run proves that the damaged run was synced.
+
+use super::{Leftover, Place};
+use crate::error::{Damage, JournalError};
+use crate::layout::{JournalId, SECTOR_BYTES};
+use crate::segment::{Segment, SegmentHeader};
+use crate::storage::StorageError;
+use crate::window::Window;
+use onrush_types::Lsn;
+
+/// Where reading ended, and what should have been there.
+pub(crate) struct Expected {
+    pub(crate) id: JournalId,
+    pub(crate) place: Place,
+    pub(crate) next: Lsn,
+    pub(crate) fault: &'static str,
+}
+
+/// Bytes compared with zero at once.
+const STRIDE_BYTES: usize = 64 * 1024;
+static ZEROS: [u8; STRIDE_BYTES] = [0; STRIDE_BYTES];
+
+/// Look at everything from the end of reading on: return what is not zero there, to be cut.
+///
+/// # Errors
+/// [`JournalError::Damaged`] if anything there proves that the place was synced.
+pub(crate) fn scan(
+    segments: &[Segment],
+    expected: &Expected,
+    window: &mut Window,
+) -> Result<Vec<Leftover>, JournalError> {
+    let mut leftovers = Vec::new();
+    let mut place = expected.place;
+    while let Some(segment) = segments.get(place.index) {
+        if place.offset >= segment.bytes {
+            place = Place { index: place.index + 1, offset: 0 };
+            continue;
+        }
+        let stretch = window.view(segment, place.offset, STRIDE_BYTES)?;
+        if stretch == &ZEROS[..stretch.len()] {
+            place.offset += stretch.len().max(1) as u64;
+            continue;
+        }
+        let sector = window.view(segment, place.offset, SECTOR_BYTES)?;
+        if sector != &ZEROS[..sector.len()] {
+            let proof = proof(segment, place, expected, window)?;
+            if let Some(proof) = proof {
+                return Err(damaged(segments, expected, proof));
+            }
+            add(&mut leftovers, place);
+        }
+        place.offset += SECTOR_BYTES as u64;
+    }
+    Ok(leftovers)
+}
+
+/// Say what the sector at `place` proves about the place where reading ended, if anything.
+fn proof(
+    segment: &Segment,
+    place: Place,
+    expected: &Expected,
+    window: &mut Window,
+) -> Result<Option<String>, StorageError> {
+    let Expected { id, place: end, next, .. } = expected;
+    let at = || format!("at byte {} of {}", place.offset, segment.name());
+    if place.offset == 0
+        && let Ok(header) = SegmentHeader::decode(window.view(segment, 0, SECTOR_BYTES)?)
+        && header.journal == *id
+    {
+        return Ok(Some(format!("the header {} was written after that was synced", at())));
+    }
+    let Ok(frame) = window.frame(segment, place.offset)? else { return Ok(None) };
+    let header = frame.header();
+    if header.journal != *id {
+        return Ok(None);
+    }
+    if !frame.belongs(*id, segment.number, place.offset) {
+        let (offset, number) = (header.offset, header.segment);
+        return Ok(Some(format!(
+            "the frame {} was written for byte {offset} of segment {number}: the disk wrote in the \
+             wrong place",
+            at()
+        )));
+    }
+    let run = Place { index: place.index, offset: u64::from(header.run_offset) };
+    if header.synced_lsn >= *next || run > *end {
+        let synced = header.synced_lsn;
+        return Ok(Some(format!(
+            "the frame {} was written after that was synced (it states LSN {synced})",
+            at()
+        )));
+    }
+    Ok(None)
+}
+
+fn damaged(segments: &[Segment], expected: &Expected, proof: String) -> JournalError {
+    JournalError::Damaged(Damage {
+        file: segments[expected.place.index].name(),
+        offset: expected.place.offset,
+        lsn: expected.next,
+        what: expected.fault.to_owned(),
+        proof,
+    })
+}
+
+/// Add a sector, joining it to the stretch before it.
+fn add(leftovers: &mut Vec<Leftover>, place: Place) {
+    let sector = SECTOR_BYTES as u64;
+    match leftovers.last_mut() {
+        Some(Leftover { start, bytes })
+            if start.index == place.index && start.offset + *bytes == place.offset =>
+        {
+            *bytes += sector;
+        }
+        _ => leftovers.push(Leftover { start: place, bytes: sector }),
+    }
+}
