@@ -69,6 +69,31 @@ pub struct Wave {
     pub units: u32,
 }
 
+impl Terms {
+    /// Terms of a sale that is open from now until an operator closes it: one unit a buyer, holds of
+    /// five minutes.
+    pub fn open_now(currency: Currency) -> Terms {
+        Terms {
+            published: true,
+            schedule: Schedule { opens_at: Some(Timestamp(1)), ..Schedule::default() },
+            currency,
+            limit_per_buyer: 1,
+            hold: DurationMs::from_secs(300),
+            buyers_expected: 1_024,
+            waves: Vec::new(),
+            attributes: String::new(),
+        }
+    }
+}
+
+impl SkuSpec {
+    /// A SKU with a price in minor units and so many units; one buyer may have what the campaign
+    /// lets one buyer have.
+    pub fn new(name: Name, price: i64, supply: u32) -> SkuSpec {
+        SkuSpec { name, price, limit_per_buyer: u32::MAX, supply }
+    }
+}
+
 /// What is wrong with a campaign, in words an operator can act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecError {
@@ -187,7 +212,8 @@ mod tests {
     #[test]
     fn names_the_field_that_is_wrong() {
         assert_eq!(spec().check(), Ok(()));
-        let change: [(&str, fn(&mut CampaignSpec)); 9] = [
+        type Edit = (&'static str, fn(&mut CampaignSpec));
+        let change: [Edit; 9] = [
             ("limit_per_buyer", |s| s.terms.limit_per_buyer = 0),
             ("hold", |s| s.terms.hold = DurationMs(999)),
             ("hold", |s| s.terms.hold = DurationMs(HOLD_MS_MAX + 1)),

@@ -51,10 +51,10 @@ pub enum Touched {
     Campaign(CampaignIx),
     /// A SKU's terms or units.
     Sku(SkuIx),
-    /// A reservation that is new.
-    New(ReservationSeq),
-    /// A reservation whose state may have changed.
-    Reservation(ReservationSeq),
+    /// A reservation that is new, in this state.
+    New(ReservationSeq, State),
+    /// A reservation; the state it is in now.
+    Reservation(ReservationSeq, State),
     /// A refund that was paid out.
     Refund(u32),
 }
@@ -109,23 +109,24 @@ impl Ledger {
             Change::Expired { seq } => {
                 let (r, _) = self.close(*seq, State::Expired)?;
                 ensure(record.stamp >= r.expires_at, "a hold expired before its deadline")?;
-                Ok((Touched::Reservation(*seq), Some((r.sku, give_back(&r)))))
+                Ok((Touched::Reservation(*seq, r.state), Some((r.sku, give_back(&r)))))
             }
             Change::Released { seq, key } => {
                 let (r, extra) = self.close(*seq, State::Released)?;
                 if key.is_some() {
                     self.extra_mut(*seq, extra).release = *key;
                 }
-                Ok((Touched::Reservation(*seq), Some((r.sku, give_back(&r)))))
+                Ok((Touched::Reservation(*seq, r.state), Some((r.sku, give_back(&r)))))
             }
             Change::Paid(paid) => self.apply_paid(paid),
             Change::Confirmed { seq } => {
                 let (r, _) = self.close(*seq, State::Sold)?;
-                Ok((Touched::Reservation(*seq), Some((r.sku, StockMove::Keep(r.quantity.get())))))
+                let kept = StockMove::Keep(r.quantity.get());
+                Ok((Touched::Reservation(*seq, r.state), Some((r.sku, kept))))
             }
             Change::Accepted { seq, .. } => {
                 self.move_state(*seq, State::Held)?;
-                Ok((Touched::Reservation(*seq), None))
+                Ok((Touched::Reservation(*seq, State::Held), None))
             }
             Change::Cancelled { seq, restock, .. } => self.apply_cancelled(*seq, *restock),
             Change::Refunded { refund, .. } => {
@@ -190,7 +191,7 @@ impl Ledger {
         });
         self.set_latest(campaign, r.buyer, r.seq.0);
         self.skus[r.sku.index()].check()?;
-        Ok((Touched::New(r.seq), None))
+        Ok((Touched::New(r.seq, if r.review { State::Review } else { State::Held }), None))
     }
 
     /// Move a live hold to a final state and its units to where they belong; money that did not
@@ -244,7 +245,8 @@ impl Ledger {
                 Some((r.sku, StockMove::Keep(units)))
             }
         };
-        Ok((Touched::Reservation(*seq), stock))
+        let state = self.reservations.get(seq.0).map_or(r.state, |r| r.state);
+        Ok((Touched::Reservation(*seq, state), stock))
     }
 
     fn apply_cancelled(&mut self, seq: ReservationSeq, restock: bool) -> Applied {
@@ -261,7 +263,7 @@ impl Ledger {
         };
         self.skus[r.sku.index()].check()?;
         self.refund_all(seq);
-        Ok((Touched::Reservation(seq), stock))
+        Ok((Touched::Reservation(seq, State::Cancelled), stock))
     }
 
     fn apply_campaign(
