@@ -71,7 +71,7 @@ impl View for u32 {
 
 /// A request under way. Resolves once its outcome is durable; a refusal that needs no record is
 /// there at once. Dropping it changes nothing: what was queued is decided all the same.
-#[must_use = "a pending answer does nothing by itself; wait for it or await it"]
+#[must_use = "only the answer tells whether it was granted"]
 pub struct Pending<T>(Inner<T>);
 
 enum Inner<T> {
