@@ -135,7 +135,7 @@ impl Ledger {
                 Ok((Touched::Refund(*refund), None))
             }
             Change::Campaign { campaign, name, terms } => {
-                self.apply_campaign(*campaign, name, terms, record.stamp)
+                self.apply_campaign(*campaign, name, terms)
             }
             Change::Sku { sku, campaign, name, price, limit_per_buyer, supply } => {
                 let terms = (*price, *limit_per_buyer, *supply);
@@ -152,7 +152,7 @@ impl Ledger {
                 let c = self.campaigns.get_mut(campaign.index()).ok_or("no such campaign")?;
                 ensure(c.reached.can_move_to(*to), "a phase went where the diagram has no arrow")?;
                 c.reached = *to;
-                self.note_switches(record.stamp);
+                self.note_switches();
                 Ok((Touched::Campaign(*campaign), None))
             }
         }
@@ -264,13 +264,7 @@ impl Ledger {
         Ok((Touched::Reservation(seq), stock))
     }
 
-    fn apply_campaign(
-        &mut self,
-        ix: CampaignIx,
-        name: &Name,
-        terms: &Terms,
-        stamp: Timestamp,
-    ) -> Applied {
+    fn apply_campaign(&mut self, ix: CampaignIx, name: &Name, terms: &Terms) -> Applied {
         ensure(ix.index() <= self.campaigns.len(), "campaign numbers are dense")?;
         ensure(ix.index() < CAMPAIGNS_MAX, "more campaigns than the ledger holds")?;
         self.hold_class(terms.hold)?;
@@ -291,7 +285,7 @@ impl Ledger {
         if terms.published && c.reached == Phase::Draft {
             c.reached = Phase::Scheduled;
         }
-        self.note_switches(stamp);
+        self.note_switches();
         Ok((Touched::Campaign(ix), None))
     }
 
@@ -342,7 +336,7 @@ impl Ledger {
             let c = &mut self.campaigns[campaign.index()];
             ensure(*wave == c.waves_done, "waves come in order, each once")?;
             c.waves_done += 1;
-            self.note_switches(self.stamp);
+            self.note_switches();
         }
         Ok((Touched::Sku(sku), Some((sku, StockMove::Add(units)))))
     }

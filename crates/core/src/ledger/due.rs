@@ -62,24 +62,22 @@ impl Ledger {
     }
 
     /// Note when the next switch or wave is due, after a change to phases, terms or waves.
-    pub(super) fn note_switches(&mut self, now: Timestamp) {
+    pub(super) fn note_switches(&mut self) {
         self.next_switch_at = (0..self.campaigns.len() as u16)
             .map(CampaignIx)
-            .filter_map(|ix| self.next_switch_of(ix, now))
+            .filter_map(|ix| self.next_switch_of(ix))
             .min()
             .unwrap_or(Timestamp::FAR_FUTURE);
     }
 
-    fn next_switch_of(&self, ix: CampaignIx, now: Timestamp) -> Option<Timestamp> {
+    /// Only a switch to a later phase counts: one that changes nothing (the planned opening of a
+    /// sale that was opened early) would stay due for ever.
+    fn next_switch_of(&self, ix: CampaignIx) -> Option<Timestamp> {
         let c = &self.campaigns[ix.index()];
         if matches!(c.reached, Phase::Draft | Phase::Closed | Phase::Settled) {
             return None;
         }
-        let switch = if c.terms.schedule.planned_at(now) > c.reached {
-            Some(now)
-        } else {
-            c.terms.schedule.next_switch_after(now)
-        };
+        let switch = c.terms.schedule.first_after(c.reached);
         let wave = self.next_wave(ix).map(|wave| wave.at);
         [switch, wave].into_iter().flatten().min()
     }

@@ -258,8 +258,7 @@ impl SnapshotLoader {
                 ledger.index_payment(ReservationSeq(n), line as u8);
             }
         }
-        let stamp = ledger.stamp;
-        ledger.note_switches(stamp);
+        ledger.note_switches();
         Ok(ledger)
     }
 }
