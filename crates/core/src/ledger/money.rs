@@ -27,9 +27,18 @@ impl Ledger {
         if lines.is_empty() {
             return self.confirm_without_money(seq, &r, now, sink);
         }
+        if lines.len() > PAYMENTS_PER_RESERVATION_MAX {
+            return too_many_payments();
+        }
         // All lines are checked before the first is recorded: a bad one leaves nothing half done.
         let mut new = 0;
-        for line in &lines {
+        for (at, line) in lines.iter().enumerate() {
+            let same =
+                |l: &PaymentLine| l.provider == line.provider && l.reference == line.reference;
+            if lines[..at].iter().any(same) {
+                let what = format!("payments: {} appears twice; send each once", line.reference);
+                return refuse(Refusal::Invalid(what));
+            }
             match self.payment(&line.provider, &line.reference) {
                 Some((known, at)) => {
                     let same = known == seq
@@ -45,10 +54,7 @@ impl Ledger {
             }
         }
         if self.lines(seq).len() + new > PAYMENTS_PER_RESERVATION_MAX {
-            let most = PAYMENTS_PER_RESERVATION_MAX;
-            let what =
-                format!("a reservation has at most {most} payments; settle this one by hand");
-            return refuse(Refusal::Invalid(what));
+            return too_many_payments();
         }
         for line in lines {
             if self.payment(&line.provider, &line.reference).is_none() {
@@ -143,6 +149,12 @@ impl Ledger {
             used.any(|(k, q)| k == key && (other != seq || q != request))
         })
     }
+}
+
+fn too_many_payments() -> Outcome {
+    let most = PAYMENTS_PER_RESERVATION_MAX;
+    let what = format!("a reservation has at most {most} payments; settle this one by hand");
+    refuse(Refusal::Invalid(what))
 }
 
 fn check_line(line: &PaymentLine) -> Result<(), String> {
