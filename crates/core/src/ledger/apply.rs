@@ -119,8 +119,12 @@ impl Ledger {
                 Ok((Touched::Reservation(*seq), Some((r.sku, give_back(&r)))))
             }
             Change::Paid(paid) => self.apply_paid(paid),
-            Change::Confirmed { seq } => {
-                let (r, _) = self.close(*seq, State::Sold)?;
+            Change::Confirmed { seq, key } => {
+                let (r, extra) = self.close(*seq, State::Sold)?;
+                ensure(r.amount == 0, "a sale without money had a price")?;
+                if key.is_some() {
+                    self.extra_mut(*seq, extra).confirm = *key;
+                }
                 Ok((Touched::Reservation(*seq), Some((r.sku, StockMove::Keep(r.quantity.get())))))
             }
             Change::Accepted { seq, .. } => {

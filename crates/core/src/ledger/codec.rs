@@ -56,7 +56,10 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
     match &record.change {
         Change::Reserved(r) => reserved(w, r),
         Change::Expired { seq } => w.head(kind::EXPIRED, 0, 0, seq.0),
-        Change::Confirmed { seq } => w.head(kind::CONFIRMED, 0, 0, seq.0),
+        Change::Confirmed { seq, key } => {
+            w.head(kind::CONFIRMED, u8::from(key.is_some()), 0, seq.0);
+            w.key(*key);
+        }
         Change::Released { seq, key } => {
             w.head(kind::RELEASED, u8::from(key.is_some()), 0, seq.0);
             w.key(*key);
@@ -162,7 +165,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let change = match kind {
         kind::RESERVED => Change::Reserved(read_reserved(r, flag, small, SkuIx(index))?),
         kind::EXPIRED => Change::Expired { seq },
-        kind::CONFIRMED => Change::Confirmed { seq },
+        kind::CONFIRMED => Change::Confirmed { seq, key: r.key(flag)? },
         kind::RELEASED => Change::Released { seq, key: r.key(flag)? },
         kind::PAID => Change::Paid(read_paid(r, flag, small, seq)?),
         kind::ACCEPTED => Change::Accepted { seq, by: r.by()? },

@@ -25,7 +25,7 @@ impl Ledger {
             return refuse(Refusal::KeyReused);
         }
         if lines.is_empty() {
-            return self.confirm_without_money(seq, &r, now, sink);
+            return self.confirm_without_money(seq, &r, key, now, sink);
         }
         if lines.len() > PAYMENTS_PER_RESERVATION_MAX {
             return too_many_payments();
@@ -68,12 +68,13 @@ impl Ledger {
         &mut self,
         seq: ReservationSeq,
         r: &ReservationState,
+        key: Option<(KeyDigest, RequestDigest)>,
         now: Timestamp,
         sink: Sink<'_>,
     ) -> Outcome {
         match r.state {
             State::Held | State::Review if r.amount == 0 => {
-                self.record(Change::Confirmed { seq }, now, sink)?;
+                self.record(Change::Confirmed { seq, key }, now, sink)?;
                 done(seq)
             }
             State::Held | State::Review => {
@@ -145,8 +146,9 @@ impl Ledger {
         let Some((key, request)) = key else { return false };
         let campaign = self.skus[r.sku.index()].campaign;
         self.chain(self.latest_of(campaign, r.buyer)).any(|(other, _)| {
-            let mut used = self.lines(other).iter().filter_map(|line| line.key);
-            used.any(|(k, q)| k == key && (other != seq || q != request))
+            let without_money = self.extra_of(other).and_then(|extra| extra.confirm);
+            let with_money = self.lines(other).iter().filter_map(|line| line.key);
+            with_money.chain(without_money).any(|(k, q)| k == key && (other != seq || q != request))
         })
     }
 }

@@ -147,13 +147,11 @@ fn extra_chunk(rows: &[Extra]) -> Chunk {
     let mut chunk = Chunk::default();
     let mut record = Vec::new();
     for extra in rows {
-        let (release, key, request) = match extra.release {
-            Some((KeyDigest(key), RequestDigest(request))) => (1, key, u64::from(request)),
-            None => (0, 0, 0),
-        };
         let details = extra.details.as_deref();
         let length = details.map_or(0, |details| details.len() as u64 + 1);
-        chunk.words.extend([length, release, key, request, extra.lines.len() as u64]);
+        chunk.words.extend([length, extra.lines.len() as u64]);
+        chunk.words.extend(key_words(extra.confirm));
+        chunk.words.extend(key_words(extra.release));
         chunk.bytes.extend_from_slice(details.unwrap_or_default());
         for line in &extra.lines {
             record.clear();
@@ -165,6 +163,10 @@ fn extra_chunk(rows: &[Extra]) -> Chunk {
         }
     }
     chunk
+}
+
+fn key_words(key: Option<(KeyDigest, RequestDigest)>) -> [u64; 3] {
+    key.map_or([0; 3], |(KeyDigest(key), RequestDigest(request))| [1, key, u64::from(request)])
 }
 
 fn refund_words(due: &RefundDue) -> [u64; 3] {
@@ -333,14 +335,13 @@ fn load_reservation(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> 
 }
 
 fn load_extra(r: &mut ChunkReader<'_>) -> Loaded<Extra> {
-    let (details, release) = (r.word()?, r.word()?);
-    let key = (KeyDigest(r.word()?), RequestDigest(r.word()? as u32));
-    let lines = r.word()?;
+    let (details, lines) = (r.word()?, r.word()?);
+    let (confirm, release) = (load_key(r)?, load_key(r)?);
     let details = match details {
         0 => None,
         n => Some(r.take(n as usize - 1)?.into()),
     };
-    let mut extra = Extra { details, lines: Vec::new(), release: (release == 1).then_some(key) };
+    let mut extra = Extra { details, lines: Vec::new(), confirm, release };
     for _ in 0..lines {
         let (length, refunded) = (r.word()? as usize, r.word()? as i64);
         let record = decode(r.take(length)?).map_err(|e| bad(e.what))?;
@@ -348,6 +349,11 @@ fn load_extra(r: &mut ChunkReader<'_>) -> Loaded<Extra> {
         extra.lines.push(Line { payment: paid.line, key: paid.key, refunded });
     }
     Ok(extra)
+}
+
+fn load_key(r: &mut ChunkReader<'_>) -> Loaded<Option<(KeyDigest, RequestDigest)>> {
+    let [known, key, request] = [r.word()?, r.word()?, r.word()?];
+    Ok((known == 1).then_some((KeyDigest(key), RequestDigest(request as u32))))
 }
 
 fn load_refund(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> {
