@@ -118,7 +118,7 @@ impl Ledger {
                 }
                 Ok((Touched::Reservation(*seq), Some((r.sku, give_back(&r)))))
             }
-            Change::Paid(paid) => self.apply_paid(paid),
+            Change::Paid(paid) => self.apply_paid(paid, record.stamp),
             Change::Confirmed { seq, key } => {
                 let (r, extra) = self.close(*seq, State::Sold)?;
                 ensure(r.amount == 0, "a sale without money had a price")?;
@@ -167,6 +167,9 @@ impl Ledger {
         ensure(r.seq.index() < RESERVATIONS_MAX, "more reservations than the ledger holds")?;
         let campaign = self.sku_mut(r.sku)?.campaign;
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
+        ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
+        let over = self.over_limit(campaign, r.buyer, r.sku, r.quantity);
+        ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
         s.free = s.free.checked_sub(r.quantity.get()).ok_or("held more than was free")?;
@@ -200,6 +203,8 @@ impl Ledger {
     /// Move a live hold to a final state and its units to where they belong; money that did not
     /// become a sale falls due back.
     fn close(&mut self, seq: ReservationSeq, to: State) -> Result<(ReservationState, u32), String> {
+        let live = self.reservations.get(seq.0).is_some_and(|r| r.state.is_held());
+        ensure(live, "only a live hold is closed")?;
         let r = self.move_state(seq, to)?;
         let s = &mut self.skus[r.sku.index()];
         let units = r.quantity.get();
@@ -213,7 +218,7 @@ impl Ledger {
         Ok((r, r.extra))
     }
 
-    fn apply_paid(&mut self, paid: &Paid) -> Applied {
+    fn apply_paid(&mut self, paid: &Paid, stamp: Timestamp) -> Applied {
         let Paid { seq, line, key, outcome } = paid;
         let r = *self.reservations.get(seq.0).ok_or("no such reservation")?;
         let known = self.payment(&line.provider, &line.reference);
@@ -240,6 +245,8 @@ impl Ledger {
             }
             PaidOutcome::Retaken => {
                 ensure(r.state == State::Expired, "only an expired hold is taken again")?;
+                let allowed = self.retake_allowed(&r, stamp);
+                ensure(allowed, "a unit was taken again after the sale or past the limit (INV-8)")?;
                 self.move_state(*seq, State::Sold)?;
                 let s = &mut self.skus[r.sku.index()];
                 s.free = s.free.checked_sub(units).ok_or("took again more than was free")?;

@@ -119,11 +119,16 @@ impl Ledger {
     /// Late money takes units again only while the sale is open, within the buyer's limit and only
     /// where units are free (INV-8). The units are taken when this returns `true`.
     fn may_retake(&self, r: &ReservationState, now: Timestamp, take: &mut dyn Take) -> bool {
+        self.retake_allowed(r, now)
+            && self.skus[r.sku.index()].free >= r.quantity.get()
+            && take.take(r.sku, r.quantity.get())
+    }
+
+    /// Tell whether the sale and the buyer's limit allow an expired hold to be taken again.
+    pub(super) fn retake_allowed(&self, r: &ReservationState, now: Timestamp) -> bool {
         let campaign = self.skus[r.sku.index()].campaign;
         self.open(campaign, now).is_ok()
             && self.over_limit(campaign, r.buyer, r.sku, r.quantity).is_none()
-            && self.skus[r.sku.index()].free >= r.quantity.get()
-            && take.take(r.sku, r.quantity.get())
     }
 
     /// Return the money kept towards the price, in the campaign's currency.
