@@ -110,10 +110,7 @@ impl Schedule {
 
     /// Return the next planned switch after `now`, if there is one.
     pub fn next_switch_after(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.preheat_at, self.draw_at, self.opens_at, self.closes_at]
-            .into_iter()
-            .flatten()
-            .find(|at| *at > now)
+        self.times().into_iter().flatten().find(|at| *at > now)
     }
 
     /// Return the first planned time, past or future, at which a later phase than `reached` begins.
@@ -127,10 +124,14 @@ impl Schedule {
         begins.into_iter().filter(|(phase, _)| *phase > reached).find_map(|(_, at)| at)
     }
 
+    /// Return all four times, in order.
+    pub(crate) fn times(&self) -> [Option<Timestamp>; 4] {
+        [self.preheat_at, self.draw_at, self.opens_at, self.closes_at]
+    }
+
     /// Tell whether the times are in order.
     pub fn is_ordered(&self) -> bool {
-        let times = [self.preheat_at, self.draw_at, self.opens_at, self.closes_at];
-        let set: Vec<Timestamp> = times.into_iter().flatten().collect();
+        let set: Vec<Timestamp> = self.times().into_iter().flatten().collect();
         set.windows(2).all(|pair| pair[0] < pair[1])
     }
 }

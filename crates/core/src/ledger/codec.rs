@@ -135,8 +135,8 @@ fn reserved(w: &mut Writer<'_>, r: &Reserved) {
 
 fn campaign_terms(w: &mut Writer<'_>, campaign: CampaignIx, name: &Name, terms: &Terms) {
     w.head(kind::CAMPAIGN, u8::from(terms.published), campaign.0, 0);
-    let Schedule { preheat_at, draw_at, opens_at, closes_at } = terms.schedule;
-    for at in [preheat_at, draw_at, opens_at, closes_at] {
+    for at in terms.schedule.times() {
+        // A planned time is never zero: checked where terms enter.
         w.u64(at.map_or(0, |at| at.0));
     }
     w.bytes(&terms.currency.to_bytes());
