@@ -214,7 +214,7 @@ fn check_change(before: &CampaignState, terms: &Terms) -> Result<(), String> {
     Ok(())
 }
 
-fn check_by(by: &By) -> Result<(), String> {
+pub(super) fn check_by(by: &By) -> Result<(), String> {
     if by.who.is_empty() || by.why.is_empty() {
         return Err("reason: say who does this and why; it is kept for the audit".to_owned());
     }
