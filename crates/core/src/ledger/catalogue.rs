@@ -185,7 +185,7 @@ impl Ledger {
                 "a campaign that is {from} cannot become {to}"
             )));
         }
-        let held: u32 = c.skus.values().map(|sku| self.skus[sku.index()].held).sum();
+        let held: u64 = c.skus.values().map(|sku| u64::from(self.skus[sku.index()].held)).sum();
         if to == Phase::Settled && held > 0 {
             let what = format!("{held} units are still on hold; settle after they are decided");
             return refuse(Refusal::Invalid(what));
