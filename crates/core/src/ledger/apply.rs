@@ -327,6 +327,9 @@ impl Ledger {
                 sold,
                 withdrawn,
             });
+            if self.next_wave(campaign).is_some_and(|wave| wave.sku == self.skus[ix.index()].name) {
+                self.note_switches();
+            }
             let stock = (supply > 0).then_some((ix, StockMove::Add(supply)));
             return Ok((Touched::Sku(ix), stock));
         }

@@ -20,7 +20,7 @@ impl Ledger {
                 return Some(Change::Phase { campaign: ix, to, by: None });
             }
             let wave = self.next_wave(ix).filter(|wave| wave.at <= now)?;
-            let sku = *c.skus.get(&wave.sku).expect("a wave's SKU was checked when it was put");
+            let sku = *c.skus.get(&wave.sku).expect("the next wave's SKU exists");
             let source = Source::Wave(c.waves_done);
             Some(Change::Supplied { sku, units: wave.units, source })
         })
@@ -82,10 +82,13 @@ impl Ledger {
         [switch, wave].into_iter().flatten().min()
     }
 
-    fn next_wave(&self, ix: CampaignIx) -> Option<&crate::campaign::Wave> {
+    pub(super) fn next_wave(&self, ix: CampaignIx) -> Option<&crate::campaign::Wave> {
         let c = &self.campaigns[ix.index()];
         let live = !matches!(c.reached, Phase::Draft | Phase::Closed | Phase::Settled);
-        c.terms.waves.get(usize::from(c.waves_done)).filter(|_| live)
+        let wave = c.terms.waves.get(usize::from(c.waves_done)).filter(|_| live)?;
+        // A crash can cut a put between the campaign and its SKUs: such a wave waits until the
+        // put is repeated.
+        c.skus.contains_key(&wave.sku).then_some(wave)
     }
 
     /// Return the oldest live hold of a class, moving its cursor there.
