@@ -24,23 +24,30 @@ impl Ledger {
         if let Err(what) = self.check_put(&spec, before) {
             return refuse(Refusal::Invalid(what));
         }
-        let lsn = self.lsn;
-        if before.is_none_or(|c| c.terms != spec.terms) {
+        let subject = Subject::Campaign(campaign);
+        let same_terms = before.is_some_and(|c| c.terms == spec.terms);
+        if same_terms && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none()) {
+            return Ok(Answer::Already(subject));
+        }
+        if before.is_some_and(|c| c.reached == Phase::Settled) {
+            let what = "the campaign is settled and cannot change; make a new one";
+            return refuse(Refusal::Invalid(what.to_owned()));
+        }
+        if !same_terms {
             let (name, terms) = (spec.name, Box::new(spec.terms));
             self.record(Change::Campaign { campaign, name, terms }, now, sink)?;
         }
-        for sku in spec.skus {
+        for sku in &spec.skus {
             if let Some(change) = self.put_sku(campaign, sku) {
                 self.record(change, now, sink)?;
             }
         }
-        let subject = Subject::Campaign(campaign);
-        Ok(if self.lsn > lsn { Answer::Done(subject) } else { Answer::Already(subject) })
+        Ok(Answer::Done(subject))
     }
 
     /// Return what a SKU's terms change, if they change anything. Its supply acts once.
-    fn put_sku(&self, campaign: CampaignIx, spec: SkuSpec) -> Option<Change> {
-        let SkuSpec { name, price, limit_per_buyer, supply } = spec;
+    fn put_sku(&self, campaign: CampaignIx, spec: &SkuSpec) -> Option<Change> {
+        let SkuSpec { name, price, limit_per_buyer, supply } = spec.clone();
         match self.campaigns[campaign.index()].skus.get(&name) {
             None => {
                 let sku = SkuIx(self.skus.len() as u32);
@@ -198,9 +205,6 @@ impl Ledger {
 /// Refuse changes of terms that would rewrite what already happened.
 fn check_change(before: &CampaignState, terms: &Terms) -> Result<(), String> {
     let say = |problem: &str| Err(problem.to_owned());
-    if before.reached == Phase::Settled {
-        return say("the campaign is settled and cannot change");
-    }
     if before.terms.currency != terms.currency {
         return say("currency: cannot change once the campaign exists; make a new campaign");
     }
