@@ -26,27 +26,16 @@ impl Ledger {
         })
     }
 
-    /// Return a hold whose deadline has passed at `now`; apply its expiry and ask again until
-    /// `None`. Amortised O(1) per reservation and hold duration.
+    /// Return the hold with the earliest deadline that has passed at `now`, of equal deadlines the
+    /// one made first; apply its expiry and ask again until `None`. Amortised O(1) per reservation and hold duration.
     pub fn due_expiry(&mut self, now: Timestamp) -> Option<ReservationSeq> {
-        for class in 0..self.hold_classes.len() {
-            let Some(seq) = self.oldest_hold(class) else { continue };
-            if self.reservations.get(seq.0).is_some_and(|r| r.expires_at <= now) {
-                return Some(seq);
-            }
-        }
-        None
+        self.next_expiry().filter(|(at, _)| *at <= now).map(|(_, seq)| seq)
     }
 
     /// Return when the next switch, wave or expiry is due, if any is.
     pub fn next_due_at(&mut self) -> Option<Timestamp> {
-        let mut next = self.next_switch_at;
-        for class in 0..self.hold_classes.len() {
-            if let Some(seq) = self.oldest_hold(class) {
-                let r = self.reservations.get(seq.0).expect("just found");
-                next = next.min(r.expires_at);
-            }
-        }
+        let expiry = self.next_expiry().map_or(Timestamp::FAR_FUTURE, |(at, _)| at);
+        let next = self.next_switch_at.min(expiry);
         Some(next).filter(|at| *at != Timestamp::FAR_FUTURE)
     }
 
@@ -89,6 +78,17 @@ impl Ledger {
         // A crash can cut a put between the campaign and its SKUs: such a wave waits until the
         // put is repeated.
         c.skus.contains_key(&wave.sku).then_some(wave)
+    }
+
+    /// Return the next hold to expire, over all classes.
+    fn next_expiry(&mut self) -> Option<(Timestamp, ReservationSeq)> {
+        let classes = 0..self.hold_classes.len();
+        classes
+            .filter_map(|class| {
+                let seq = self.oldest_hold(class)?;
+                Some((self.reservation(seq)?.expires_at, seq))
+            })
+            .min()
     }
 
     /// Return the oldest live hold of a class, moving its cursor there.
