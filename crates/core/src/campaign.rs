@@ -191,7 +191,8 @@ mod tests {
     #[test]
     fn names_the_field_that_is_wrong() {
         assert_eq!(spec().check(), Ok(()));
-        let change: [(&str, fn(&mut CampaignSpec)); 10] = [
+        type Edit = fn(&mut CampaignSpec);
+        let change: [(&str, Edit); 10] = [
             ("schedule", |s| s.terms.schedule.preheat_at = Some(Timestamp(0))),
             ("limit_per_buyer", |s| s.terms.limit_per_buyer = 0),
             ("hold", |s| s.terms.hold = DurationMs(999)),
