@@ -87,7 +87,14 @@ impl Ledger {
             let words = rows.iter().flat_map(refund_words).collect();
             put(REFUNDS, Chunk { words, bytes: Vec::new() })?;
         }
-        put(END, Chunk { words: vec![u64::from(self.reservations.len)], bytes: Vec::new() })
+        put(END, Chunk { words: self.row_counts().to_vec(), bytes: Vec::new() })
+    }
+
+    /// Return how many rows each table has; the last chunk says it, so a missing chunk is noticed.
+    fn row_counts(&self) -> [u64; 5] {
+        let reservations = self.reservations.len as usize;
+        let Ledger { campaigns, skus, extras, refunds, .. } = self;
+        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len()].map(|n| n as u64)
     }
 
     /// Return the SHA-256 of the image: equal digests, equal states. O(all).
@@ -233,7 +240,7 @@ impl SnapshotLoader {
                     load_refund(ledger, &mut r)?;
                 }
             }
-            END => self.ended = r.word()? == u64::from(ledger.reservations.len),
+            END => self.ended = r.words == ledger.row_counts(),
             _ => return Err(bad("kind of chunk")),
         }
         Ok(())
@@ -250,6 +257,11 @@ impl SnapshotLoader {
         }
         if ledger.skus.iter().any(|sku| sku.check().is_err()) {
             return Err(bad("a SKU does not conserve its units"));
+        }
+        let extras = ledger.extras.len();
+        let rows = ledger.reservations.chunks().iter().flatten();
+        if rows.into_iter().any(|r| r.extra != NONE && r.extra as usize >= extras) {
+            return Err(bad("a reservation's details are missing"));
         }
         ledger.reserve_buyers(ledger.reservations.len as usize);
         for n in 0..ledger.reservations.len {
