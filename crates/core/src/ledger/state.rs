@@ -306,7 +306,7 @@ impl Slab {
     }
 
     pub(super) fn push(&mut self, r: ReservationState) {
-        if self.len as usize % SLAB_CHUNK == 0 {
+        if (self.len as usize).is_multiple_of(SLAB_CHUNK) {
             self.chunks.push(Vec::with_capacity(SLAB_CHUNK));
         }
         self.chunks.last_mut().expect("pushed above").push(r);
