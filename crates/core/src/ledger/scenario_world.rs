@@ -101,7 +101,7 @@ impl World {
             "state" => vec![self.state(w.next())],
             "next" => {
                 let at = self.ledger.next_due_at();
-                vec![at.map_or("never".to_owned(), |at| since_start(at))]
+                vec![at.map_or("never".to_owned(), since_start)]
             }
             word => panic!("no such word: {word}"),
         };
