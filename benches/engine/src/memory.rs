@@ -9,8 +9,7 @@ use crate::{Row, Setup};
 pub(crate) fn run(setup: &Setup) -> Vec<Row> {
     let dir = tempfile::tempdir_in(&setup.folder).expect("folder");
     let buyers = setup.buyers;
-    let (engine, mut driver, campaign) =
-        driven(dir.path(), options(131_072), spec(buyers, buyers));
+    let (engine, mut driver, campaign) = driven(dir.path(), options(131_072), spec(buyers, buyers));
     // One batch first, so that buffers which every sale needs are not counted as per buyer.
     let before = resident_bytes();
     fill(&engine, &mut driver, &campaign, buyers);

@@ -22,7 +22,11 @@ pub(crate) fn spec(buyers: u32, supply: u32) -> CampaignSpec {
 }
 
 /// Open an engine with threads and put the campaign.
-pub(crate) fn threaded(dir: &Path, options: Options, spec: CampaignSpec) -> (Engine, Arc<Campaign>) {
+pub(crate) fn threaded(
+    dir: &Path,
+    options: Options,
+    spec: CampaignSpec,
+) -> (Engine, Arc<Campaign>) {
     let engine = Engine::open(dir, options).expect("open");
     let put = engine.put_campaign(spec).wait().expect("put");
     (engine, put.granted().expect("granted"))

@@ -153,6 +153,10 @@ impl Terms {
                 "preheat_at, draw_at, opens_at and closes_at must follow each other".into(),
             ));
         }
+        // The journal writes "not planned" as zero.
+        if self.schedule.times().contains(&Some(Timestamp(0))) {
+            return Err(wrong("schedule", "times must be after 1970-01-01T00:00:00Z".into()));
+        }
         if self.limit_per_buyer == 0 {
             return Err(wrong("limit_per_buyer", "must be 1 or more".into()));
         }
@@ -212,8 +216,9 @@ mod tests {
     #[test]
     fn names_the_field_that_is_wrong() {
         assert_eq!(spec().check(), Ok(()));
-        type Edit = (&'static str, fn(&mut CampaignSpec));
-        let change: [Edit; 9] = [
+        type Edit = fn(&mut CampaignSpec);
+        let change: [(&str, Edit); 10] = [
+            ("schedule", |s| s.terms.schedule.preheat_at = Some(Timestamp(0))),
             ("limit_per_buyer", |s| s.terms.limit_per_buyer = 0),
             ("hold", |s| s.terms.hold = DurationMs(999)),
             ("hold", |s| s.terms.hold = DurationMs(HOLD_MS_MAX + 1)),

@@ -5,7 +5,7 @@
 //!
 //! * [`front`] is above it: shared memory, atomics, many caller threads. It answers the crowd and
 //!   may refuse what the ledger would have allowed, never the reverse.
-//! * [`ledger`] is below it: one owner, plain data. [`ledger::Ledger::decide`] turns an action into
+//! * [`ledger`] is below it: one owner, plain data. [`ledger::Ledger::perform`] turns an action into
 //!   records, [`ledger::Ledger::apply`] is the only way state changes, live and in replay alike.
 //!
 //! Start with [`reservation::State`], then [`phase::Phase`], then the two modules above.

@@ -110,16 +110,28 @@ impl Schedule {
 
     /// Return the next planned switch after `now`, if there is one.
     pub fn next_switch_after(&self, now: Timestamp) -> Option<Timestamp> {
+        self.times().into_iter().flatten().find(|at| *at > now)
+    }
+
+    /// Return the first planned time, past or future, at which a later phase than `reached` begins.
+    pub fn first_after(&self, reached: Phase) -> Option<Timestamp> {
+        let begins = [
+            (Phase::Preheat, self.preheat_at),
+            (Phase::Draw, self.draw_at),
+            (Phase::Open, self.opens_at),
+            (Phase::Closed, self.closes_at),
+        ];
+        begins.into_iter().filter(|(phase, _)| *phase > reached).find_map(|(_, at)| at)
+    }
+
+    /// Return all four times, in order.
+    pub(crate) fn times(&self) -> [Option<Timestamp>; 4] {
         [self.preheat_at, self.draw_at, self.opens_at, self.closes_at]
-            .into_iter()
-            .flatten()
-            .find(|at| *at > now)
     }
 
     /// Tell whether the times are in order.
     pub fn is_ordered(&self) -> bool {
-        let times = [self.preheat_at, self.draw_at, self.opens_at, self.closes_at];
-        let set: Vec<Timestamp> = times.into_iter().flatten().collect();
+        let set: Vec<Timestamp> = self.times().into_iter().flatten().collect();
         set.windows(2).all(|pair| pair[0] < pair[1])
     }
 }
@@ -178,6 +190,15 @@ mod tests {
         }
         assert_eq!(PLAN.next_switch_after(Timestamp(200)), Some(Timestamp(300)));
         assert_eq!(PLAN.next_switch_after(Timestamp(300)), None);
+        for (reached, first) in [
+            (Phase::Scheduled, Some(Timestamp(100))),
+            (Phase::Draw, Some(Timestamp(200))),
+            (Phase::Open, Some(Timestamp(300))),
+            (Phase::Paused, Some(Timestamp(300))),
+            (Phase::Closed, None),
+        ] {
+            assert_eq!(PLAN.first_after(reached), first, "after {reached:?}");
+        }
     }
 
     #[test]

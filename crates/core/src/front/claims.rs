@@ -242,8 +242,18 @@ impl Claims {
 }
 
 fn limits_only(claim: &Claim) -> Standing {
-    let lower = claim.limit.min(claim.sku_limit);
-    if claim.quantity > lower { Standing::Limit(lower) } else { Standing::Clear }
+    limit_passed(claim, claim.quantity, claim.quantity).unwrap_or(Standing::Clear)
+}
+
+/// Compare with the campaign's limit first: the ledger names the same one.
+fn limit_passed(claim: &Claim, units: u32, units_of_sku: u32) -> Option<Standing> {
+    if units > claim.limit {
+        Some(Standing::Limit(claim.limit))
+    } else if units_of_sku > claim.sku_limit {
+        Some(Standing::Limit(claim.sku_limit))
+    } else {
+        None
+    }
 }
 
 fn standing(chains: Chains, claim: &Claim, board: &Board, flights: &FlightLinks) -> Standing {
@@ -280,10 +290,8 @@ fn standing(chains: Chains, claim: &Claim, board: &Board, flights: &FlightLinks)
         remembered += 1;
         at = flight.next.load(Ordering::Relaxed);
     }
-    if units > claim.limit {
-        Standing::Limit(claim.limit)
-    } else if units_of_sku > claim.sku_limit {
-        Standing::Limit(claim.sku_limit)
+    if let Some(limit) = limit_passed(claim, units, units_of_sku) {
+        limit
     } else if remembered >= RESERVATIONS_PER_BUYER_MAX {
         Standing::Limit(RESERVATIONS_PER_BUYER_MAX as u32)
     } else {

@@ -65,7 +65,7 @@ fn counts_what_is_held_and_what_is_in_flight() {
     w.board.move_to(ReservationSeq(0), State::Expired, Lsn(2));
     assert_eq!(w.claim(2, &ask(ANN, 3, 9, 1)), Standing::Clear, "expired units are free again");
     assert_eq!(w.claim(3, &ask(BEN, 1, 7, 2)), Standing::Clear, "another buyer is another story");
-    assert_eq!(w.claim(4, &ask(ANN, 9, 1, 4)), Standing::Limit(2), "too many for anyone");
+    assert_eq!(w.claim(4, &ask(ANN, 9, 1, 4)), Standing::Limit(3), "too many for anyone");
 }
 
 #[test]

@@ -118,9 +118,13 @@ impl Ledger {
                 }
                 Ok((Touched::Reservation(*seq, r.state), Some((r.sku, give_back(&r)))))
             }
-            Change::Paid(paid) => self.apply_paid(paid),
-            Change::Confirmed { seq } => {
-                let (r, _) = self.close(*seq, State::Sold)?;
+            Change::Paid(paid) => self.apply_paid(paid, record.stamp),
+            Change::Confirmed { seq, key } => {
+                let (r, extra) = self.close(*seq, State::Sold)?;
+                ensure(r.amount == 0, "a sale without money had a price")?;
+                if key.is_some() {
+                    self.extra_mut(*seq, extra).confirm = *key;
+                }
                 let kept = StockMove::Keep(r.quantity.get());
                 Ok((Touched::Reservation(*seq, r.state), Some((r.sku, kept))))
             }
@@ -136,7 +140,7 @@ impl Ledger {
                 Ok((Touched::Refund(*refund), None))
             }
             Change::Campaign { campaign, name, terms } => {
-                self.apply_campaign(*campaign, name, terms, record.stamp)
+                self.apply_campaign(*campaign, name, terms)
             }
             Change::Sku { sku, campaign, name, price, limit_per_buyer, supply } => {
                 let terms = (*price, *limit_per_buyer, *supply);
@@ -153,7 +157,7 @@ impl Ledger {
                 let c = self.campaigns.get_mut(campaign.index()).ok_or("no such campaign")?;
                 ensure(c.reached.can_move_to(*to), "a phase went where the diagram has no arrow")?;
                 c.reached = *to;
-                self.note_switches(record.stamp);
+                self.note_switches();
                 Ok((Touched::Campaign(*campaign), None))
             }
         }
@@ -164,6 +168,9 @@ impl Ledger {
         ensure(r.seq.index() < RESERVATIONS_MAX, "more reservations than the ledger holds")?;
         let campaign = self.sku_mut(r.sku)?.campaign;
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
+        ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
+        let over = self.over_limit(campaign, r.buyer, r.sku, r.quantity);
+        ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
         s.free = s.free.checked_sub(r.quantity.get()).ok_or("held more than was free")?;
@@ -197,6 +204,8 @@ impl Ledger {
     /// Move a live hold to a final state and its units to where they belong; money that did not
     /// become a sale falls due back.
     fn close(&mut self, seq: ReservationSeq, to: State) -> Result<(ReservationState, u32), String> {
+        let live = self.reservations.get(seq.0).is_some_and(|r| r.state.is_held());
+        ensure(live, "only a live hold is closed")?;
         let r = self.move_state(seq, to)?;
         let s = &mut self.skus[r.sku.index()];
         let units = r.quantity.get();
@@ -210,7 +219,7 @@ impl Ledger {
         Ok((r, r.extra))
     }
 
-    fn apply_paid(&mut self, paid: &Paid) -> Applied {
+    fn apply_paid(&mut self, paid: &Paid, stamp: Timestamp) -> Applied {
         let Paid { seq, line, key, outcome } = paid;
         let r = *self.reservations.get(seq.0).ok_or("no such reservation")?;
         let known = self.payment(&line.provider, &line.reference);
@@ -237,6 +246,8 @@ impl Ledger {
             }
             PaidOutcome::Retaken => {
                 ensure(r.state == State::Expired, "only an expired hold is taken again")?;
+                let allowed = self.retake_allowed(&r, stamp);
+                ensure(allowed, "a unit was taken again after the sale or past the limit (INV-8)")?;
                 self.move_state(*seq, State::Sold)?;
                 let s = &mut self.skus[r.sku.index()];
                 s.free = s.free.checked_sub(units).ok_or("took again more than was free")?;
@@ -266,13 +277,7 @@ impl Ledger {
         Ok((Touched::Reservation(seq, State::Cancelled), stock))
     }
 
-    fn apply_campaign(
-        &mut self,
-        ix: CampaignIx,
-        name: &Name,
-        terms: &Terms,
-        stamp: Timestamp,
-    ) -> Applied {
+    fn apply_campaign(&mut self, ix: CampaignIx, name: &Name, terms: &Terms) -> Applied {
         ensure(ix.index() <= self.campaigns.len(), "campaign numbers are dense")?;
         ensure(ix.index() < CAMPAIGNS_MAX, "more campaigns than the ledger holds")?;
         self.hold_class(terms.hold)?;
@@ -293,7 +298,7 @@ impl Ledger {
         if terms.published && c.reached == Phase::Draft {
             c.reached = Phase::Scheduled;
         }
-        self.note_switches(stamp);
+        self.note_switches();
         Ok((Touched::Campaign(ix), None))
     }
 
@@ -324,6 +329,9 @@ impl Ledger {
                 sold,
                 withdrawn,
             });
+            if self.next_wave(campaign).is_some_and(|wave| wave.sku == self.skus[ix.index()].name) {
+                self.note_switches();
+            }
             let stock = (supply > 0).then_some((ix, StockMove::Add(supply)));
             return Ok((Touched::Sku(ix), stock));
         }
@@ -344,7 +352,7 @@ impl Ledger {
             let c = &mut self.campaigns[campaign.index()];
             ensure(*wave == c.waves_done, "waves come in order, each once")?;
             c.waves_done += 1;
-            self.note_switches(self.stamp);
+            self.note_switches();
         }
         Ok((Touched::Sku(sku), Some((sku, StockMove::Add(units)))))
     }

@@ -4,13 +4,14 @@ use super::action::{Answer, Subject, Take};
 use super::decide::{Outcome, Sink, refuse};
 use super::record::{By, Change, Source};
 use super::state::{CampaignState, Ledger};
-use crate::campaign::{CampaignSpec, SkuSpec, Terms};
+use crate::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
 use crate::phase::Phase;
 use crate::refusal::Refusal;
 use onrush_types::limits::{
     CAMPAIGNS_MAX, HOLD_CLASSES_MAX, SKUS_MAX, SKUS_PER_CAMPAIGN_MAX, SUPPLY_MAX, TEXT_BYTES_MAX,
 };
-use onrush_types::{CampaignIx, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
+use std::collections::BTreeMap;
 
 impl Ledger {
     pub(super) fn put(&mut self, spec: CampaignSpec, now: Timestamp, sink: Sink<'_>) -> Outcome {
@@ -23,23 +24,30 @@ impl Ledger {
         if let Err(what) = self.check_put(&spec, before) {
             return refuse(Refusal::Invalid(what));
         }
-        let lsn = self.lsn;
-        if before.is_none_or(|c| c.terms != spec.terms) {
+        let subject = Subject::Campaign(campaign);
+        let same_terms = before.is_some_and(|c| c.terms == spec.terms);
+        if same_terms && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none()) {
+            return Ok(Answer::Already(subject));
+        }
+        if before.is_some_and(|c| c.reached == Phase::Settled) {
+            let what = "the campaign is settled and cannot change; make a new one";
+            return refuse(Refusal::Invalid(what.to_owned()));
+        }
+        if !same_terms {
             let (name, terms) = (spec.name, Box::new(spec.terms));
             self.record(Change::Campaign { campaign, name, terms }, now, sink)?;
         }
-        for sku in spec.skus {
+        for sku in &spec.skus {
             if let Some(change) = self.put_sku(campaign, sku) {
                 self.record(change, now, sink)?;
             }
         }
-        let subject = Subject::Campaign(campaign);
-        Ok(if self.lsn > lsn { Answer::Done(subject) } else { Answer::Already(subject) })
+        Ok(Answer::Done(subject))
     }
 
     /// Return what a SKU's terms change, if they change anything. Its supply acts once.
-    fn put_sku(&self, campaign: CampaignIx, spec: SkuSpec) -> Option<Change> {
-        let SkuSpec { name, price, limit_per_buyer, supply } = spec;
+    fn put_sku(&self, campaign: CampaignIx, spec: &SkuSpec) -> Option<Change> {
+        let SkuSpec { name, price, limit_per_buyer, supply } = spec.clone();
         match self.campaigns[campaign.index()].skus.get(&name) {
             None => {
                 let sku = SkuIx(self.skus.len() as u32);
@@ -62,7 +70,7 @@ impl Ledger {
 
     fn check_put(&self, spec: &CampaignSpec, before: Option<&CampaignState>) -> Result<(), String> {
         let say = |problem: &str| Err(problem.to_owned());
-        let none = Default::default();
+        let none = BTreeMap::new();
         let known = before.map_or(&none, |c| &c.skus);
         let new = spec.skus.iter().filter(|sku| !known.contains_key(&sku.name)).count();
         if known.len() + new > SKUS_PER_CAMPAIGN_MAX || self.skus.len() + new > SKUS_MAX {
@@ -80,7 +88,45 @@ impl Ledger {
         if let Some(wave) = spec.terms.waves.iter().find(|wave| !has_sku(&wave.sku)) {
             return Err(format!("waves: {} is not a SKU of this campaign", wave.sku));
         }
-        before.map_or(Ok(()), |c| check_change(c, &spec.terms))
+        if let Some(c) = before {
+            check_change(c, &spec.terms)?;
+        }
+        let done = before.map_or(0, |c| usize::from(c.waves_done));
+        self.check_wave_room(&spec.terms.waves[done..], spec, known)
+    }
+
+    /// Refuse waves that would not fit their SKU's slot when their time comes: nobody could be told
+    /// then, and the record would not apply.
+    fn check_wave_room(
+        &self,
+        waves: &[Wave],
+        spec: &CampaignSpec,
+        known: &BTreeMap<Name, SkuIx>,
+    ) -> Result<(), String> {
+        let mut totals: BTreeMap<&Name, u64> = BTreeMap::new();
+        for wave in waves {
+            let supplied = || match known.get(&wave.sku) {
+                Some(sku) => self.skus[sku.index()].supplied,
+                None => spec.skus.iter().find(|s| s.name == wave.sku).map_or(0, |s| s.supply),
+            };
+            let total = totals.entry(&wave.sku).or_insert_with(|| u64::from(supplied()));
+            *total += u64::from(wave.units);
+            if *total > u64::from(SUPPLY_MAX) {
+                let sku = &wave.sku;
+                return Err(format!(
+                    "waves: {sku} would be supplied {total} units; at most {SUPPLY_MAX} fit a SKU"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Return the units that waves have yet to supply to `sku`.
+    fn units_to_come(&self, sku: SkuIx) -> u64 {
+        let s = &self.skus[sku.index()];
+        let c = &self.campaigns[s.campaign.index()];
+        let waves = c.terms.waves.iter().skip(usize::from(c.waves_done));
+        waves.filter(|wave| wave.sku == s.name).map(|wave| u64::from(wave.units)).sum()
     }
 
     pub(super) fn supply(
@@ -99,7 +145,7 @@ impl Ledger {
         if self.campaigns[s.campaign.index()].reached == Phase::Settled {
             return refuse(Refusal::Ended);
         }
-        let room = i64::from(SUPPLY_MAX - s.supplied);
+        let room = i64::from(SUPPLY_MAX - s.supplied) - self.units_to_come(sku) as i64;
         let change = match u32::try_from(units.unsigned_abs()) {
             Ok(n) if units > 0 && units <= room => {
                 Change::Supplied { sku, units: n, source: Source::Operator(by) }
@@ -146,7 +192,7 @@ impl Ledger {
                 "a campaign that is {from} cannot become {to}"
             )));
         }
-        let held: u32 = c.skus.values().map(|sku| self.skus[sku.index()].held).sum();
+        let held: u64 = c.skus.values().map(|sku| u64::from(self.skus[sku.index()].held)).sum();
         if to == Phase::Settled && held > 0 {
             let what = format!("{held} units are still on hold; settle after they are decided");
             return refuse(Refusal::Invalid(what));
@@ -159,9 +205,6 @@ impl Ledger {
 /// Refuse changes of terms that would rewrite what already happened.
 fn check_change(before: &CampaignState, terms: &Terms) -> Result<(), String> {
     let say = |problem: &str| Err(problem.to_owned());
-    if before.reached == Phase::Settled {
-        return say("the campaign is settled and cannot change");
-    }
     if before.terms.currency != terms.currency {
         return say("currency: cannot change once the campaign exists; make a new campaign");
     }
@@ -175,7 +218,7 @@ fn check_change(before: &CampaignState, terms: &Terms) -> Result<(), String> {
     Ok(())
 }
 
-fn check_by(by: &By) -> Result<(), String> {
+pub(super) fn check_by(by: &By) -> Result<(), String> {
     if by.who.is_empty() || by.why.is_empty() {
         return Err("reason: say who does this and why; it is kept for the audit".to_owned());
     }

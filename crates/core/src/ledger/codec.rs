@@ -56,7 +56,10 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
     match &record.change {
         Change::Reserved(r) => reserved(w, r),
         Change::Expired { seq } => w.head(kind::EXPIRED, 0, 0, seq.0),
-        Change::Confirmed { seq } => w.head(kind::CONFIRMED, 0, 0, seq.0),
+        Change::Confirmed { seq, key } => {
+            w.head(kind::CONFIRMED, u8::from(key.is_some()), 0, seq.0);
+            w.key(*key);
+        }
         Change::Released { seq, key } => {
             w.head(kind::RELEASED, u8::from(key.is_some()), 0, seq.0);
             w.key(*key);
@@ -125,6 +128,7 @@ fn reserved(w: &mut Writer<'_>, r: &Reserved) {
     w.u64(r.amount as u64);
     w.u64(r.expires_at.0);
     if let Some(details) = &r.details {
+        assert!(details.len() <= usize::from(u16::MAX), "details are bounded where they enter");
         w.u16(details.len() as u16);
         w.bytes(details);
     }
@@ -132,8 +136,8 @@ fn reserved(w: &mut Writer<'_>, r: &Reserved) {
 
 fn campaign_terms(w: &mut Writer<'_>, campaign: CampaignIx, name: &Name, terms: &Terms) {
     w.head(kind::CAMPAIGN, u8::from(terms.published), campaign.0, 0);
-    let Schedule { preheat_at, draw_at, opens_at, closes_at } = terms.schedule;
-    for at in [preheat_at, draw_at, opens_at, closes_at] {
+    for at in terms.schedule.times() {
+        // A planned time is never zero: checked where terms enter.
         w.u64(at.map_or(0, |at| at.0));
     }
     w.bytes(&terms.currency.to_bytes());
@@ -158,11 +162,12 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let r = &mut Reader { rest: bytes };
     let [kind, flag] = [r.u8()?, r.u8()?];
     let (small, index, stamp) = (r.u16()?, r.u32()?, Timestamp(r.u64()?));
+    check_unused(kind, flag, small, index)?;
     let seq = ReservationSeq(index);
     let change = match kind {
         kind::RESERVED => Change::Reserved(read_reserved(r, flag, small, SkuIx(index))?),
         kind::EXPIRED => Change::Expired { seq },
-        kind::CONFIRMED => Change::Confirmed { seq },
+        kind::CONFIRMED => Change::Confirmed { seq, key: r.key(flag)? },
         kind::RELEASED => Change::Released { seq, key: r.key(flag)? },
         kind::PAID => Change::Paid(read_paid(r, flag, small, seq)?),
         kind::ACCEPTED => Change::Accepted { seq, by: r.by()? },
@@ -192,6 +197,25 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         _ => return Err(bad("kind")),
     };
     if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(bad("bytes left over")) }
+}
+
+/// Refuse a value in a head field that its kind does not use: every record has exactly one encoding.
+fn check_unused(kind: u8, flag: u8, small: u16, index: u32) -> Result<(), DecodeError> {
+    let flag_used = !matches!(
+        kind,
+        kind::SKU | kind::WITHDRAWN | kind::EXPIRED | kind::ACCEPTED | kind::REFUNDED
+    );
+    let small_used = match kind {
+        kind::CAMPAIGN | kind::SKU | kind::PHASE | kind::RESERVED | kind::PAID => true,
+        kind::SUPPLIED => flag == 1,
+        _ => false,
+    };
+    let index_used = kind != kind::CAMPAIGN;
+    if (flag_used || flag == 0) && (small_used || small == 0) && (index_used || index == 0) {
+        Ok(())
+    } else {
+        Err(bad("a field that this kind does not use"))
+    }
 }
 
 fn read_reserved(

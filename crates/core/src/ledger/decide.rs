@@ -3,6 +3,7 @@
 
 use super::action::{Action, Answer, Reserve, Subject, Take};
 use super::apply::{Divergence, Effect};
+use super::catalogue::check_by;
 use super::record::{By, Change, Record, Reserved};
 use super::state::{Ledger, ReservationState};
 use crate::phase::{Phase, phase_at};
@@ -203,6 +204,9 @@ impl Ledger {
         sink: Sink<'_>,
     ) -> Outcome {
         let Some(r) = self.reservation(seq) else { return refuse(Refusal::NotFound) };
+        if let Err(what) = check_by(&by) {
+            return refuse(Refusal::Invalid(what));
+        }
         match r.state {
             State::Sold => {
                 self.record(Change::Cancelled { seq, restock, by }, now, sink)?;
@@ -226,6 +230,9 @@ impl Ledger {
         sink: Sink<'_>,
     ) -> Outcome {
         let Some(r) = self.reservation(seq) else { return refuse(Refusal::NotFound) };
+        if let Err(what) = check_by(&by) {
+            return refuse(Refusal::Invalid(what));
+        }
         match (r.state, accept) {
             (State::Review, true) => {
                 self.record(Change::Accepted { seq, by }, now, sink)?;
@@ -242,14 +249,15 @@ impl Ledger {
     }
 
     fn refunded(&mut self, refund: u32, by: By, now: Timestamp, sink: Sink<'_>) -> Outcome {
-        match self.refunds.get(refund as usize) {
-            None => refuse(Refusal::NotFound),
-            Some(due) if due.done => Ok(Answer::Already(Subject::Refund(refund))),
-            Some(_) => {
-                self.record(Change::Refunded { refund, by }, now, sink)?;
-                Ok(Answer::Done(Subject::Refund(refund)))
-            }
+        let Some(due) = self.refunds.get(refund as usize) else { return refuse(Refusal::NotFound) };
+        if let Err(what) = check_by(&by) {
+            return refuse(Refusal::Invalid(what));
         }
+        if due.done {
+            return Ok(Answer::Already(Subject::Refund(refund)));
+        }
+        self.record(Change::Refunded { refund, by }, now, sink)?;
+        Ok(Answer::Done(Subject::Refund(refund)))
     }
 }
 

@@ -20,33 +20,22 @@ impl Ledger {
                 return Some(Change::Phase { campaign: ix, to, by: None });
             }
             let wave = self.next_wave(ix).filter(|wave| wave.at <= now)?;
-            let sku = *c.skus.get(&wave.sku).expect("a wave's SKU was checked when it was put");
+            let sku = *c.skus.get(&wave.sku).expect("the next wave's SKU exists");
             let source = Source::Wave(c.waves_done);
             Some(Change::Supplied { sku, units: wave.units, source })
         })
     }
 
-    /// Return a hold whose deadline has passed at `now`; apply its expiry and ask again until
-    /// `None`. Amortised O(1) per reservation and hold duration.
+    /// Return the hold with the earliest deadline that has passed at `now`, of equal deadlines the
+    /// one made first; apply its expiry and ask again until `None`. Amortised O(1) per reservation and hold duration.
     pub fn due_expiry(&mut self, now: Timestamp) -> Option<ReservationSeq> {
-        for class in 0..self.hold_classes.len() {
-            let Some(seq) = self.oldest_hold(class) else { continue };
-            if self.reservations.get(seq.0).is_some_and(|r| r.expires_at <= now) {
-                return Some(seq);
-            }
-        }
-        None
+        self.next_expiry().filter(|(at, _)| *at <= now).map(|(_, seq)| seq)
     }
 
     /// Return when the next switch, wave or expiry is due, if any is.
     pub fn next_due_at(&mut self) -> Option<Timestamp> {
-        let mut next = self.next_switch_at;
-        for class in 0..self.hold_classes.len() {
-            if let Some(seq) = self.oldest_hold(class) {
-                let r = self.reservations.get(seq.0).expect("just found");
-                next = next.min(r.expires_at);
-            }
-        }
+        let expiry = self.next_expiry().map_or(Timestamp::FAR_FUTURE, |(at, _)| at);
+        let next = self.next_switch_at.min(expiry);
         Some(next).filter(|at| *at != Timestamp::FAR_FUTURE)
     }
 
@@ -62,32 +51,44 @@ impl Ledger {
     }
 
     /// Note when the next switch or wave is due, after a change to phases, terms or waves.
-    pub(super) fn note_switches(&mut self, now: Timestamp) {
+    pub(super) fn note_switches(&mut self) {
         self.next_switch_at = (0..self.campaigns.len() as u16)
             .map(CampaignIx)
-            .filter_map(|ix| self.next_switch_of(ix, now))
+            .filter_map(|ix| self.next_switch_of(ix))
             .min()
             .unwrap_or(Timestamp::FAR_FUTURE);
     }
 
-    fn next_switch_of(&self, ix: CampaignIx, now: Timestamp) -> Option<Timestamp> {
+    /// Only a switch to a later phase counts: one that changes nothing (the planned opening of a
+    /// sale that was opened early) would stay due for ever.
+    fn next_switch_of(&self, ix: CampaignIx) -> Option<Timestamp> {
         let c = &self.campaigns[ix.index()];
         if matches!(c.reached, Phase::Draft | Phase::Closed | Phase::Settled) {
             return None;
         }
-        let switch = if c.terms.schedule.planned_at(now) > c.reached {
-            Some(now)
-        } else {
-            c.terms.schedule.next_switch_after(now)
-        };
+        let switch = c.terms.schedule.first_after(c.reached);
         let wave = self.next_wave(ix).map(|wave| wave.at);
         [switch, wave].into_iter().flatten().min()
     }
 
-    fn next_wave(&self, ix: CampaignIx) -> Option<&crate::campaign::Wave> {
+    pub(super) fn next_wave(&self, ix: CampaignIx) -> Option<&crate::campaign::Wave> {
         let c = &self.campaigns[ix.index()];
         let live = !matches!(c.reached, Phase::Draft | Phase::Closed | Phase::Settled);
-        c.terms.waves.get(usize::from(c.waves_done)).filter(|_| live)
+        let wave = c.terms.waves.get(usize::from(c.waves_done)).filter(|_| live)?;
+        // A crash can cut a put between the campaign and its SKUs: such a wave waits until the
+        // put is repeated.
+        c.skus.contains_key(&wave.sku).then_some(wave)
+    }
+
+    /// Return the next hold to expire, over all classes.
+    fn next_expiry(&mut self) -> Option<(Timestamp, ReservationSeq)> {
+        let classes = 0..self.hold_classes.len();
+        classes
+            .filter_map(|class| {
+                let seq = self.oldest_hold(class)?;
+                Some((self.reservation(seq)?.expires_at, seq))
+            })
+            .min()
     }
 
     /// Return the oldest live hold of a class, moving its cursor there.

@@ -25,11 +25,20 @@ impl Ledger {
             return refuse(Refusal::KeyReused);
         }
         if lines.is_empty() {
-            return self.confirm_without_money(seq, &r, now, sink);
+            return self.confirm_without_money(seq, &r, key, now, sink);
+        }
+        if lines.len() > PAYMENTS_PER_RESERVATION_MAX {
+            return too_many_payments();
         }
         // All lines are checked before the first is recorded: a bad one leaves nothing half done.
         let mut new = 0;
-        for line in &lines {
+        for (at, line) in lines.iter().enumerate() {
+            let same =
+                |l: &PaymentLine| l.provider == line.provider && l.reference == line.reference;
+            if lines[..at].iter().any(same) {
+                let what = format!("payments: {} appears twice; send each once", line.reference);
+                return refuse(Refusal::Invalid(what));
+            }
             match self.payment(&line.provider, &line.reference) {
                 Some((known, at)) => {
                     let same = known == seq
@@ -45,10 +54,7 @@ impl Ledger {
             }
         }
         if self.lines(seq).len() + new > PAYMENTS_PER_RESERVATION_MAX {
-            let most = PAYMENTS_PER_RESERVATION_MAX;
-            let what =
-                format!("a reservation has at most {most} payments; settle this one by hand");
-            return refuse(Refusal::Invalid(what));
+            return too_many_payments();
         }
         for line in lines {
             if self.payment(&line.provider, &line.reference).is_none() {
@@ -62,12 +68,13 @@ impl Ledger {
         &mut self,
         seq: ReservationSeq,
         r: &ReservationState,
+        key: Option<(KeyDigest, RequestDigest)>,
         now: Timestamp,
         sink: Sink<'_>,
     ) -> Outcome {
         match r.state {
             State::Held | State::Review if r.amount == 0 => {
-                self.record(Change::Confirmed { seq }, now, sink)?;
+                self.record(Change::Confirmed { seq, key }, now, sink)?;
                 done(seq)
             }
             State::Held | State::Review => {
@@ -112,11 +119,16 @@ impl Ledger {
     /// Late money takes units again only while the sale is open, within the buyer's limit and only
     /// where units are free (INV-8). The units are taken when this returns `true`.
     fn may_retake(&self, r: &ReservationState, now: Timestamp, take: &mut dyn Take) -> bool {
+        self.retake_allowed(r, now)
+            && self.skus[r.sku.index()].free >= r.quantity.get()
+            && take.take(r.sku, r.quantity.get())
+    }
+
+    /// Tell whether the sale and the buyer's limit allow an expired hold to be taken again.
+    pub(super) fn retake_allowed(&self, r: &ReservationState, now: Timestamp) -> bool {
         let campaign = self.skus[r.sku.index()].campaign;
         self.open(campaign, now).is_ok()
             && self.over_limit(campaign, r.buyer, r.sku, r.quantity).is_none()
-            && self.skus[r.sku.index()].free >= r.quantity.get()
-            && take.take(r.sku, r.quantity.get())
     }
 
     /// Return the money kept towards the price, in the campaign's currency.
@@ -139,10 +151,17 @@ impl Ledger {
         let Some((key, request)) = key else { return false };
         let campaign = self.skus[r.sku.index()].campaign;
         self.chain(self.latest_of(campaign, r.buyer)).any(|(other, _)| {
-            let mut used = self.lines(other).iter().filter_map(|line| line.key);
-            used.any(|(k, q)| k == key && (other != seq || q != request))
+            let without_money = self.extra_of(other).and_then(|extra| extra.confirm);
+            let with_money = self.lines(other).iter().filter_map(|line| line.key);
+            with_money.chain(without_money).any(|(k, q)| k == key && (other != seq || q != request))
         })
     }
+}
+
+fn too_many_payments() -> Outcome {
+    let most = PAYMENTS_PER_RESERVATION_MAX;
+    let what = format!("a reservation has at most {most} payments; settle this one by hand");
+    refuse(Refusal::Invalid(what))
 }
 
 fn check_line(line: &PaymentLine) -> Result<(), String> {

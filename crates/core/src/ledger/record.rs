@@ -79,6 +79,8 @@ pub enum Change {
     Confirmed {
         /// Which reservation.
         seq: ReservationSeq,
+        /// The key and request that asked for it, where there was a key.
+        key: Option<(KeyDigest, RequestDigest)>,
     },
     /// A hold was given up.
     Released {

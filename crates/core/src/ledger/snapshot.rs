@@ -87,7 +87,14 @@ impl Ledger {
             let words = rows.iter().flat_map(refund_words).collect();
             put(REFUNDS, Chunk { words, bytes: Vec::new() })?;
         }
-        put(END, Chunk { words: vec![u64::from(self.reservations.len)], bytes: Vec::new() })
+        put(END, Chunk { words: self.row_counts().to_vec(), bytes: Vec::new() })
+    }
+
+    /// Return how many rows each table has; the last chunk says it, so a missing chunk is noticed.
+    fn row_counts(&self) -> [u64; 5] {
+        let reservations = self.reservations.len as usize;
+        let Ledger { campaigns, skus, extras, refunds, .. } = self;
+        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len()].map(|n| n as u64)
     }
 
     /// Return the SHA-256 of the image: equal digests, equal states. O(all).
@@ -147,13 +154,11 @@ fn extra_chunk(rows: &[Extra]) -> Chunk {
     let mut chunk = Chunk::default();
     let mut record = Vec::new();
     for extra in rows {
-        let (release, key, request) = match extra.release {
-            Some((KeyDigest(key), RequestDigest(request))) => (1, key, u64::from(request)),
-            None => (0, 0, 0),
-        };
         let details = extra.details.as_deref();
         let length = details.map_or(0, |details| details.len() as u64 + 1);
-        chunk.words.extend([length, release, key, request, extra.lines.len() as u64]);
+        chunk.words.extend([length, extra.lines.len() as u64]);
+        chunk.words.extend(key_words(extra.confirm));
+        chunk.words.extend(key_words(extra.release));
         chunk.bytes.extend_from_slice(details.unwrap_or_default());
         for line in &extra.lines {
             record.clear();
@@ -165,6 +170,10 @@ fn extra_chunk(rows: &[Extra]) -> Chunk {
         }
     }
     chunk
+}
+
+fn key_words(key: Option<(KeyDigest, RequestDigest)>) -> [u64; 3] {
+    key.map_or([0; 3], |(KeyDigest(key), RequestDigest(request))| [1, key, u64::from(request)])
 }
 
 fn refund_words(due: &RefundDue) -> [u64; 3] {
@@ -231,7 +240,7 @@ impl SnapshotLoader {
                     load_refund(ledger, &mut r)?;
                 }
             }
-            END => self.ended = r.word()? == u64::from(ledger.reservations.len),
+            END => self.ended = r.words == ledger.row_counts(),
             _ => return Err(bad("kind of chunk")),
         }
         Ok(())
@@ -249,6 +258,11 @@ impl SnapshotLoader {
         if ledger.skus.iter().any(|sku| sku.check().is_err()) {
             return Err(bad("a SKU does not conserve its units"));
         }
+        let extras = ledger.extras.len();
+        let rows = ledger.reservations.chunks().iter().flatten();
+        if rows.into_iter().any(|r| r.extra != NONE && r.extra as usize >= extras) {
+            return Err(bad("a reservation's details are missing"));
+        }
         ledger.reserve_buyers(ledger.reservations.len as usize);
         for n in 0..ledger.reservations.len {
             let r = *ledger.reservations.get(n).expect("dense");
@@ -258,8 +272,7 @@ impl SnapshotLoader {
                 ledger.index_payment(ReservationSeq(n), line as u8);
             }
         }
-        let stamp = ledger.stamp;
-        ledger.note_switches(stamp);
+        ledger.note_switches();
         Ok(ledger)
     }
 }
@@ -334,14 +347,13 @@ fn load_reservation(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> 
 }
 
 fn load_extra(r: &mut ChunkReader<'_>) -> Loaded<Extra> {
-    let (details, release) = (r.word()?, r.word()?);
-    let key = (KeyDigest(r.word()?), RequestDigest(r.word()? as u32));
-    let lines = r.word()?;
+    let (details, lines) = (r.word()?, r.word()?);
+    let (confirm, release) = (load_key(r)?, load_key(r)?);
     let details = match details {
         0 => None,
         n => Some(r.take(n as usize - 1)?.into()),
     };
-    let mut extra = Extra { details, lines: Vec::new(), release: (release == 1).then_some(key) };
+    let mut extra = Extra { details, lines: Vec::new(), confirm, release };
     for _ in 0..lines {
         let (length, refunded) = (r.word()? as usize, r.word()? as i64);
         let record = decode(r.take(length)?).map_err(|e| bad(e.what))?;
@@ -349,6 +361,11 @@ fn load_extra(r: &mut ChunkReader<'_>) -> Loaded<Extra> {
         extra.lines.push(Line { payment: paid.line, key: paid.key, refunded });
     }
     Ok(extra)
+}
+
+fn load_key(r: &mut ChunkReader<'_>) -> Loaded<Option<(KeyDigest, RequestDigest)>> {
+    let [known, key, request] = [r.word()?, r.word()?, r.word()?];
+    Ok((known == 1).then_some((KeyDigest(key), RequestDigest(request as u32))))
 }
 
 fn load_refund(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> {

@@ -110,6 +110,8 @@ const _: () = assert!(size_of::<ReservationState>() == 64, "the memory budget co
 pub(super) struct Extra {
     pub(super) details: Option<Box<[u8]>>,
     pub(super) lines: Vec<Line>,
+    /// The key of a confirm without money; one with money keeps it with its lines.
+    pub(super) confirm: Option<(KeyDigest, RequestDigest)>,
     pub(super) release: Option<(KeyDigest, RequestDigest)>,
 }
 
