@@ -16,7 +16,7 @@
 //! use std::sync::Arc;
 //!
 //! let disk = Arc::new(FakeDisk::new(1));
-//! let options = Options { segment_bytes: 16 * 1024, new_id: JournalId([7; 16]) };
+//! let options = Options { segment_bytes: 16 * 1024, ..Options::new(JournalId([7; 16])) };
 //! let nothing = |_: Lsn, _: &[u8]| Ok::<(), std::convert::Infallible>(());
 //! let (mut journal, _) = Journal::open(disk.clone(), &options, Lsn::ZERO, nothing)?;
 //! journal.append(b"first")?;

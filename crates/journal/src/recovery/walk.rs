@@ -128,7 +128,23 @@ fn find_segments(storage: &dyn Storage, window: &mut Window) -> Result<Found, Jo
         found.segments.push(segment);
         found.headers.push(header);
     }
+    check_one_journal(&found)?;
     Ok(found)
+}
+
+/// A file of another journal got here by mistake; treating it as a torn tail would erase it.
+fn check_one_journal(found: &Found) -> Result<(), JournalError> {
+    let mut begun = found.headers.iter().flatten();
+    let Some(first) = begun.next() else { return Ok(()) };
+    begun.find(|header| header.journal != first.journal).map_or(Ok(()), |foreign| {
+        Err(JournalError::Damaged(Damage {
+            file: segment_name(foreign.number),
+            offset: 0,
+            lsn: foreign.first_lsn,
+            what: format!("it belongs to journal {}", foreign.journal),
+            proof: format!("this is journal {}", first.journal),
+        }))
+    })
 }
 
 /// A whole header that does not fit its file was not torn: the file was renamed or cut.
