@@ -246,8 +246,8 @@ impl Builder {
 /// Tell whether records of `bytes` in all surely fit into `room` bytes of a segment, however they
 /// fall into frames of `frame_bytes`.
 ///
-/// They fit one frame, or else any two neighbouring frames hold more than one frame's worth (or they
-/// would be one), each with a header and less than a sector of padding.
+/// They fit one frame, or else any two neighbouring frames together hold more than one frame's worth
+/// (or they would be one), each with a header and less than a sector of padding.
 fn fits_room(room: u64, bytes: u64, frame_bytes: u64) -> bool {
     let header = FRAME_HEADER_BYTES as u64;
     let overhead = header + SECTOR_BYTES as u64 - 1;
@@ -255,6 +255,6 @@ fn fits_room(room: u64, bytes: u64, frame_bytes: u64) -> bool {
     if one_frame {
         return sectors_up((header + bytes) as usize) as u64 <= room;
     }
-    let pairs = bytes / (frame_bytes - header) + 1;
+    let pairs = bytes / (frame_bytes - header + 1);
     bytes + (2 * pairs + 1) * overhead <= room
 }

@@ -6,7 +6,9 @@ use crate::chain::Chain;
 use crate::error::{Damage, JournalError, OpenError};
 use crate::frame::Frame;
 use crate::journal::Cut;
-use crate::layout::{JournalId, SECTOR_BYTES, SEGMENT_HEADER_BYTES, segment_name, segment_number};
+use crate::layout::{
+    JournalId, SECTOR_BYTES, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, segment_name, segment_number,
+};
 use crate::segment::{HeaderFault, Segment, SegmentHeader};
 use crate::storage::Storage;
 use crate::window::Window;
@@ -115,7 +117,11 @@ fn find_segments(storage: &dyn Storage, window: &mut Window) -> Result<Found, Jo
     for number in kept {
         let file = storage.open(&segment_name(number))?;
         let bytes = file.bytes()?;
-        let segment = Segment { number, file, bytes: bytes - bytes % SECTOR_BYTES as u64 };
+        let segment = Segment { number, file, bytes };
+        if bytes < SEGMENT_BYTES_MIN || !bytes.is_multiple_of(SECTOR_BYTES as u64) {
+            let known = found.headers.iter().flatten().map(|header| header.first_lsn).max();
+            return Err(shortened(&segment, known.unwrap_or(Lsn(1))));
+        }
         let sector = window.view(&segment, 0, SEGMENT_HEADER_BYTES)?;
         let header = match SegmentHeader::decode(sector) {
             Ok(header) if header.number == number && header.bytes == bytes => Some(header),
@@ -147,6 +153,17 @@ fn check_one_journal(found: &Found) -> Result<(), JournalError> {
     })
 }
 
+/// A segment gets its name only when it is whole (C3), so a shorter one was cut by somebody.
+fn shortened(segment: &Segment, lsn: Lsn) -> JournalError {
+    JournalError::Damaged(Damage {
+        file: segment.name(),
+        offset: segment.bytes,
+        lsn,
+        what: format!("the file has {} bytes", segment.bytes),
+        proof: "a segment is whole before it gets its name".to_owned(),
+    })
+}
+
 /// A whole header that does not fit its file was not torn: the file was renamed or cut.
 fn misnamed(segment: &Segment, header: &SegmentHeader) -> JournalError {
     JournalError::Damaged(Damage {
@@ -170,7 +187,10 @@ fn check_never_begun(found: &Found, window: &mut Window) -> Result<(), JournalEr
             proof,
         }))
     };
-    if first.number != 1 || !found.obsolete.is_empty() {
+    if !found.obsolete.is_empty() {
+        return Err(JournalError::SegmentMissing { number: first.number - 1 });
+    }
+    if first.number != 1 {
         return damage("earlier segments were in use".to_owned());
     }
     for segment in &found.segments {
