@@ -12,9 +12,9 @@ use crate::builder::{Builder, Link};
 use crate::chain::Chain;
 use crate::error::{JournalError, OpenError};
 use crate::layout::{
-    FRAME_BYTES_MAX, JournalId, READY_SEGMENTS, SEGMENT_BYTES_DEFAULT, check_sizes,
-    record_bytes_max, segment_name, segment_number,
+    JournalId, READY_SEGMENTS, check_sizes, record_bytes_max, segment_name, segment_number,
 };
+use crate::opening::{Options, Prepared, Recovered};
 use crate::prepare::{Prepare, PrepareJob};
 use crate::recovery::{self, Walk};
 use crate::snapshot::VerifiedSnapshot;
@@ -22,66 +22,6 @@ use crate::storage::{Storage, StorageError};
 use onrush_types::Lsn;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// What a journal is opened with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Size of new segments: a multiple of 512 between 4 KiB and 1 GiB. Existing ones keep theirs.
-    pub segment_bytes: u64,
-    /// Where a frame is closed, a record larger than that having its own: a multiple of 512 up to
-    /// [`FRAME_BYTES_MAX`]. Small values are for tests.
-    pub frame_bytes: usize,
-    /// The id for a journal that has to be created: random, never used before. An existing journal
-    /// keeps its own.
-    pub new_id: JournalId,
-}
-
-impl Options {
-    /// Return the usual options, given a random id.
-    pub fn new(new_id: JournalId) -> Options {
-        Options { segment_bytes: SEGMENT_BYTES_DEFAULT, frame_bytes: FRAME_BYTES_MAX, new_id }
-    }
-}
-
-/// What opening found and did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recovered {
-    /// Whether the journal was created.
-    pub created: bool,
-    /// The oldest LSN that is kept, or would be: the first of the oldest segment.
-    pub oldest_lsn: Lsn,
-    /// The last record; all up to here are durable now.
-    pub last_lsn: Lsn,
-    /// Records handed to the replay.
-    pub replayed: u64,
-    /// The chain's value after the last frame found.
-    pub chain: Chain,
-    /// The torn tail that was cut, if there was one.
-    pub cut: Option<Cut>,
-}
-
-/// A torn tail: written, never synced, never acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// The file.
-    pub file: String,
-    /// Where the kept part ends.
-    pub offset: u64,
-    /// How many bytes after that were not zero.
-    pub bytes: u64,
-}
-
-/// How preparing segments stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Prepared {
-    /// Enough segments are ready.
-    Enough,
-    /// Call again.
-    More,
-    /// The disk is full; call again later.
-    DiskFull,
-}
 
 /// The writing end of a journal. One owner; readers use [`crate::JournalReader`].
 #[derive(Debug)]

@@ -62,8 +62,8 @@ fn c5_process_killed_at_every_change() {
         let mut world = World::new(FakeDisk::new(at));
         world.disk.cut_power_at(at);
         story(&mut world).expect_err("the power goes");
-        // Nothing is lost but the process: all that was written is seen.
-        world.disk.power_cut(Loss::Nothing);
+        // Nothing is lost but the process: all that was written is seen, and may never be stored.
+        world.disk.kill();
         world.open().unwrap();
         world.prove();
     }
@@ -162,7 +162,7 @@ fn c9_a_prepared_segment_is_used_only_when_its_name_is_durable() {
     world.disk.cut_power_at(before + 4);
     while job.step() == onrush_journal::Prepare::More {}
     assert_eq!(world.disk.operations().changes, before + 5, "create, zeros, sync, rename, sync");
-    world.disk.power_cut(Loss::Nothing);
+    world.disk.kill();
     world.open().unwrap();
     for _ in 0..3 {
         world.append(2_900).unwrap();

@@ -102,6 +102,40 @@ fn c16_only_the_last_unmarked_batch_can_pass_for_a_torn_tail() {
 }
 
 #[test]
+fn c6_a_damaged_mark_does_not_take_what_follows() {
+    let disk = FakeDisk::new(1);
+    let (mut journal, ..) = open(&disk).unwrap();
+    fill(&mut journal, 1, 1).unwrap();
+    journal.mark().unwrap();
+    fill(&mut journal, 2, 1).unwrap();
+    // Header, mark, first record, mark, second record: no LSN is lost with the second mark, and the
+    // second record is synced though nothing states its LSN.
+    assert!(disk.flip_bit("segment-000000000001.journal", (1_536 + 50) * 8));
+    let found = damage(&disk);
+    assert_eq!((found.offset, found.lsn), (1_536, Lsn(2)));
+}
+
+#[test]
+fn c6_a_lost_end_and_the_header_after_it_are_refused() {
+    let disk = FakeDisk::new(1);
+    let (mut journal, ..) = open(&disk).unwrap();
+    let second = "segment-000000000002.journal";
+    while disk.content(second).unwrap()[512..1_024] == [0; 512] {
+        let next = journal.last_lsn().0 + 1;
+        fill(&mut journal, next, 1).unwrap();
+    }
+    let last = journal.last_lsn();
+    // The first frame of the second segment is of the run that began the segment; it still states
+    // the last LSN of the first.
+    disk.open(second).unwrap().write_at(0, &[0; 512]).unwrap();
+    assert_eq!(open(&disk.fork()).unwrap().2.len() as u64, last.0 - 1, "it looks torn (C16)");
+    let first = disk.content("segment-000000000001.journal").unwrap();
+    let end = first.chunks(512).rposition(|sector| sector != [0; 512]).unwrap();
+    assert!(disk.flip_bit("segment-000000000001.journal", (end * 512 + 60) as u64 * 8));
+    assert_eq!(damage(&disk).lsn, Lsn(last.0 - 1));
+}
+
+#[test]
 fn c6_a_lost_sector_under_later_records_is_refused() {
     let good = ended(40);
     for name in good.list().unwrap() {

@@ -52,6 +52,21 @@ fn a_segment_is_a_header_and_frames_as_documented() {
 }
 
 #[test]
+fn the_epoch_grows_with_each_opening() {
+    let disk = FakeDisk::new(1);
+    for _ in 0..3 {
+        drop(open(&disk).unwrap());
+    }
+    let segment = disk.content("segment-000000000001.journal").unwrap();
+    let epoch = |start: usize| {
+        let frame = RawFrame::new(&segment[start..]).unwrap().check().unwrap();
+        assert_eq!(frame.record_count(), 0, "a mark");
+        frame.header().epoch
+    };
+    assert_eq!(frames(&segment).into_iter().map(epoch).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
 fn every_flipped_bit_of_a_frame_is_found() {
     let segment = segment();
     let start = frames(&segment)[1];

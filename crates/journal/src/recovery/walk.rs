@@ -5,10 +5,10 @@ use super::{Leftover, Place};
 use crate::chain::Chain;
 use crate::error::{Damage, JournalError, OpenError};
 use crate::frame::Frame;
-use crate::journal::Cut;
 use crate::layout::{
     JournalId, SECTOR_BYTES, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, segment_name, segment_number,
 };
+use crate::opening::Cut;
 use crate::segment::{HeaderFault, Segment, SegmentHeader};
 use crate::storage::Storage;
 use crate::window::Window;

@@ -71,7 +71,7 @@ impl World {
     /// Open what the disk holds, and compare with the model. Fails only as the disk does.
     pub(crate) fn open(&mut self) -> Result<(), JournalError> {
         self.journal = None;
-        let seen_before = self.verify()?;
+        let (seen_before, _) = self.verify()?;
         let mut records = Vec::new();
         let keep = |lsn: Lsn, record: &[u8]| {
             records.push(record.to_vec());
@@ -86,6 +86,7 @@ impl World {
         };
         assert_eq!(recovered.last_lsn, Lsn(records.len() as u64));
         assert_eq!(records.len(), seen_before, "a check sees what an opening does");
+        assert!(!self.verify()?.1, "nothing is left of what was cut");
         self.compare(&records);
         self.acked = records;
         self.pending.clear();
@@ -104,13 +105,15 @@ impl World {
         }
     }
 
-    fn verify(&self) -> Result<usize, JournalError> {
+    /// How many records a check finds, and whether it finds a torn tail.
+    fn verify(&self) -> Result<(usize, bool), JournalError> {
         let before = self.disk.operations();
         let nothing = |_: Lsn, _: &[u8]| Ok::<(), Infallible>(());
         let found = verify(&self.disk, Lsn::ZERO, nothing);
         assert_eq!(self.disk.operations(), before, "a check changes nothing");
         match found {
-            Ok(found) => Ok(found.map_or(0, |found| found.replayed as usize)),
+            Ok(Some(found)) => Ok((found.replayed as usize, found.torn.is_some())),
+            Ok(None) => Ok((0, false)),
             Err(OpenError::Journal(error)) => Err(error),
             Err(other) => panic!("{other}"),
         }
