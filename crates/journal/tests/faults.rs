@@ -127,12 +127,19 @@ fn c6_a_lost_end_and_the_header_after_it_are_refused() {
     let last = journal.last_lsn();
     // The first frame of the second segment is of the run that began the segment; it still states
     // the last LSN of the first.
+    let header = disk.content(second).unwrap()[..512].to_vec();
     disk.open(second).unwrap().write_at(0, &[0; 512]).unwrap();
     assert_eq!(open(&disk.fork()).unwrap().2.len() as u64, last.0 - 1, "it looks torn (C16)");
     let first = disk.content("segment-000000000001.journal").unwrap();
     let end = first.chunks(512).rposition(|sector| sector != [0; 512]).unwrap();
     assert!(disk.flip_bit("segment-000000000001.journal", (end * 512 + 60) as u64 * 8));
-    assert_eq!(damage(&disk).lsn, Lsn(last.0 - 1));
+    assert_eq!(damage(&disk.fork()).lsn, Lsn(last.0 - 1));
+    // The header alone proves it as well.
+    let file = disk.open(second).unwrap();
+    file.write_at(0, &header).unwrap();
+    file.write_at(512, &[0; 512]).unwrap();
+    let found = damage(&disk);
+    assert!(found.lsn == Lsn(last.0 - 1) && found.proof.contains("header"), "{found}");
 }
 
 #[test]
@@ -155,6 +162,41 @@ fn c6_a_lost_sector_under_later_records_is_refused() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn c6_a_frame_of_another_history_is_refused() {
+    let live = |other: Option<u64>| {
+        let disk = FakeDisk::new(1);
+        let (mut journal, ..) = open(&disk).unwrap();
+        for n in 1..=30 {
+            let mut bytes = record(n);
+            bytes[0] ^= u8::from(other == Some(n));
+            journal.append(&bytes).unwrap();
+            journal.commit().unwrap();
+            prepare(&mut journal).unwrap();
+        }
+        journal.mark().unwrap();
+        disk
+    };
+    let good = contents(&live(None));
+    assert!(good.len() > 4, "several segments");
+    for n in 1..=30 {
+        let other = contents(&live(Some(n)));
+        // The first sector that differs is the frame's; those after it differ by the chain.
+        let (name, at) = good
+            .iter()
+            .find_map(|(name, bytes)| {
+                let differs = |(a, b): (&[u8], &[u8])| a != b;
+                let pairs = bytes.chunks(512).zip(other[name].chunks(512));
+                pairs.into_iter().position(differs).map(|at| (name, at * 512))
+            })
+            .unwrap();
+        let disk = live(None);
+        disk.open(name).unwrap().write_at(at as u64, &other[name][at..at + 512]).unwrap();
+        let found = damage(&disk);
+        assert_eq!(found.lsn, Lsn(n + 1), "the frame after it tells: {found}");
     }
 }
 

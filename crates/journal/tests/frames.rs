@@ -7,6 +7,7 @@ use onrush_journal::frame::{FrameFault, RawFrame};
 use onrush_journal::{FakeDisk, SegmentHeader};
 use onrush_types::Lsn;
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 /// One segment with frames of several records.
 fn segment() -> Vec<u8> {
@@ -49,6 +50,24 @@ fn a_segment_is_a_header_and_frames_as_documented() {
         assert_eq!(frame.next_lsn(), Lsn(next));
     }
     assert_eq!(next, 10);
+}
+
+#[test]
+fn the_chain_is_as_documented() {
+    let disk = FakeDisk::new(1);
+    let (mut journal, ..) = open(&disk).unwrap();
+    fill(&mut journal, 5, 1).unwrap();
+    let segment = disk.content("segment-000000000001.journal").unwrap();
+    let mut chain =
+        Sha256::new().chain_update(b"onrush journal 1").chain_update([7; 16]).finalize();
+    assert_eq!(segment[64..96], chain[..]);
+    for start in frames(&segment) {
+        assert_eq!(segment[start + 72..start + 88], chain[..16]);
+        let payload = u32::from_le_bytes(segment[start + 64..start + 68].try_into().unwrap());
+        let frame = &segment[start..start + 96 + payload as usize];
+        chain = Sha256::new().chain_update(chain).chain_update(frame).finalize();
+    }
+    assert_eq!(journal.chain().to_bytes(), chain[..]);
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn reopen(world: &mut World) -> Result<(), JournalError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
 
     #[test]
     fn every_acknowledged_record_comes_back_and_nothing_else(

@@ -42,6 +42,7 @@ fn read(disk: &FakeDisk, lsn: u64) -> Result<Vec<(u32, Vec<u8>)>, SnapshotError>
         let mut bytes = vec![0; info.bytes as usize];
         reader.read_chunk(&mut bytes)?;
         found.push((info.kind, bytes));
+        assert_eq!(found.last(), chunks(lsn).get(found.len() - 1), "bytes handed out are right");
     }
     Ok(found)
 }
@@ -153,6 +154,28 @@ fn c11_chunks_of_another_snapshot_are_refused() {
     write(&disk, 9).unwrap();
     disk.open(&find_snapshot_name(&disk, 9)).unwrap().write_at(64, &five[64..200]).unwrap();
     assert!(read(&disk, 9).is_err(), "its chunks are of another LSN");
+}
+
+#[test]
+fn c11_a_mixture_of_two_snapshots_at_one_lsn_is_refused() {
+    let versions = [1, 2].map(|fill: u8| {
+        let disk = FakeDisk::new(1);
+        let mut writer = SnapshotWriter::create(Arc::new(disk.clone()), header(9)).unwrap();
+        for _ in 0..2 {
+            writer.write_chunk(3, &[fill; 16]).unwrap();
+        }
+        writer.finish().unwrap();
+        disk
+    });
+    // The second chunk of one, whole and with its checksum, in the other.
+    let name = find_snapshot_name(&versions[0], 9);
+    let chunk = &versions[1].content(&name).unwrap()[64 + 48..64 + 96];
+    versions[0].open(&name).unwrap().write_at(64 + 48, chunk).unwrap();
+    let error = SnapshotReader::open(&versions[0], Lsn(9), LAYOUT).unwrap().verify().unwrap_err();
+    assert!(
+        matches!(&error, SnapshotError::Damaged { what, .. } if what.contains("digest")),
+        "{error}"
+    );
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub struct Operations {
     pub syncs: u64,
     /// Writes to files, of zeros too.
     pub writes: u64,
+    /// Bytes of these writes.
+    pub bytes: u64,
 }
 
 impl FakeDisk {

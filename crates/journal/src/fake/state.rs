@@ -239,6 +239,7 @@ impl State {
         let cut = self.change("write", file)?;
         let number = self.operations.writes;
         self.operations.writes += 1;
+        self.operations.bytes += count;
         let end = offset + count;
         let grows = end.saturating_sub(self.node(node).seen_bytes);
         if grows > 0 && self.capacity.is_some_and(|most| self.used_bytes() + grows > most) {

@@ -17,6 +17,8 @@ pub(crate) struct Expected {
     pub(crate) id: JournalId,
     pub(crate) place: Place,
     pub(crate) next: Lsn,
+    /// Of the last frame that was followed.
+    pub(crate) epoch: u64,
     pub(crate) fault: &'static str,
 }
 
@@ -87,6 +89,13 @@ fn proof(
         return Ok(Some(format!(
             "the frame {at} was written for byte {offset} of segment {number}: the disk wrote in \
              the wrong place"
+        )));
+    }
+    let follows = place == expected.place && header.first_lsn == expected.next;
+    if follows && header.epoch == expected.epoch {
+        // C6: nothing is cut within an epoch, so the frames it links to were here once.
+        return Ok(Some(format!(
+            "the frame {at} was written after other frames than are there now"
         )));
     }
     // C2: a frame of the run that starts where reading ended, or before, proves nothing.

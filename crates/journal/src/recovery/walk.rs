@@ -79,7 +79,8 @@ pub(crate) fn walk<E>(
             Step::End(fault) => break fault,
         }
     };
-    let expected = Expected { id, place: steps.place, next: steps.next, fault };
+    let Steps { place, next, epoch, .. } = steps;
+    let expected = Expected { id, place, next, epoch, fault };
     let leftovers = scan(&found.segments, &expected, &mut window)?;
     let last = Lsn(steps.next.0 - 1);
     if last < after {
