@@ -7,8 +7,8 @@ use crate::batch::{Batch, Run};
 use crate::chain::Chain;
 use crate::frame::{FrameHeader, seal};
 use crate::layout::{
-    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, JournalId, RECORD_HEADER_BYTES, SECTOR_BYTES,
-    SEGMENT_HEADER_BYTES, sectors_up,
+    FRAME_HEADER_BYTES, JournalId, RECORD_HEADER_BYTES, SECTOR_BYTES, SEGMENT_HEADER_BYTES,
+    sectors_up,
 };
 use crate::segment::{Segment, SegmentHeader};
 use onrush_types::Lsn;
@@ -19,6 +19,8 @@ use std::collections::VecDeque;
 pub(crate) struct Builder {
     pub(crate) id: JournalId,
     pub(crate) epoch: u64,
+    /// Where a frame is closed.
+    frame_bytes: usize,
     /// After the last sealed frame.
     pub(crate) chain: Chain,
     /// Of the next record.
@@ -38,6 +40,15 @@ pub(crate) struct Builder {
     spare: Option<(Vec<u8>, Vec<Run>)>,
 }
 
+/// What the first frame links to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) id: JournalId,
+    pub(crate) epoch: u64,
+    pub(crate) chain: Chain,
+    pub(crate) last: Lsn,
+}
+
 /// A frame that still takes records.
 #[derive(Debug)]
 struct OpenFrame {
@@ -52,17 +63,17 @@ struct OpenFrame {
 impl Builder {
     /// Continue a journal at `tail` of the segment `current`.
     pub(crate) fn new(
-        id: JournalId,
-        epoch: u64,
-        chain: Chain,
-        last: Lsn,
+        link: Link,
+        frame_bytes: usize,
         current: Segment,
         tail: u64,
         ready: VecDeque<Segment>,
     ) -> Builder {
+        let Link { id, epoch, chain, last } = link;
         let mut builder = Builder {
             id,
             epoch,
+            frame_bytes,
             chain,
             next: last.next(),
             current,
@@ -107,14 +118,17 @@ impl Builder {
     /// segments left untouched. Never wrong when it says yes.
     pub(crate) fn fits(&self, bytes: u64, reserve: usize) -> bool {
         let open_rest = self.open.as_ref().map_or(0, |open| open.limit - self.buffer.len()) as u64;
-        let current = self.current.bytes - self.tail_with_open();
-        bytes <= open_rest
-            || capacity(current) >= bytes
-            || self
-                .ready
-                .front()
-                .filter(|_| self.ready.len() > reserve)
-                .is_some_and(|next| capacity(next.bytes - SEGMENT_HEADER_BYTES as u64) >= bytes)
+        // The open frame may grow into one more sector before a new one starts.
+        let slack = if self.open.is_some() { SECTOR_BYTES as u64 } else { 0 };
+        let here = (self.current.bytes - self.tail_with_open()).saturating_sub(slack);
+        if bytes <= open_rest || fits_room(here, bytes, self.frame_bytes as u64) {
+            return true;
+        }
+        let next = self.ready.front().filter(|_| self.ready.len() > reserve);
+        next.is_some_and(|next| {
+            let room = next.bytes - SEGMENT_HEADER_BYTES as u64;
+            fits_room(room, bytes, self.frame_bytes as u64)
+        })
     }
 
     /// Return how many bytes wait to be taken.
@@ -170,7 +184,8 @@ impl Builder {
             }
         }
         let start = self.buffer.len();
-        let room = (self.current.bytes - self.tail).min(FRAME_BYTES_MAX as u64) as usize;
+        let most = self.frame_bytes.max(whole as usize) as u64;
+        let room = (self.current.bytes - self.tail).min(most) as usize;
         self.buffer.resize(start + FRAME_HEADER_BYTES, 0);
         self.open =
             Some(OpenFrame { start, limit: start + room, first_lsn: self.next, records: 0 });
@@ -228,14 +243,18 @@ impl Builder {
     }
 }
 
-/// Bytes of records that surely fit into `room` bytes of a segment, however they fall into frames:
-/// each frame but the last may leave one largest record's worth unused, and a frame that is already
-/// open may round up to one more sector.
-fn capacity(room: u64) -> u64 {
-    let frame = FRAME_BYTES_MAX as u64;
-    let (full, rest) = (room / frame, room % frame);
-    let wasted =
-        (FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + crate::layout::RECORD_BYTES_MAX) as u64;
-    let last = rest.saturating_sub((SECTOR_BYTES + FRAME_HEADER_BYTES) as u64);
-    if full == 0 { last } else { full * (frame - wasted) + last.saturating_sub(wasted) }
+/// Tell whether records of `bytes` in all surely fit into `room` bytes of a segment, however they
+/// fall into frames of `frame_bytes`.
+///
+/// They fit one frame, or else any two neighbouring frames together hold more than one frame's worth
+/// (or they would be one), each with a header and less than a sector of padding.
+fn fits_room(room: u64, bytes: u64, frame_bytes: u64) -> bool {
+    let header = FRAME_HEADER_BYTES as u64;
+    let overhead = header + SECTOR_BYTES as u64 - 1;
+    let one_frame = header + bytes <= frame_bytes.max(SECTOR_BYTES as u64);
+    if one_frame {
+        return sectors_up((header + bytes) as usize) as u64 <= room;
+    }
+    let pairs = bytes / (frame_bytes - header + 1);
+    bytes + (2 * pairs + 1) * overhead <= room
 }

@@ -8,13 +8,13 @@
 //! - a sector that was synced is never written with other content, except zeroed beyond a torn tail.
 
 use crate::batch::Batch;
-use crate::builder::Builder;
+use crate::builder::{Builder, Link};
 use crate::chain::Chain;
 use crate::error::{JournalError, OpenError};
 use crate::layout::{
-    JournalId, READY_SEGMENTS, SEGMENT_BYTES_DEFAULT, check_segment_bytes, record_bytes_max,
-    segment_name, segment_number,
+    JournalId, READY_SEGMENTS, check_sizes, record_bytes_max, segment_name, segment_number,
 };
+use crate::opening::{Options, Prepared, Recovered};
 use crate::prepare::{Prepare, PrepareJob};
 use crate::recovery::{self, Walk};
 use crate::snapshot::VerifiedSnapshot;
@@ -22,63 +22,6 @@ use crate::storage::{Storage, StorageError};
 use onrush_types::Lsn;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// What a journal is opened with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Size of new segments: a multiple of 512 between 4 KiB and 1 GiB. Existing ones keep theirs.
-    pub segment_bytes: u64,
-    /// The id for a journal that has to be created: random, never used before. An existing journal
-    /// keeps its own.
-    pub new_id: JournalId,
-}
-
-impl Options {
-    /// Return the usual options, given a random id.
-    pub fn new(new_id: JournalId) -> Options {
-        Options { segment_bytes: SEGMENT_BYTES_DEFAULT, new_id }
-    }
-}
-
-/// What opening found and did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recovered {
-    /// Whether the journal was created.
-    pub created: bool,
-    /// The oldest LSN that is kept, or would be: the first of the oldest segment.
-    pub oldest_lsn: Lsn,
-    /// The last record; all up to here are durable now.
-    pub last_lsn: Lsn,
-    /// Records handed to the replay.
-    pub replayed: u64,
-    /// The chain's value after the last frame found.
-    pub chain: Chain,
-    /// The torn tail that was cut, if there was one.
-    pub cut: Option<Cut>,
-}
-
-/// A torn tail: written, never synced, never acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// The file.
-    pub file: String,
-    /// Where the kept part ends.
-    pub offset: u64,
-    /// How many bytes after that were not zero.
-    pub bytes: u64,
-}
-
-/// How preparing segments stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Prepared {
-    /// Enough segments are ready.
-    Enough,
-    /// Call again.
-    More,
-    /// The disk is full; call again later.
-    DiskFull,
-}
 
 /// The writing end of a journal. One owner; readers use [`crate::JournalReader`].
 #[derive(Debug)]
@@ -117,7 +60,7 @@ impl Journal {
         after: Lsn,
         replay: impl FnMut(Lsn, &[u8]) -> Result<(), E>,
     ) -> Result<(Journal, Recovered), OpenError<E>> {
-        check_segment_bytes(options.segment_bytes)?;
+        check_sizes(options.segment_bytes, options.frame_bytes)?;
         let (mut journal, recovered) = match recovery::walk(&*storage, after, replay)? {
             Some(walk) => {
                 recovery::repair(&*storage, &walk)?;
@@ -135,14 +78,20 @@ impl Journal {
         storage: Arc<dyn Storage>,
         options: &Options,
     ) -> Result<(Journal, Recovered), JournalError> {
-        // C1: whatever an earlier attempt left was never a journal.
-        for name in storage.list()?.iter().filter(|name| segment_number(name).is_some()) {
-            storage.remove(name)?;
+        // C1: whatever an earlier attempt left was never a journal. The first segment goes last, or
+        // what remains would look like a journal that lost its beginning.
+        let mut left: Vec<u64> = storage.list()?.iter().filter_map(|n| segment_number(n)).collect();
+        left.sort_unstable();
+        for number in left.into_iter().rev() {
+            storage.remove(&segment_name(number))?;
+            storage.sync_dir()?;
         }
-        let first = PrepareJob::new(storage.clone(), 1, options.segment_bytes).run()?;
+        let job = PrepareJob::new(storage.clone(), 1, options.segment_bytes).run();
+        let first = job.finish().expect("every step was run")?;
         let id = options.new_id;
         let chain = Chain::start(id);
-        let builder = Builder::new(id, 1, chain, Lsn::ZERO, first, 0, VecDeque::new());
+        let link = Link { id, epoch: 1, chain, last: Lsn::ZERO };
+        let builder = Builder::new(link, options.frame_bytes, first, 0, VecDeque::new());
         let recovered = Recovered {
             created: true,
             oldest_lsn: Lsn(1),
@@ -167,8 +116,8 @@ impl Journal {
             chain: walk.chain,
             cut,
         };
-        let (epoch, tail) = (walk.epoch + 1, walk.tail.offset);
-        let builder = Builder::new(walk.id, epoch, walk.chain, walk.last, current, tail, ready);
+        let link = Link { id: walk.id, epoch: walk.epoch + 1, chain: walk.chain, last: walk.last };
+        let builder = Builder::new(link, options.frame_bytes, current, walk.tail.offset, ready);
         (Journal::with(storage, options, builder), recovered)
     }
 
@@ -343,7 +292,11 @@ impl Journal {
     }
 
     fn prepare_now(&mut self) -> Result<(), JournalError> {
-        while self.prepare_step()? == Prepared::More {}
+        while let Some(job) = self.prepare() {
+            if self.prepared(job.run())? == Prepared::DiskFull {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -131,17 +131,19 @@ pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
-/// Check a segment size given by the caller.
-pub(crate) fn check_segment_bytes(bytes: u64) -> Result<(), StorageError> {
-    let whole = bytes.is_multiple_of(SECTOR_BYTES as u64);
-    if whole && (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes) {
-        return Ok(());
+/// Check the sizes given by the caller.
+pub(crate) fn check_sizes(segment_bytes: u64, frame_bytes: usize) -> Result<(), StorageError> {
+    let segment_whole = segment_bytes.is_multiple_of(SECTOR_BYTES as u64);
+    if !segment_whole || !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&segment_bytes) {
+        let remedy = "use a multiple of 512 between 4 KiB and 1 GiB";
+        return Err(StorageError::invalid("choose the segment size", "", remedy));
     }
-    Err(StorageError::invalid(
-        "choose segment size",
-        "",
-        "use a multiple of 512 between 4 KiB and 1 GiB",
-    ))
+    let frame_whole = frame_bytes.is_multiple_of(SECTOR_BYTES);
+    if !frame_whole || !(SECTOR_BYTES..=FRAME_BYTES_MAX).contains(&frame_bytes) {
+        let remedy = "use a multiple of 512 up to 256 KiB";
+        return Err(StorageError::invalid("choose the frame size", "", remedy));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 //! use std::sync::Arc;
 //!
 //! let disk = Arc::new(FakeDisk::new(1));
-//! let options = Options { segment_bytes: 16 * 1024, new_id: JournalId([7; 16]) };
+//! let options = Options { segment_bytes: 16 * 1024, ..Options::new(JournalId([7; 16])) };
 //! let nothing = |_: Lsn, _: &[u8]| Ok::<(), std::convert::Infallible>(());
 //! let (mut journal, _) = Journal::open(disk.clone(), &options, Lsn::ZERO, nothing)?;
 //! journal.append(b"first")?;
@@ -40,6 +40,7 @@ pub mod fake;
 pub mod frame;
 mod journal;
 pub mod layout;
+mod opening;
 mod prepare;
 mod reader;
 mod recovery;
@@ -54,8 +55,9 @@ pub use chain::Chain;
 pub use disk::DiskStorage;
 pub use error::{Damage, JournalError, OpenError};
 pub use fake::{FakeDisk, Loss};
-pub use journal::{Cut, Journal, Options, Prepared, Recovered};
+pub use journal::Journal;
 pub use layout::JournalId;
+pub use opening::{Cut, Options, Prepared, Recovered};
 pub use prepare::{Prepare, PrepareJob};
 pub use reader::JournalReader;
 pub use segment::{FORMAT_VERSION, HeaderFault, SegmentHeader};

@@ -48,7 +48,7 @@ impl PrepareJob {
         if !matches!(self.state, State::Zeroing { .. }) {
             return Prepare::Done;
         }
-        match self.try_step() {
+        match self.try_step(PREPARE_STEP_BYTES) {
             Ok(more) => more,
             Err(error) => {
                 self.give_up(error);
@@ -57,14 +57,14 @@ impl PrepareJob {
         }
     }
 
-    fn try_step(&mut self) -> Result<Prepare, StorageError> {
+    fn try_step(&mut self, bytes_max: u64) -> Result<Prepare, StorageError> {
         let State::Zeroing { file, done } = &mut self.state else { return Ok(Prepare::Done) };
         let file = match file {
             Some(file) => file,
             None => file.insert(self.storage.create(PREPARING_NAME)?),
         };
         if *done < self.bytes {
-            let step = (self.bytes - *done).min(PREPARE_STEP_BYTES);
+            let step = (self.bytes - *done).min(bytes_max);
             file.write_zeros(*done, step)?;
             file.sync_data()?;
             *done += step;
@@ -86,12 +86,14 @@ impl PrepareJob {
         self.state = State::Failed(error);
     }
 
-    /// Run all steps.
-    pub(crate) fn run(mut self) -> Result<Segment, StorageError> {
-        while self.step() == Prepare::More {}
-        self.finish().unwrap_or_else(|| {
-            Err(StorageError::invalid("prepare segment", PREPARING_NAME, "run every step first"))
-        })
+    /// Do all the work at once, with a single sync: for an opening, when nothing else waits.
+    pub(crate) fn run(mut self) -> PrepareJob {
+        while matches!(self.state, State::Zeroing { .. }) {
+            if let Err(error) = self.try_step(u64::MAX) {
+                self.give_up(error);
+            }
+        }
+        self
     }
 
     /// Return the outcome, or nothing if steps are missing.

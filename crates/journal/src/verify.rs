@@ -2,8 +2,8 @@
 
 use crate::chain::Chain;
 use crate::error::{JournalError, OpenError};
-use crate::journal::Cut;
 use crate::layout::JournalId;
+use crate::opening::Cut;
 use crate::recovery;
 use crate::storage::Storage;
 use onrush_types::Lsn;

@@ -84,13 +84,14 @@ fn a_commit_is_one_write_and_one_sync() {
     let disk = FakeDisk::new(1);
     let (mut journal, ..) = open(&disk).unwrap();
     let before = disk.operations();
-    for n in 1..=5 {
+    for n in 1..=2 {
         journal.append(&record(n)).unwrap();
     }
     assert_eq!(disk.operations(), before, "appending touches no disk");
     journal.commit().unwrap();
     let after = disk.operations();
     assert_eq!((after.writes - before.writes, after.syncs - before.syncs), (1, 1));
+    assert_eq!(after.bytes - before.bytes, 512);
     journal.commit().unwrap();
     assert_eq!(disk.operations(), after, "nothing to commit, nothing done");
 }
@@ -108,6 +109,18 @@ fn a_mark_follows_once_and_only_when_idle() {
     journal.mark().unwrap();
     assert_eq!(disk.operations().syncs, before + 2, "one commit, one mark");
     assert_eq!(journal.durable_lsn(), Lsn(1), "a mark has no LSN");
+}
+
+#[test]
+fn opening_writes_only_the_last_run_and_a_mark() {
+    let disk = FakeDisk::new(1);
+    let (mut journal, ..) = open(&disk).unwrap();
+    fill(&mut journal, 5, 1).unwrap();
+    drop(journal);
+    let before = disk.operations();
+    drop(open(&disk).unwrap());
+    let after = disk.operations();
+    assert_eq!((after.writes - before.writes, after.bytes - before.bytes), (2, 1_024));
 }
 
 #[test]

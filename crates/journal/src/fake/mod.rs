@@ -42,6 +42,8 @@ pub struct Operations {
     pub syncs: u64,
     /// Writes to files, of zeros too.
     pub writes: u64,
+    /// Bytes of these writes.
+    pub bytes: u64,
 }
 
 impl FakeDisk {
@@ -73,13 +75,15 @@ impl FakeDisk {
     }
 
     /// End the process that uses the disk: open files are gone, everything written stays visible,
-    /// and what was not synced stays so.
+    /// and what was not synced stays so. Ends what [`FakeDisk::cut_power_at`] began: then it was the
+    /// process that died at that change, and not the power.
     pub fn kill(&self) {
         self.state.lock().kill();
     }
 
     /// Cut the power in the middle of the change with this number, counted from the disk's first as
-    /// [`Operations::changes`] does. It and all that follow fail until [`FakeDisk::power_cut`].
+    /// [`Operations::changes`] does. It and all that follow fail until [`FakeDisk::power_cut`] or
+    /// [`FakeDisk::kill`].
     pub fn cut_power_at(&self, change: u64) {
         self.state.lock().faults.cut_power_at = Some(change);
     }
@@ -89,7 +93,7 @@ impl FakeDisk {
         self.state.lock().faults.fail_sync = Some(sync);
     }
 
-    /// Let the write with this number, counted from the disk's first, fail with EIO half-way.
+    /// Let the write with this number, counted from the disk's first, fail with EIO, some or all of it done.
     pub fn fail_write(&self, write: u64) {
         self.state.lock().faults.fail_write = Some(write);
     }

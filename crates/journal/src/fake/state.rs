@@ -97,6 +97,10 @@ impl State {
 
     pub(super) fn kill(&mut self) {
         self.life += 1;
+        if !self.powered {
+            self.powered = true;
+            self.faults.cut_power_at = None;
+        }
     }
 
     pub(super) fn power_cut(&mut self, loss: Loss) {
@@ -235,6 +239,7 @@ impl State {
         let cut = self.change("write", file)?;
         let number = self.operations.writes;
         self.operations.writes += 1;
+        self.operations.bytes += count;
         let end = offset + count;
         let grows = end.saturating_sub(self.node(node).seen_bytes);
         if grows > 0 && self.capacity.is_some_and(|most| self.used_bytes() + grows > most) {
@@ -262,7 +267,7 @@ impl State {
         bytes: &[u8],
     ) -> Result<(), StorageError> {
         let plan = self.begin_write(node, file, offset, bytes.len() as u64)?;
-        let done = if plan.fails { bytes.len() / 2 } else { bytes.len() };
+        let done = self.written(&plan, bytes.len());
         self.node(node).write(plan.offset as usize, &bytes[..done]);
         plan.outcome(file)
     }
@@ -275,9 +280,19 @@ impl State {
         count: u64,
     ) -> Result<(), StorageError> {
         let plan = self.begin_write(node, file, offset, count)?;
-        let done = if plan.fails { count / 2 } else { count };
-        self.node(node).write_zeros(plan.offset as usize, done as usize);
+        let done = self.written(&plan, count as usize);
+        self.node(node).write_zeros(plan.offset as usize, done);
         plan.outcome(file)
+    }
+
+    /// Say how much of a write happens: all of it, or whole sectors from its beginning.
+    fn written(&mut self, plan: &WritePlan, bytes: usize) -> usize {
+        if !plan.cut && !plan.fails {
+            return bytes;
+        }
+        let sectors = bytes / SECTOR_BYTES;
+        let drawn = (self.draw() % (sectors as u64 + 1)) as usize;
+        if self.draw() & 1 == 0 { bytes } else { drawn * SECTOR_BYTES }
     }
 
     pub(super) fn sync(&mut self, node: u64, file: &str) -> Result<(), StorageError> {

@@ -17,6 +17,8 @@ pub(crate) struct Expected {
     pub(crate) id: JournalId,
     pub(crate) place: Place,
     pub(crate) next: Lsn,
+    /// Of the last frame that was followed.
+    pub(crate) epoch: u64,
     pub(crate) fault: &'static str,
 }
 
@@ -65,36 +67,52 @@ fn proof(
     expected: &Expected,
     window: &mut Window,
 ) -> Result<Option<String>, StorageError> {
-    let Expected { id, place: end, next, .. } = expected;
-    let at = || format!("at byte {} of {}", place.offset, segment.name());
-    if place.offset == 0
-        && let Ok(header) = SegmentHeader::decode(window.view(segment, 0, SECTOR_BYTES)?)
-        && header.journal == *id
+    let at = format!("at byte {} of {}", place.offset, segment.name());
+    let sector = window.view(segment, place.offset, SECTOR_BYTES)?;
+    if let Ok(header) = SegmentHeader::decode(sector)
+        && header.journal == expected.id
     {
-        return Ok(Some(format!("the header {} was written after that was synced", at())));
+        return Ok(Some(match place.offset {
+            // C6: a segment is begun only when all before it is synced.
+            0 => format!("the header {at} was written after that was synced"),
+            _ => format!("a header lies {at}: the disk wrote in the wrong place"),
+        }));
     }
     let Ok(frame) = window.frame(segment, place.offset)? else { return Ok(None) };
     let header = frame.header();
-    if header.journal != *id {
+    if header.journal != expected.id {
         return Ok(None);
     }
-    if !frame.belongs(*id, segment.number, place.offset) {
+    if !frame.belongs(expected.id, segment.number, place.offset) {
+        // C15: no torn write looks like this.
         let (offset, number) = (header.offset, header.segment);
         return Ok(Some(format!(
-            "the frame {} was written for byte {offset} of segment {number}: the disk wrote in the \
-             wrong place",
-            at()
+            "the frame {at} was written for byte {offset} of segment {number}: the disk wrote in \
+             the wrong place"
         )));
     }
+    let follows = place == expected.place && header.first_lsn == expected.next;
+    if follows && header.epoch == expected.epoch {
+        // C6: nothing is cut within an epoch, so the frames it links to were here once.
+        return Ok(Some(format!(
+            "the frame {at} was written after other frames than are there now"
+        )));
+    }
+    // C2: a frame of the run that starts where reading ended, or before, proves nothing.
     let run = Place { index: place.index, offset: u64::from(header.run_offset) };
-    if header.synced_lsn >= *next || run > *end {
+    if header.synced_lsn >= expected.next || starts_after(run, expected.place) {
         let synced = header.synced_lsn;
         return Ok(Some(format!(
-            "the frame {} was written after that was synced (it states LSN {synced})",
-            at()
+            "the frame {at} was written after that was synced (it states LSN {synced})"
         )));
     }
     Ok(None)
+}
+
+/// Tell whether a run that starts at `run` leaves room for another between `end` and it. The start of
+/// the next segment is where a run goes that does not fit behind `end`.
+fn starts_after(run: Place, end: Place) -> bool {
+    run > end && run != Place { index: end.index + 1, offset: 0 }
 }
 
 fn damaged(segments: &[Segment], expected: &Expected, proof: String) -> JournalError {

@@ -5,8 +5,10 @@ use super::{Leftover, Place};
 use crate::chain::Chain;
 use crate::error::{Damage, JournalError, OpenError};
 use crate::frame::Frame;
-use crate::journal::Cut;
-use crate::layout::{JournalId, SECTOR_BYTES, SEGMENT_HEADER_BYTES, segment_name, segment_number};
+use crate::layout::{
+    JournalId, SECTOR_BYTES, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, segment_name, segment_number,
+};
+use crate::opening::Cut;
 use crate::segment::{HeaderFault, Segment, SegmentHeader};
 use crate::storage::Storage;
 use crate::window::Window;
@@ -77,7 +79,8 @@ pub(crate) fn walk<E>(
             Step::End(fault) => break fault,
         }
     };
-    let expected = Expected { id, place: steps.place, next: steps.next, fault };
+    let Steps { place, next, epoch, .. } = steps;
+    let expected = Expected { id, place, next, epoch, fault };
     let leftovers = scan(&found.segments, &expected, &mut window)?;
     let last = Lsn(steps.next.0 - 1);
     if last < after {
@@ -115,7 +118,11 @@ fn find_segments(storage: &dyn Storage, window: &mut Window) -> Result<Found, Jo
     for number in kept {
         let file = storage.open(&segment_name(number))?;
         let bytes = file.bytes()?;
-        let segment = Segment { number, file, bytes: bytes - bytes % SECTOR_BYTES as u64 };
+        let segment = Segment { number, file, bytes };
+        if bytes < SEGMENT_BYTES_MIN || !bytes.is_multiple_of(SECTOR_BYTES as u64) {
+            let known = found.headers.iter().flatten().map(|header| header.first_lsn).max();
+            return Err(shortened(&segment, known.unwrap_or(Lsn(1))));
+        }
         let sector = window.view(&segment, 0, SEGMENT_HEADER_BYTES)?;
         let header = match SegmentHeader::decode(sector) {
             Ok(header) if header.number == number && header.bytes == bytes => Some(header),
@@ -128,7 +135,34 @@ fn find_segments(storage: &dyn Storage, window: &mut Window) -> Result<Found, Jo
         found.segments.push(segment);
         found.headers.push(header);
     }
+    check_one_journal(&found)?;
     Ok(found)
+}
+
+/// A file of another journal got here by mistake; treating it as a torn tail would erase it.
+fn check_one_journal(found: &Found) -> Result<(), JournalError> {
+    let mut begun = found.headers.iter().flatten();
+    let Some(first) = begun.next() else { return Ok(()) };
+    begun.find(|header| header.journal != first.journal).map_or(Ok(()), |foreign| {
+        Err(JournalError::Damaged(Damage {
+            file: segment_name(foreign.number),
+            offset: 0,
+            lsn: foreign.first_lsn,
+            what: format!("it belongs to journal {}", foreign.journal),
+            proof: format!("this is journal {}", first.journal),
+        }))
+    })
+}
+
+/// A segment gets its name only when it is whole (C3), so a shorter one was cut by somebody.
+fn shortened(segment: &Segment, lsn: Lsn) -> JournalError {
+    JournalError::Damaged(Damage {
+        file: segment.name(),
+        offset: segment.bytes,
+        lsn,
+        what: format!("the file has {} bytes", segment.bytes),
+        proof: "a segment is whole before it gets its name".to_owned(),
+    })
 }
 
 /// A whole header that does not fit its file was not torn: the file was renamed or cut.
@@ -154,7 +188,10 @@ fn check_never_begun(found: &Found, window: &mut Window) -> Result<(), JournalEr
             proof,
         }))
     };
-    if first.number != 1 || !found.obsolete.is_empty() {
+    if !found.obsolete.is_empty() {
+        return Err(JournalError::SegmentMissing { number: first.number - 1 });
+    }
+    if first.number != 1 {
         return damage("earlier segments were in use".to_owned());
     }
     for segment in &found.segments {
