@@ -194,16 +194,25 @@ mod tests {
 
     #[test]
     fn does_not_wait_for_what_a_step_left_running() {
-        let mut step = sh("sleep 1000 & echo $!");
-        step.process_group(0);
-        let mut child = step.stdout(Stdio::piped()).spawn().expect("a shell");
+        let folder = tempfile::tempdir().expect("a folder");
+        let note = folder.path().join("pid");
+        let mut step = sh(&format!("sleep 1000 & echo $! > {}", note.display()));
+        let mut child = step.process_group(0).stdout(Stdio::piped()).spawn().expect("a shell");
         let (_, in_time) = follow(&mut child, Duration::from_secs(60));
         assert!(in_time);
         child.wait().expect("a shell");
+        let left = std::fs::read_to_string(&note).expect("written before the shell ended");
+        assert!(is_running(left.trim()), "or there is nothing to end");
         end_group(child.id());
-        let script = format!("kill -s KILL -- -{} 2>/dev/null", child.id());
-        // A killed process leaves its group when its parent has read its end: ask until then.
-        while succeeds(&mut sh(&script)) {}
+        // The kernel may take a moment; only a process that lives on keeps this going.
+        while is_running(left.trim()) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// A process that is over has no command line, even before its parent reads its end.
+    fn is_running(pid: &str) -> bool {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Each atomic operation says, beside it, why its ordering is enough; `SeqCst` names its partner.
-//! The comment stands on a line of the call or within the three lines above it.
+//!
+//! The comment stands on a line of the call or within the three lines above it. It also counts for
+//! the operations of the same ordering that follow without a larger gap, and, where it says
+//! `Relaxed here and below`, to the end of the function.
 
 use super::source::{Source, Tree};
 use super::{Finding, Report, scan};
@@ -16,6 +19,7 @@ fn file(source: &Source) -> Vec<Finding> {
     let Ok(parsed) = syn::parse_file(&source.text) else { return Vec::new() };
     let lines: Vec<&str> = source.text.lines().collect();
     let mut findings = Vec::new();
+    let mut reasoned: Option<(String, usize)> = None;
     for named in scan::paths(&parsed) {
         let [.., before, ordering] = &named.parts[..] else { continue };
         if before != "Ordering" || !(ORDERINGS.contains(&ordering.as_str()) || ordering == "*") {
@@ -29,17 +33,31 @@ fn file(source: &Source) -> Vec<Finding> {
             continue;
         }
         let from = named.call.saturating_sub(LINES_ABOVE + 1);
-        let comment: Vec<&str> =
-            lines[from..named.line].iter().filter_map(|l| comment(l)).collect();
-        if comment.is_empty() {
+        let beside: Vec<&str> = lines[from..named.line].iter().filter_map(|l| comment(l)).collect();
+        let follows = reasoned.as_ref().is_some_and(|(before, line)| {
+            before == ordering && (*line..=line + LINES_ABOVE).contains(&named.call)
+        });
+        if ordering == "SeqCst" {
+            if !beside.iter().any(|text| text.contains("partner")) {
+                let why = "name the partner that needs one order over all, or use a weaker one";
+                report(format!("`Ordering::SeqCst` without its partner; {why}"));
+            }
+        } else if !beside.is_empty() || follows || said_above(&lines[..named.line], ordering) {
+            reasoned = Some((ordering.clone(), named.line));
+        } else {
             let why = "say in a comment above it which operation it pairs with, or why none";
             report(format!("`Ordering::{ordering}` has no reason; {why}"));
-        } else if ordering == "SeqCst" && !comment.iter().any(|text| text.contains("partner")) {
-            let why = "name the partner that needs one order over all, or use a weaker one";
-            report(format!("`Ordering::SeqCst` without its partner; {why}"));
         }
     }
     findings
+}
+
+/// Look for `Relaxed here and below` between the line and the head of its function.
+fn said_above(lines: &[&str], ordering: &str) -> bool {
+    let head = |line: &&&str| line.split_whitespace().take(4).any(|word| word == "fn");
+    let body = lines.iter().rev().take_while(|line| !head(line));
+    body.filter_map(|line| comment(line))
+        .any(|text| text.contains(&format!("{ordering} here and below")))
 }
 
 /// Return the text of a `//` comment; documentation is no reason for an ordering.
@@ -79,6 +97,22 @@ mod tests {
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn a_reason_counts_for_a_run_and_where_it_says_so_for_the_function() {
+        let ops = |first: &str, gap: usize, ordering: &str| {
+            let gap = " g();\n".repeat(gap);
+            let load = |ordering| format!(" a.load(Ordering::{ordering});\n");
+            format!("fn f() {{\n // {first}\n{}{gap}{}}}\n", load("Relaxed"), load(ordering))
+        };
+        assert!(found(&ops("Relaxed: locked", 2, "Relaxed")).is_empty());
+        assert_eq!(found(&ops("Relaxed: locked", 3, "Relaxed")).len(), 1, "too far");
+        assert!(found(&ops("Relaxed here and below: locked", 9, "Relaxed")).is_empty());
+        assert_eq!(found(&ops("Relaxed here and below: locked", 9, "Acquire")).len(), 1);
+        let next = "fn h() {\n g();\n g();\n a.load(Ordering::Relaxed);\n}";
+        let text = ops("Relaxed here and below: locked", 9, "Relaxed") + next;
+        assert_eq!(found(&text).len(), 1, "another function");
     }
 
     #[test]
