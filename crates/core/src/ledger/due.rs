@@ -78,10 +78,14 @@ impl Ledger {
         if matches!(c.reached, Phase::Draft | Phase::Closed | Phase::Settled) {
             return None;
         }
-        let switch = if c.terms.schedule.planned_at(now) > c.reached {
+        let schedule = &c.terms.schedule;
+        // Switches to phases that an operator reached early are no switches any more.
+        let after = |at| schedule.next_switch_after(at);
+        let switch = if schedule.planned_at(now) > c.reached {
             Some(now)
         } else {
-            c.terms.schedule.next_switch_after(now)
+            std::iter::successors(after(now), |&at| after(at))
+                .find(|&at| schedule.planned_at(at) > c.reached)
         };
         let wave = self.next_wave(ix).map(|wave| wave.at);
         [switch, wave].into_iter().flatten().min()
