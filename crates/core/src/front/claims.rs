@@ -311,7 +311,7 @@ fn link(chains: &mut Chains, claim: &Claim, credit: u32, flights: &FlightLinks) 
 }
 
 fn unlink(chains: &mut Chains, credit: u32, flights: &FlightLinks) {
-    // Relaxed: guarded by the buyer's shard lock.
+    // Relaxed here and below: guarded by the buyer's shard lock.
     let next = flights.0[credit as usize].next.load(Ordering::Relaxed);
     if chains.flight == credit {
         chains.flight = next;

@@ -4,6 +4,7 @@
 use super::record::{Change, Source};
 use super::state::Ledger;
 use crate::phase::{Phase, phase_at};
+use onrush_types::limits::SUPPLY_MAX;
 use onrush_types::{CampaignIx, ReservationSeq, Timestamp};
 
 impl Ledger {
@@ -22,7 +23,9 @@ impl Ledger {
             let wave = self.next_wave(ix).filter(|wave| wave.at <= now)?;
             let sku = *c.skus.get(&wave.sku).expect("the next wave's SKU exists");
             let source = Source::Wave(c.waves_done);
-            Some(Change::Supplied { sku, units: wave.units, source })
+            // Supply by hand may have used the room that the wave was planned for.
+            let room = SUPPLY_MAX - self.skus[sku.index()].supplied;
+            Some(Change::Supplied { sku, units: wave.units.min(room), source })
         })
     }
 
