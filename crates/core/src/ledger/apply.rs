@@ -169,7 +169,8 @@ impl Ledger {
         let campaign = self.sku_mut(r.sku)?.campaign;
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
         ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
-        let over = self.over_limit(campaign, r.buyer, r.sku, r.quantity);
+        let latest = self.latest_of(campaign, r.buyer);
+        let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
@@ -182,7 +183,7 @@ impl Ledger {
                 (self.extras.len() - 1) as u32
             }
         };
-        let previous = self.latest_of(campaign, r.buyer);
+        let previous = self.swap_latest(campaign, r.buyer, r.seq.0);
         self.reservations.push(ReservationState {
             buyer: r.buyer,
             key: r.key,
@@ -196,7 +197,6 @@ impl Ledger {
             state: if r.review { State::Review } else { State::Held },
             hold_class,
         });
-        self.set_latest(campaign, r.buyer, r.seq.0);
         self.skus[r.sku.index()].check()?;
         Ok((Touched::New(r.seq, if r.review { State::Review } else { State::Held }), None))
     }
@@ -284,6 +284,7 @@ impl Ledger {
         if ix.index() == self.campaigns.len() {
             let known = self.campaign_names.insert(name.clone(), ix);
             ensure(known.is_none(), "two campaigns have one name")?;
+            self.reserve_buyers(terms.buyers_expected as usize);
             self.campaigns.push(CampaignState {
                 name: name.clone(),
                 terms: terms.clone(),

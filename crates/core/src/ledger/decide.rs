@@ -74,13 +74,14 @@ impl Ledger {
         let terms = &self.campaigns[campaign.index()].terms;
         let amount = sku.price * i64::from(ask.quantity.get());
         let expires_at = now + terms.hold;
-        if let Some(answer) = self.repeat_of(campaign, &ask) {
+        let latest = self.latest_of(campaign, ask.buyer);
+        if let Some(answer) = self.repeat_of(latest, &ask) {
             return Ok(answer);
         }
         if let Err(refusal) = self.open(campaign, now) {
             return refuse(refusal);
         }
-        if let Some(limit) = self.limit_passed(campaign, &ask) {
+        if let Some(limit) = self.limit_passed(campaign, latest, &ask) {
             return refuse(Refusal::LimitReached { limit });
         }
         if free < ask.quantity.get() {
@@ -111,9 +112,8 @@ impl Ledger {
     }
 
     /// Return the earlier answer when the buyer used the key before.
-    fn repeat_of(&self, campaign: CampaignIx, ask: &Reserve) -> Option<Answer> {
-        let mut chain = self.chain(self.latest_of(campaign, ask.buyer));
-        let (seq, r) = chain.find(|(_, r)| r.key == ask.key)?;
+    fn repeat_of(&self, latest: u32, ask: &Reserve) -> Option<Answer> {
+        let (seq, r) = self.chain(latest).find(|(_, r)| r.key == ask.key)?;
         Some(if r.request == ask.request {
             Answer::Already(Subject::Reservation(seq))
         } else {
@@ -121,25 +121,24 @@ impl Ledger {
         })
     }
 
-    fn limit_passed(&self, campaign: CampaignIx, ask: &Reserve) -> Option<u32> {
-        let over = self.over_limit(campaign, ask.buyer, ask.sku, ask.quantity);
-        let chain = self.chain(self.latest_of(campaign, ask.buyer));
-        over.or_else(|| {
-            let full = chain.count() >= RESERVATIONS_PER_BUYER_MAX;
+    fn limit_passed(&self, campaign: CampaignIx, latest: u32, ask: &Reserve) -> Option<u32> {
+        self.over_limit(campaign, latest, ask.sku, ask.quantity).or_else(|| {
+            let full = self.chain(latest).count() >= RESERVATIONS_PER_BUYER_MAX;
             full.then_some(RESERVATIONS_PER_BUYER_MAX as u32)
         })
     }
 
-    /// Return the limit that `quantity` more units of `sku` would pass, if they would (INV-6).
+    /// Return the limit that `quantity` more units of `sku` would pass for the buyer whose latest
+    /// reservation is `latest`, if they would (INV-6).
     pub(super) fn over_limit(
         &self,
         campaign: CampaignIx,
-        buyer: onrush_types::BuyerDigest,
+        latest: u32,
         sku: SkuIx,
         quantity: Quantity,
     ) -> Option<u32> {
         let (mut units, mut units_of_sku) = (quantity.get(), quantity.get());
-        for (_, r) in self.chain(self.latest_of(campaign, buyer)) {
+        for (_, r) in self.chain(latest) {
             if r.state.counts_towards_limit() {
                 units += r.quantity.get();
                 units_of_sku += if r.sku == sku { r.quantity.get() } else { 0 };

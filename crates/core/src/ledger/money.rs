@@ -127,8 +127,9 @@ impl Ledger {
     /// Tell whether the sale and the buyer's limit allow an expired hold to be taken again.
     pub(super) fn retake_allowed(&self, r: &ReservationState, now: Timestamp) -> bool {
         let campaign = self.skus[r.sku.index()].campaign;
+        let latest = self.latest_of(campaign, r.buyer);
         self.open(campaign, now).is_ok()
-            && self.over_limit(campaign, r.buyer, r.sku, r.quantity).is_none()
+            && self.over_limit(campaign, latest, r.sku, r.quantity).is_none()
     }
 
     /// Return the money kept towards the price, in the campaign's currency.

@@ -267,7 +267,7 @@ impl SnapshotLoader {
         for n in 0..ledger.reservations.len {
             let r = *ledger.reservations.get(n).expect("dense");
             let campaign = ledger.skus[r.sku.index()].campaign;
-            ledger.set_latest(campaign, r.buyer, n);
+            ledger.swap_latest(campaign, r.buyer, n);
             for line in 0..ledger.lines(ReservationSeq(n)).len() {
                 ledger.index_payment(ReservationSeq(n), line as u8);
             }

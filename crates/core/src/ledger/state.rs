@@ -230,8 +230,14 @@ impl Ledger {
         self.buyers.find(hash_of(campaign, buyer), is_theirs).copied().unwrap_or(NONE)
     }
 
-    /// Make `seq` the latest reservation of its buyer.
-    pub(super) fn set_latest(&mut self, campaign: CampaignIx, buyer: BuyerDigest, seq: u32) {
+    /// Make `seq` the latest reservation of its buyer, and return the one before, or [`NONE`]. The
+    /// slab must have `seq` before the next call.
+    pub(super) fn swap_latest(
+        &mut self,
+        campaign: CampaignIx,
+        buyer: BuyerDigest,
+        seq: u32,
+    ) -> u32 {
         let (reservations, skus) = (&self.reservations, &self.skus);
         let same = |&at: &u32| {
             let r = reservations.get(at).expect("the buyer table names what exists");
@@ -239,9 +245,12 @@ impl Ledger {
         };
         let rehash = |&at: &u32| buyer_hash(reservations, skus, at);
         match self.buyers.entry(hash_of(campaign, buyer), same, rehash) {
-            hashbrown::hash_table::Entry::Occupied(mut entry) => *entry.get_mut() = seq,
+            hashbrown::hash_table::Entry::Occupied(mut entry) => {
+                std::mem::replace(entry.get_mut(), seq)
+            }
             hashbrown::hash_table::Entry::Vacant(entry) => {
                 entry.insert(seq);
+                NONE
             }
         }
     }
