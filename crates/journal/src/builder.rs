@@ -1,11 +1,12 @@
 //! Building a batch in memory: records into frames, frames into runs, runs into segments.
 //!
 //! Everything is decided while records come in, exactly: which segment a frame goes to and where. So
-//! a record that was taken always has its place, and a full disk is known before, not after.
+//! a record that was taken always has its place, and a full disk is known before, not after. Checksums
+//! and chain follow when the batch is written.
 
-use crate::batch::{Batch, Run};
+use crate::batch::{Batch, Part, PartKind, Run};
 use crate::chain::Chain;
-use crate::frame::{FrameHeader, seal};
+use crate::frame::FrameHeader;
 use crate::layout::{
     FRAME_HEADER_BYTES, JournalId, RECORD_HEADER_BYTES, SECTOR_BYTES, SEGMENT_HEADER_BYTES,
     sectors_up,
@@ -21,7 +22,7 @@ pub(crate) struct Builder {
     pub(crate) epoch: u64,
     /// Where a frame is closed.
     frame_bytes: usize,
-    /// After the last sealed frame.
+    /// After the last batch that was handed back.
     pub(crate) chain: Chain,
     /// Of the next record.
     pub(crate) next: Lsn,
@@ -32,12 +33,13 @@ pub(crate) struct Builder {
     pub(crate) ready: VecDeque<Segment>,
     buffer: Vec<u8>,
     runs: Vec<Run>,
+    parts: Vec<Part>,
     /// Where the current run starts in the segment, and the last LSN before it.
     run_offset: u64,
     run_synced: Lsn,
     open: Option<OpenFrame>,
     /// Empty buffers of earlier batches, so that a steady load allocates nothing.
-    spare: Option<(Vec<u8>, Vec<Run>)>,
+    spare: Option<Batch>,
 }
 
 /// What the first frame links to.
@@ -81,6 +83,7 @@ impl Builder {
             ready,
             buffer: Vec::new(),
             runs: Vec::new(),
+            parts: Vec::new(),
             run_offset: tail,
             run_synced: last,
             open: None,
@@ -136,28 +139,33 @@ impl Builder {
         self.buffer.len()
     }
 
-    /// Seal what is open and take it all.
+    /// Close what is open and take it all.
     pub(crate) fn take(&mut self) -> Option<Batch> {
-        self.seal_open();
+        self.close_frame();
         if self.buffer.is_empty() {
             return None;
         }
         self.close_run();
-        let (spare_buffer, spare_runs) = self.spare.take().unwrap_or_default();
-        let buffer = std::mem::replace(&mut self.buffer, spare_buffer);
-        let runs = std::mem::replace(&mut self.runs, spare_runs);
+        let last_lsn = Lsn(self.next.0 - 1);
+        let mut batch = self.spare.take().unwrap_or_else(|| Batch::empty(self.chain));
+        (batch.chain, batch.last_lsn, batch.outcome) = (self.chain, last_lsn, None);
+        std::mem::swap(&mut batch.buffer, &mut self.buffer);
+        std::mem::swap(&mut batch.runs, &mut self.runs);
+        std::mem::swap(&mut batch.parts, &mut self.parts);
         self.begin_run(self.tail);
-        Some(Batch { buffer, runs, last_lsn: Lsn(self.next.0 - 1), outcome: None })
+        Some(batch)
     }
 
-    /// Take back the memory of a batch that was written.
+    /// Go on from a batch that was written, and keep its memory.
     pub(crate) fn recycle(&mut self, mut batch: Batch) {
+        self.chain = batch.chain;
         batch.buffer.clear();
         batch.runs.clear();
-        self.spare = Some((batch.buffer, batch.runs));
+        assert!(batch.parts.is_empty(), "what was written was sealed");
+        self.spare = Some(batch);
     }
 
-    /// Where the tail is once the open frame is sealed.
+    /// Where the tail is once the open frame is closed.
     fn tail_with_open(&self) -> u64 {
         let open = self.open.as_ref().map_or(0, |open| sectors_up(self.buffer.len() - open.start));
         self.tail + open as u64
@@ -174,7 +182,7 @@ impl Builder {
                 return false;
             }
         }
-        self.seal_open();
+        self.close_frame();
         if !here {
             self.close_run();
             if let Some(next) = self.ready.pop_front() {
@@ -192,28 +200,27 @@ impl Builder {
         true
     }
 
-    /// Give the open frame its header, checksum, padding and link.
-    fn seal_open(&mut self) {
-        let Some(open) = self.open.take() else { return };
+    /// Settle the open frame's header, and pad it to a whole sector.
+    fn close_frame(&mut self) {
+        let Some(OpenFrame { start, first_lsn, records, .. }) = self.open.take() else { return };
         let header = FrameHeader {
             journal: self.id,
             segment: self.current.number,
             offset: self.tail as u32,
             run_offset: self.run_offset as u32,
             epoch: self.epoch,
-            first_lsn: open.first_lsn,
+            first_lsn,
             synced_lsn: self.run_synced,
-            chain_before: self.chain.short(),
+            chain_before: [0; 16],
         };
-        let frame = &mut self.buffer[open.start..];
-        seal(frame, &header, open.records);
-        self.chain = self.chain.then(frame);
-        self.buffer.resize(open.start + sectors_up(self.buffer.len() - open.start), 0);
-        self.tail += (self.buffer.len() - open.start) as u64;
+        let end = self.buffer.len();
+        self.parts.push(Part { start, end, kind: PartKind::Frame(header, records) });
+        self.buffer.resize(start + sectors_up(end - start), 0);
+        self.tail += (self.buffer.len() - start) as u64;
         assert!(self.tail <= self.current.bytes, "a frame ends within its segment");
     }
 
-    /// Write the header of the current segment as the start of a new run.
+    /// Settle the header of the current segment, as the start of a new run.
     fn begin_segment(&mut self) {
         let header = SegmentHeader {
             journal: self.id,
@@ -224,7 +231,10 @@ impl Builder {
             chain: self.chain,
         };
         self.begin_run(0);
-        self.buffer.extend_from_slice(&header.encode());
+        let start = self.buffer.len();
+        let end = start + SEGMENT_HEADER_BYTES;
+        self.parts.push(Part { start, end, kind: PartKind::Segment(header) });
+        self.buffer.resize(end, 0);
         self.tail = SEGMENT_HEADER_BYTES as u64;
     }
 

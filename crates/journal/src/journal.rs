@@ -176,8 +176,8 @@ impl Journal {
         }
     }
 
-    /// Seal what was appended and hand it out, to be written elsewhere while the next batch is
-    /// built. Returns nothing if nothing was appended.
+    /// Hand out what was appended, to be sealed and written elsewhere while the next batch is built.
+    /// Returns nothing if nothing was appended.
     ///
     /// # Errors
     /// [`JournalError::BatchInFlight`] until the batch before was handed back;
@@ -348,7 +348,7 @@ impl Journal {
         Lsn(self.builder.next.0 - 1)
     }
 
-    /// Return the chain's value after the last sealed frame; after a commit, after everything.
+    /// Return the chain's value after the last frame that was synced.
     pub fn chain(&self) -> Chain {
         self.builder.chain
     }

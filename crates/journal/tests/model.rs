@@ -10,6 +10,7 @@ use proptest::prelude::*;
 enum Step {
     Append(u16),
     Commit,
+    CommitWhileAppending(u16),
     Mark,
     Prepare,
     /// The power goes at one of the next changes.
@@ -33,6 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (1..1_500_u16).prop_map(Step::Append),
         8 => Just(Step::Commit),
+        4 => (1..1_500_u16).prop_map(Step::CommitWhileAppending),
         3 => Just(Step::Mark),
         5 => Just(Step::Prepare),
         2 => (0..8_u8).prop_map(Step::CutSoon),
@@ -50,6 +52,7 @@ fn take(world: &mut World, step: &Step) {
     let done = match step {
         Step::Append(bytes) => world.append(usize::from(*bytes)),
         Step::Commit => world.commit(),
+        Step::CommitWhileAppending(bytes) => world.commit_while_appending(usize::from(*bytes)),
         Step::Mark => world.mark(),
         Step::Prepare => world.prepare().map(|_| ()),
         Step::Kill => {

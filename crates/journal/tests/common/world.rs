@@ -60,6 +60,20 @@ impl World {
         Ok(())
     }
 
+    /// Commit what is pending while more is appended, as two threads do.
+    pub(crate) fn commit_while_appending(&mut self, bytes: usize) -> Result<(), JournalError> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let Some(mut batch) = journal.take_batch()? else { return Ok(()) };
+        let covered = self.pending.len();
+        let appended = self.append(bytes);
+        batch.write_and_sync();
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let durable = journal.synced(batch)?;
+        self.acked.extend(self.pending.drain(..covered));
+        assert_eq!(durable, Lsn(self.acked.len() as u64));
+        appended
+    }
+
     pub(crate) fn mark(&mut self) -> Result<(), JournalError> {
         self.journal.as_mut().map_or(Ok(()), Journal::mark)
     }
