@@ -4,7 +4,6 @@
 //! data back. `EINTR` and short writes are continued by the standard library; every other error is
 //! handed up once and never tried again.
 
-use crate::layout::PREPARE_STEP_BYTES;
 use crate::storage::{Failure, Storage, StorageError, StorageFile};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -23,7 +22,8 @@ pub struct DiskStorage {
 }
 
 const LOCK_NAME: &str = "lock";
-static ZEROS: [u8; PREPARE_STEP_BYTES as usize] = [0; PREPARE_STEP_BYTES as usize];
+/// Written again and again where zeros are wanted.
+static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
 impl DiskStorage {
     /// Open `folder`, creating it if needed, and lock it.

@@ -11,9 +11,7 @@ use crate::batch::Batch;
 use crate::builder::{Builder, Link};
 use crate::chain::Chain;
 use crate::error::{JournalError, OpenError};
-use crate::layout::{
-    JournalId, READY_SEGMENTS, check_sizes, record_bytes_max, segment_name, segment_number,
-};
+use crate::layout::{JournalId, check_sizes, record_bytes_max, segment_name, segment_number};
 use crate::opening::{Options, Prepared, Recovered};
 use crate::prepare::{Prepare, PrepareJob};
 use crate::recovery::{self, Walk};
@@ -28,6 +26,7 @@ use std::sync::Arc;
 pub struct Journal {
     storage: Arc<dyn Storage>,
     segment_bytes: u64,
+    ready_segments_min: usize,
     /// Fits the smallest segment at hand.
     record_bytes_max: usize,
     builder: Builder,
@@ -60,7 +59,7 @@ impl Journal {
         after: Lsn,
         replay: impl FnMut(Lsn, &[u8]) -> Result<(), E>,
     ) -> Result<(Journal, Recovered), OpenError<E>> {
-        check_sizes(options.segment_bytes, options.frame_bytes)?;
+        check_sizes(options.segment_bytes, options.frame_bytes, options.ready_segments)?;
         let (mut journal, recovered) = match recovery::walk(&*storage, after, replay)? {
             Some(walk) => {
                 recovery::repair(&*storage, &walk)?;
@@ -127,6 +126,7 @@ impl Journal {
         Journal {
             storage,
             segment_bytes: options.segment_bytes,
+            ready_segments_min: options.ready_segments,
             record_bytes_max: record_bytes_max(smallest),
             durable: Lsn(builder.next.0 - 1),
             builder,
@@ -248,7 +248,7 @@ impl Journal {
 
     /// Start preparing a segment on another thread, if one is wanted and none is being prepared.
     pub fn prepare(&mut self) -> Option<PrepareJob> {
-        let wanted = self.builder.ready.len() < READY_SEGMENTS;
+        let wanted = self.builder.ready.len() < self.ready_segments_min;
         if !wanted || self.preparing || self.failed.is_some() {
             return None;
         }
@@ -267,7 +267,7 @@ impl Journal {
         match job.finish() {
             Some(Ok(segment)) => {
                 self.builder.ready.push_back(segment);
-                let enough = self.builder.ready.len() >= READY_SEGMENTS;
+                let enough = self.builder.ready.len() >= self.ready_segments_min;
                 Ok(if enough { Prepared::Enough } else { Prepared::More })
             }
             Some(Err(error)) if error.is_full() => Ok(Prepared::DiskFull),
@@ -276,7 +276,7 @@ impl Journal {
         }
     }
 
-    /// Do one bounded step of preparing on this thread: at most 1 MiB written and one sync.
+    /// Do one bounded step of preparing on this thread: at most 4 MiB written and one sync.
     ///
     /// # Errors
     /// As for [`Journal::prepared`].

@@ -33,12 +33,17 @@ pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// The usual segment: half a second at a million records a second.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 
-/// Segments kept zeroed ahead of the one in use: the next, and the reserve that only records which
-/// end something may enter when the disk is full.
-pub const READY_SEGMENTS: usize = 2;
+/// Segments kept zeroed ahead of the one in use, at least: the next, and the reserve that only
+/// records which end something may enter when the disk is full.
+pub const READY_SEGMENTS_MIN: usize = 2;
 
-/// Bytes zeroed and synced by one step of preparing a segment.
-pub const PREPARE_STEP_BYTES: u64 = 1 << 20;
+/// Segments kept zeroed ahead, at most.
+pub const READY_SEGMENTS_MAX: usize = 64;
+
+/// Bytes zeroed and synced by one step of preparing a segment. Measured beside small commits on a
+/// virtual disk: 64 MiB in steps of 1 MiB take 350 ms, of 4 MiB 60 to 115 ms, and the commits are no
+/// slower.
+pub const PREPARE_STEP_BYTES: u64 = 4 << 20;
 
 /// Bytes of one snapshot chunk.
 pub const CHUNK_BYTES_MAX: usize = 4 << 20;
@@ -132,7 +137,15 @@ pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 /// Check the sizes given by the caller.
-pub(crate) fn check_sizes(segment_bytes: u64, frame_bytes: usize) -> Result<(), StorageError> {
+pub(crate) fn check_sizes(
+    segment_bytes: u64,
+    frame_bytes: usize,
+    ready_segments: usize,
+) -> Result<(), StorageError> {
+    if !(READY_SEGMENTS_MIN..=READY_SEGMENTS_MAX).contains(&ready_segments) {
+        let remedy = "keep 2 to 64 segments ready";
+        return Err(StorageError::invalid("choose how many segments are ready", "", remedy));
+    }
     let segment_whole = segment_bytes.is_multiple_of(SECTOR_BYTES as u64);
     if !segment_whole || !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&segment_bytes) {
         let remedy = "use a multiple of 512 between 4 KiB and 1 GiB";

@@ -1,7 +1,7 @@
 //! What a journal is opened with, and what opening and preparing tell.
 
 use crate::chain::Chain;
-use crate::layout::{FRAME_BYTES_MAX, JournalId, SEGMENT_BYTES_DEFAULT};
+use crate::layout::{FRAME_BYTES_MAX, JournalId, READY_SEGMENTS_MIN, SEGMENT_BYTES_DEFAULT};
 use onrush_types::Lsn;
 
 /// What a journal is opened with.
@@ -10,8 +10,12 @@ pub struct Options {
     /// Size of new segments: a multiple of 512 between 4 KiB and 1 GiB. Existing ones keep theirs.
     pub segment_bytes: u64,
     /// Where a frame is closed, a record larger than that having its own: a multiple of 512 up to
-    /// [`FRAME_BYTES_MAX`]. Small values are for tests.
+    /// [`FRAME_BYTES_MAX`]. Small values are for tests; room is
+    /// then promised more cautiously.
     pub frame_bytes: usize,
+    /// How many segments are kept zeroed ahead, 2 to 64: the last is the reserve for a full disk, the
+    /// others carry a burst while more are prepared.
+    pub ready_segments: usize,
     /// The id for a journal that has to be created: random, never used before. An existing journal
     /// keeps its own.
     pub new_id: JournalId,
@@ -20,7 +24,12 @@ pub struct Options {
 impl Options {
     /// Return the usual options, given a random id.
     pub fn new(new_id: JournalId) -> Options {
-        Options { segment_bytes: SEGMENT_BYTES_DEFAULT, frame_bytes: FRAME_BYTES_MAX, new_id }
+        Options {
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            frame_bytes: FRAME_BYTES_MAX,
+            ready_segments: READY_SEGMENTS_MIN,
+            new_id,
+        }
     }
 }
 

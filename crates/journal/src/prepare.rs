@@ -1,6 +1,6 @@
 //! Preparing the next segment, away from the commit path.
 //!
-//! A segment is zeroed and synced in steps of 1 MiB under a temporary name, then gets its own (C3).
+//! A segment is zeroed and synced in steps of 4 MiB under a temporary name, then gets its own (C3).
 //! The job owns what it needs, so an engine runs it on another thread and hands it back; a simulator
 //! runs it a step at a time in between. A full disk ends the job and gives its room back; the next
 //! job starts afresh.
@@ -41,7 +41,7 @@ impl PrepareJob {
         PrepareJob { storage, number, bytes, state: State::Zeroing { file: None, done: 0 } }
     }
 
-    /// Do a bounded piece of the work: at most 1 MiB written, and one sync.
+    /// Do a bounded piece of the work: at most 4 MiB written, and one sync.
     ///
     /// Failure is kept in the job and told when it is handed back.
     pub fn step(&mut self) -> Prepare {

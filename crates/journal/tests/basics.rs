@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use onrush_journal::{
-    FakeDisk, Journal, JournalError, JournalReader, Loss, OpenError, Prepare, verify,
+    FakeDisk, Journal, JournalError, JournalReader, Loss, OpenError, Options, Prepare, verify,
 };
 use onrush_types::Lsn;
 use std::convert::Infallible;
@@ -171,6 +171,47 @@ fn segments_are_prepared_on_another_thread() {
     journal.prepared(job).unwrap();
     assert_eq!(journal.ready_segments(), 2);
     assert!(journal.prepare().is_none(), "enough are ready");
+}
+
+#[test]
+fn sizes_out_of_bounds_are_refused_with_the_remedy() {
+    let good = options();
+    let bad = [
+        (Options { segment_bytes: 4_095, ..good.clone() }, "4 KiB"),
+        (Options { segment_bytes: 4_096 + 100, ..good.clone() }, "multiple of 512"),
+        (Options { segment_bytes: (1 << 30) + 512, ..good.clone() }, "1 GiB"),
+        (Options { frame_bytes: 0, ..good.clone() }, "256 KiB"),
+        (Options { frame_bytes: 1_000, ..good.clone() }, "multiple of 512"),
+        (Options { frame_bytes: 512 * 513, ..good.clone() }, "256 KiB"),
+        (Options { ready_segments: 1, ..good.clone() }, "2 to 64"),
+        (Options { ready_segments: 65, ..good.clone() }, "2 to 64"),
+    ];
+    for (options, remedy) in bad {
+        let disk = FakeDisk::new(1);
+        let nothing = |_: Lsn, _: &[u8]| Ok::<(), Infallible>(());
+        let error =
+            Journal::open(Arc::new(disk.clone()), &options, Lsn::ZERO, nothing).unwrap_err();
+        assert!(error.to_string().contains(remedy), "{error}");
+        assert_eq!(disk.operations().changes, 0);
+    }
+}
+
+#[test]
+fn as_many_segments_are_ready_as_asked() {
+    let disk = FakeDisk::new(1);
+    let nothing = |_: Lsn, _: &[u8]| Ok::<(), Infallible>(());
+    let options = Options { ready_segments: 5, ..options() };
+    let open = || Journal::open(Arc::new(disk.clone()), &options, Lsn::ZERO, nothing).unwrap().0;
+    let mut journal = open();
+    assert_eq!(journal.ready_segments(), 5);
+    for n in 1..=4 {
+        journal.append(&[1; 3_000]).unwrap();
+        assert_eq!(journal.ready_segments(), 5 - n, "each record fills a segment");
+    }
+    assert!(!journal.has_room_for_new(900) && journal.has_room(900));
+    journal.commit().unwrap();
+    drop(journal);
+    assert_eq!(open().last_lsn(), Lsn(4));
 }
 
 #[test]

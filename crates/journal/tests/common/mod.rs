@@ -13,7 +13,7 @@ pub(crate) const SEGMENT_BYTES: u64 = 4 * 1024;
 pub(crate) type Records = Vec<(Lsn, Vec<u8>)>;
 
 pub(crate) fn options() -> Options {
-    Options { segment_bytes: SEGMENT_BYTES, frame_bytes: 1024, new_id: JournalId([7; 16]) }
+    Options { segment_bytes: SEGMENT_BYTES, frame_bytes: 1024, ..Options::new(JournalId([7; 16])) }
 }
 
 /// Open from the start and collect every record.
