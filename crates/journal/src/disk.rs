@@ -32,12 +32,7 @@ impl DiskStorage {
     /// [`StorageError::Locked`] when another process has it; else what the system said.
     pub fn open(folder: &Path) -> Result<DiskStorage, StorageError> {
         let shown = folder.display().to_string();
-        let failed = |operation| move |e: io::Error| StorageError::from_io(operation, "", &e);
-        if !folder.is_dir() {
-            std::fs::create_dir_all(folder)
-                .map_err(|e| StorageError::from_io("create folder", &shown, &e))?;
-            sync_parent(folder)?;
-        }
+        make_folder(folder).map_err(|e| StorageError::from_io("create folder", &shown, &e))?;
         let folder_file =
             File::open(folder).map_err(|e| StorageError::from_io("open folder", &shown, &e))?;
         let lock = OpenOptions::new()
@@ -45,7 +40,7 @@ impl DiskStorage {
             .truncate(false)
             .write(true)
             .open(folder.join(LOCK_NAME))
-            .map_err(failed("open lock"))?;
+            .map_err(|e| StorageError::from_io("open the lock", &shown, &e))?;
         match lock.try_lock() {
             Ok(()) => Ok(DiskStorage { folder: folder.to_owned(), folder_file, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StorageError::Locked(Failure {
@@ -112,15 +107,21 @@ impl Storage for DiskStorage {
     }
 }
 
-/// A folder just made is durable once the folder above it is synced.
-fn sync_parent(folder: &Path) -> Result<(), StorageError> {
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
+/// Create the folder and what is missing above it; each is durable once the one above it is synced.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = match folder.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
         _ => Path::new("."),
     };
-    File::open(parent)
-        .and_then(|file| file.sync_all())
-        .map_err(|e| StorageError::from_io("sync folder", &parent.display().to_string(), &e))
+    make_folder(above)?;
+    match std::fs::create_dir(folder) {
+        Err(e) if !folder.is_dir() => Err(e),
+        // Another process may have made it just now.
+        _ => File::open(above)?.sync_all(),
+    }
 }
 
 #[derive(Debug)]

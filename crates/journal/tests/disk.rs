@@ -75,6 +75,17 @@ fn a_folder_is_open_once() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("file");
+    std::fs::write(&file, b"in the way").unwrap();
+    for folder in [file.clone(), file.join("below")] {
+        let error = DiskStorage::open(&folder).unwrap_err();
+        assert!(error.to_string().contains("file"), "{error}");
+    }
+}
+
+#[test]
 fn files_do_what_the_trait_says() {
     let temp = tempfile::tempdir().unwrap();
     let disk = DiskStorage::open(temp.path()).unwrap();
