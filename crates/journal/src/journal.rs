@@ -15,7 +15,7 @@ use crate::layout::{JournalId, check_sizes, record_bytes_max, segment_name, segm
 use crate::opening::{Options, Prepared, Recovered};
 use crate::prepare::{Prepare, PrepareJob};
 use crate::recovery::{self, Walk};
-use crate::snapshot::VerifiedSnapshot;
+use crate::snapshot::{VerifiedSnapshot, find_snapshots};
 use crate::storage::{Storage, StorageError};
 use onrush_types::Lsn;
 use std::collections::VecDeque;
@@ -65,7 +65,10 @@ impl Journal {
                 recovery::repair(&*storage, &walk)?;
                 Journal::resume(storage, options, walk)
             }
-            None => Journal::create(storage, options)?,
+            None => {
+                check_no_snapshot(&*storage)?;
+                Journal::create(storage, options)?
+            }
         };
         journal.unmarked = true;
         journal.prepare_now()?;
@@ -393,5 +396,13 @@ impl Journal {
     fn fail(&mut self, error: StorageError) -> JournalError {
         let error = self.failed.get_or_insert(error);
         JournalError::Failed(error.clone())
+    }
+}
+
+/// A snapshot without a journal means that the journal was lost, not that it is new.
+fn check_no_snapshot(storage: &dyn Storage) -> Result<(), JournalError> {
+    match find_snapshots(storage)?.first() {
+        Some(&snapshot) => Err(JournalError::SnapshotAhead { snapshot, last: Lsn::ZERO }),
+        None => Ok(()),
     }
 }

@@ -148,6 +148,43 @@ fn c8_a_cut_tail_never_comes_back() {
 }
 
 #[test]
+fn c8_a_cut_frame_that_was_never_zeroed_is_neither_taken_nor_proof() {
+    let mut stale = 0;
+    for seed in 0..200 {
+        let mut world = World::new(FakeDisk::new(seed));
+        world.open().unwrap();
+        world.append(100).unwrap();
+        world.commit().unwrap();
+        // Two frames of two sectors in one run; the first is torn, the second may be whole.
+        world.append(600).unwrap();
+        world.append(600).unwrap();
+        world.disk.cut_power_at(world.disk.operations().changes);
+        world.commit().unwrap_err();
+        world.disk.power_cut(Loss::Random);
+        // Zeroing them fails, and the system forgets that it did.
+        world.disk.fail_sync(world.disk.operations().syncs);
+        if world.open().is_ok() {
+            continue;
+        }
+        world.disk.kill();
+        world.open().unwrap();
+        // The new mark and record take the place of the torn frame exactly.
+        if world.acked.len() > 1 {
+            continue;
+        }
+        world.append(100).unwrap();
+        world.commit().unwrap();
+        world.disk.power_cut(Loss::Everything);
+        let segment = world.disk.content("segment-000000000001.journal").unwrap();
+        stale += u32::from(segment[2_560..2_564] == *b"OJF1");
+        world.open().expect("a frame of an earlier epoch proves nothing");
+        assert_eq!(world.acked.len(), 2);
+        world.prove();
+    }
+    assert!(stale > 5, "{stale} had the old frame behind the new one");
+}
+
+#[test]
 fn c9_a_prepared_segment_is_used_only_when_its_name_is_durable() {
     let mut world = World::new(FakeDisk::new(3));
     world.open().unwrap();

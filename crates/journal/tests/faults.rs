@@ -225,6 +225,39 @@ fn c6_missing_and_shortened_files_are_refused() {
 }
 
 #[test]
+fn c1_a_journal_that_lost_its_beginning_is_not_taken_for_a_new_one() {
+    let disk = FakeDisk::new(1);
+    let (mut journal, ..) = open(&disk).unwrap();
+    fill(&mut journal, 2, 1).unwrap();
+    drop(journal);
+    assert!(disk.flip_bit("segment-000000000001.journal", 20 * 8));
+    assert!(damage(&disk).proof.contains("written after it"));
+    // Only the ready ones are left.
+    disk.remove("segment-000000000001.journal").unwrap();
+    assert!(damage(&disk).proof.contains("earlier segments"));
+}
+
+#[test]
+fn c6_a_shortened_segment_whose_header_is_left_is_refused() {
+    let disk = FakeDisk::new(1);
+    let options = Options { segment_bytes: 16 * 1024, ..options() };
+    let nothing = |_: Lsn, _: &[u8]| Ok::<(), std::convert::Infallible>(());
+    let storage = std::sync::Arc::new(disk.clone());
+    let (mut journal, _) =
+        onrush_journal::Journal::open(storage, &options, Lsn::ZERO, nothing).unwrap();
+    while journal.ready_segments() == 2 {
+        journal.append(&[5; 900]).unwrap();
+        journal.commit().unwrap();
+    }
+    drop(journal);
+    for name in ["segment-000000000001.journal", "segment-000000000002.journal"] {
+        let disk = disk.fork();
+        disk.truncate(name, 8 * 1024);
+        assert_eq!(damage(&disk).file, name);
+    }
+}
+
+#[test]
 fn files_of_other_journals_and_versions_are_refused() {
     let good = ended(20);
     let other = FakeDisk::new(2);

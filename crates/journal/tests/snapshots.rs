@@ -200,6 +200,16 @@ fn a_full_disk_leaves_the_snapshot_before() {
 }
 
 #[test]
+fn a_snapshot_without_a_journal_is_a_lost_journal() {
+    let disk = FakeDisk::new(1);
+    write(&disk, 5).unwrap();
+    let lost = JournalError::SnapshotAhead { snapshot: Lsn(5), last: Lsn(0) };
+    assert_eq!(open_error(&disk), lost);
+    assert!(lost.to_string().contains("restore the journal"), "{lost}");
+    assert_eq!(disk.list().unwrap().len(), 1, "nothing is begun");
+}
+
+#[test]
 fn two_snapshots_are_kept() {
     let disk = FakeDisk::new(1);
     for lsn in [3, 5, 9] {
