@@ -420,7 +420,7 @@ fn loaded(ledger: &Ledger) -> Ledger {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn behaves_like_the_naive_model(acts in proptest::collection::vec(any_act(), 1..150)) {
