@@ -80,6 +80,7 @@ impl SaleClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(wall: u64, monotonic: u64) -> Reading {
         Reading { wall: Timestamp(wall), monotonic: DurationMs(monotonic) }
@@ -115,5 +116,28 @@ mod tests {
         clock.observe(at(10_000, 0), true);
         assert_eq!(clock.observe(at(10_500, 1_500), true), Timestamp(11_500));
         assert_eq!(clock.steps_seen(), 1);
+    }
+
+    proptest! {
+        /// Whatever the wall clock does: never backwards, and while frozen exactly as monotonic
+        /// time goes (INV-7).
+        #[test]
+        fn no_step_of_the_wall_moves_a_frozen_sale(
+            first: u32,
+            readings in proptest::collection::vec((any::<u32>(), 0u64..5_000, any::<bool>()), 1..40),
+        ) {
+            let mut clock = SaleClock::new(at(u64::from(first), 0), Timestamp(1_000));
+            let (mut monotonic, mut before) = (0, Timestamp(u64::from(first).max(1_000)));
+            for (wall, passed, frozen) in readings {
+                monotonic += passed;
+                let now = clock.observe(at(u64::from(wall), monotonic), frozen);
+                let expected = match frozen {
+                    true => before + DurationMs(passed),
+                    false => before.max(Timestamp(u64::from(wall))),
+                };
+                prop_assert_eq!(now, expected);
+                before = now;
+            }
+        }
     }
 }

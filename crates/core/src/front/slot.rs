@@ -147,6 +147,7 @@ impl Slot {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(free: u32, held: u32) -> Slot {
         let slot = Slot::default();
@@ -221,5 +222,47 @@ mod tests {
         });
         assert_eq!(got, 10_000);
         assert_eq!(slot.look(), SlotView { free: 0, held: 10_000 });
+    }
+
+    proptest! {
+        /// The word against two plain counters, over its whole range.
+        #[test]
+        fn behaves_like_two_counters(
+            moves in proptest::collection::vec((0u8..4, 1u32..=SUPPLY_MAX, 0u32..40), 1..60),
+        ) {
+            let slot = Slot::default();
+            let (mut free, mut held) = (0u32, 0u32);
+            for (kind, units, shift) in moves {
+                // Small and large quantities alike.
+                let q = (units >> (shift % 31)).max(1);
+                match kind {
+                    0 if q <= SUPPLY_MAX - free - held => {
+                        slot.add(q);
+                        free += q;
+                    }
+                    1 => {
+                        let shortage = match held {
+                            0 => Shortage::SoldOut { free },
+                            _ => Shortage::AllHeld { free },
+                        };
+                        let expected = if q <= free { Ok(()) } else { Err(shortage) };
+                        prop_assert_eq!(slot.take(q), expected);
+                        if q <= free {
+                            (free, held) = (free - q, held + q);
+                        }
+                    }
+                    2 if q <= held => {
+                        slot.give_back(q);
+                        (free, held) = (free + q, held - q);
+                    }
+                    3 if q <= held => {
+                        slot.keep(q);
+                        held -= q;
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(slot.look(), SlotView { free, held });
+            }
+        }
     }
 }

@@ -36,6 +36,8 @@ pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
 pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
 
 #[cfg(test)]
+mod apply_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod scenario_tests;

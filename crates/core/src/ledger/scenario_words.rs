@@ -21,9 +21,10 @@ impl World {
                         format!(" until {}", since_start(*at))
                     }
                     // The field, or the whole sentence where it names none.
-                    Refusal::Invalid(what) => {
-                        format!(" {}", what.split_once(':').map_or(&**what, |(field, _)| field))
-                    }
+                    Refusal::Invalid(what) => match what.split_once(':') {
+                        Some((field, _)) if !field.contains(' ') => format!(" {field}"),
+                        _ => format!(" {what}"),
+                    },
                     _ => String::new(),
                 };
                 return vec!["refused".to_owned(), format!("{}{more}", refusal.code())];

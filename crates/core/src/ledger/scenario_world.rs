@@ -68,7 +68,9 @@ impl World {
             "confirm" => self.confirm(&mut w),
             "release" => {
                 let seq = self.seq(w.next());
-                let key = w.option("key").map(|key| (key_digest(key), RequestDigest(seq.0)));
+                let key = w.option("key").map(key_digest);
+                let request = w.option("as").map_or(seq.0, |n| n.parse().expect("a number"));
+                let key = key.map(|key| (key, RequestDigest(request)));
                 self.act(Action::Release { seq, key })
             }
             "judge" => {

@@ -186,6 +186,7 @@ fn refund_words(due: &RefundDue) -> [u64; 3] {
 #[derive(Debug)]
 pub struct SnapshotLoader {
     ledger: Ledger,
+    begun: bool,
     ended: bool,
 }
 
@@ -194,7 +195,7 @@ type Loaded<T> = Result<T, SnapshotError>;
 impl SnapshotLoader {
     /// Start with nothing. `hash_key` as in [`Ledger::new`].
     pub fn new(hash_key: [u64; 2]) -> SnapshotLoader {
-        SnapshotLoader { ledger: Ledger::new(hash_key), ended: false }
+        SnapshotLoader { ledger: Ledger::new(hash_key), begun: false, ended: false }
     }
 
     /// Take the next chunk.
@@ -209,6 +210,10 @@ impl SnapshotLoader {
             bytes: &chunk.bytes,
             at: 0,
         };
+        if (kind == HEAD) == self.begun || self.ended {
+            return Err(bad("the order of its chunks"));
+        }
+        self.begun = true;
         let ledger = &mut self.ledger;
         match kind {
             HEAD => {
@@ -251,7 +256,7 @@ impl SnapshotLoader {
     /// # Errors
     /// When chunks are missing or a SKU does not conserve its units.
     pub fn finish(self) -> Loaded<Ledger> {
-        let SnapshotLoader { mut ledger, ended } = self;
+        let SnapshotLoader { mut ledger, ended, .. } = self;
         if !ended {
             return Err(bad("its end is missing"));
         }
@@ -280,6 +285,10 @@ impl SnapshotLoader {
 fn load_campaign(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> {
     let all = r.bytes.len();
     let record = decode(r.take(all)?).map_err(|e| bad(e.what))?;
+    let next = CampaignIx(ledger.campaigns.len() as u16);
+    if !matches!(record.change, Change::Campaign { campaign, .. } if campaign == next) {
+        return Err(bad("a campaign"));
+    }
     ledger.apply_unlogged(&record)?;
     let c = ledger.campaigns.last_mut().ok_or(bad("no campaign"))?;
     let reached = u8::try_from(r.word()?).ok().and_then(Phase::from_u8);
