@@ -251,10 +251,24 @@ mod tests {
     #[test]
     fn near_misses_lead_nowhere() {
         for path in [
-            "/", "", "*", "/v1", "/v1/", "/v1/time/", "/v1/campaigns/", "/v1/campaigns/a/b",
-            "/v1/campaigns//reservations", "/v1/campaigns/a/reservations/", "/v1/reservations/",
-            "/v1/reservations/a/b", "/V1/time", "//v1/time", "/v1/campaigns/a/../b",
-            "/admin/v1/campaigns", "/metrics", "/healthz",
+            "/",
+            "",
+            "*",
+            "/v1",
+            "/v1/",
+            "/v1/time/",
+            "/v1/campaigns/",
+            "/v1/campaigns/a/b",
+            "/v1/campaigns//reservations",
+            "/v1/campaigns/a/reservations/",
+            "/v1/reservations/",
+            "/v1/reservations/a/b",
+            "/V1/time",
+            "//v1/time",
+            "/v1/campaigns/a/../b",
+            "/admin/v1/campaigns",
+            "/metrics",
+            "/healthz",
         ] {
             assert_eq!(public(&Method::GET, path), Matched::Nothing, "{path}");
         }

@@ -132,8 +132,7 @@ impl Shown {
 impl CampaignBody {
     /// Make the engine's specification of it, under `campaign`.
     pub fn spec(&self, campaign: Name) -> CampaignSpec {
-        let shown =
-            Shown { title: self.title.clone(), stock: self.stock, few_at: self.few_at };
+        let shown = Shown { title: self.title.clone(), stock: self.stock, few_at: self.few_at };
         let at = |when: Option<When>| when.map(|when| when.0);
         let waves = self.waves.iter().map(|wave| Wave {
             at: wave.at.0,

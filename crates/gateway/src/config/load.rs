@@ -51,8 +51,7 @@ impl Config {
     /// Everything that is wrong, with line, column and remedy.
     pub fn parse(source: &str, text: &str) -> Result<Config, ConfigErrors> {
         let file: File = toml::from_str(text).map_err(|error| {
-            let (line, column) =
-                error.span().map_or((0, 0), |span| place(text, span.start));
+            let (line, column) = error.span().map_or((0, 0), |span| place(text, span.start));
             let problem = error.message().to_owned();
             let error = ConfigError { line, column, field: String::new(), problem };
             ConfigErrors { source: source.to_owned(), errors: vec![error] }
@@ -86,9 +85,9 @@ impl Config {
             [("ONRUSH_PUBLIC", &mut self.listen.public), ("ONRUSH_ADMIN", &mut self.listen.admin)]
         {
             if let Some(text) = get(name) {
-                *listen = text.parse().map_err(|problem: String| {
-                    ConfigErrors::one("environment", name, problem)
-                })?;
+                *listen = text
+                    .parse()
+                    .map_err(|problem: String| ConfigErrors::one("environment", name, problem))?;
             }
         }
         Ok(())
@@ -173,10 +172,7 @@ impl File {
     }
 }
 
-fn check_campaign(
-    body: &CampaignBody,
-    name: &onrush_types::Name,
-) -> Result<(), (String, String)> {
+fn check_campaign(body: &CampaignBody, name: &onrush_types::Name) -> Result<(), (String, String)> {
     if !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&body.hold.0.0) {
         return Err(("hold".to_owned(), "must be between 1s and 7d".to_owned()));
     }
@@ -187,7 +183,8 @@ fn check_campaign(
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+        let allowed =
+            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
         !host.is_empty() && host.bytes().all(allowed) && text == text.to_ascii_lowercase()
     })
 }

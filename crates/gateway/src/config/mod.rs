@@ -19,7 +19,7 @@ pub use sections::{
     PaymentSection, Scope, ServerSection, SessionKeySection, SessionsSection,
 };
 
-pub(crate) use campaign::Shown;
+pub(crate) use campaign::{Shown, phase_named};
 
 use onrush_types::{Currency, DurationMs, Name, Timestamp};
 
@@ -58,12 +58,7 @@ impl Config {
     /// The three arguments act only on an empty data folder and never supply again.
     pub fn dev(supply: u32, limit_per_buyer: u32, hold: DurationMs) -> Config {
         let name = |text| Name::new(text).expect("a plain word is a name");
-        let sku = SkuBody {
-            sku: name("unit"),
-            price: 100,
-            supply,
-            limit_per_buyer: None,
-        };
+        let sku = SkuBody { sku: name("unit"), price: 100, supply, limit_per_buyer: None };
         let campaign = CampaignBody {
             campaign: Some(name("demo")),
             currency: Currency::CNY.into(),

@@ -233,7 +233,10 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<Scope>
             Scope::deserialize(text).map(|scope| vec![scope])
         }
 
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Scope>, A::Error> {
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut seq: A,
+        ) -> Result<Vec<Scope>, A::Error> {
             let mut scopes = Vec::new();
             while let Some(scope) = seq.next_element()? {
                 scopes.push(scope);

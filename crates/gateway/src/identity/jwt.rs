@@ -146,8 +146,7 @@ fn shared_secret(path: &Path, section: &IdentitySection) -> Result<Key, ConfigEr
 fn keys_of(jwks: &[u8], section: &IdentitySection) -> Result<Vec<Key>, IssuerError> {
     let set: JwkSet = serde_json::from_slice(jwks)
         .map_err(|error| IssuerError(format!("is not a JSON Web Key Set: {error}")))?;
-    let signing =
-        |key: &&Jwk| !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption));
+    let signing = |key: &&Jwk| !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption));
     let keys = set.keys.iter().filter(signing).map(|jwk| key_of(jwk, section));
     let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
     if keys.is_empty() || keys.len() > KEYS_MAX {

@@ -8,7 +8,7 @@ mod api_key;
 mod jwt;
 mod session;
 
-pub(crate) use api_key::{ApiKey, ApiKeys};
+pub(crate) use api_key::{ApiKey, ApiKeys, dev_token};
 pub(crate) use jwt::Issuer;
 pub use jwt::IssuerError;
 pub(crate) use session::{SESSION_CHARS, Session, Sessions};

@@ -226,10 +226,7 @@ mod tests {
             (r#"{"pickup_node":"a b"}"#, "pickup_node"),
             (r#"{"delivery":"scheduled"}"#, "window"),
             (r#"{"window":{"from":"2026-12-01","to":"2026-12-02"}}"#, "window.from"),
-            (
-                r#"{"window":{"from":"2026-12-02T00:00:00Z","to":"2026-12-01T00:00:00Z"}}"#,
-                "window",
-            ),
+            (r#"{"window":{"from":"2026-12-02T00:00:00Z","to":"2026-12-01T00:00:00Z"}}"#, "window"),
             (&long, "attribution.guide"),
             (&wide, "bytes together"),
         ] {

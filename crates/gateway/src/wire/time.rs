@@ -157,7 +157,9 @@ mod tests {
             assert_eq!(parse_duration(text), Ok(DurationMs(ms)), "{text}");
             assert_eq!(parse_duration(&format_duration(DurationMs(ms))), Ok(DurationMs(ms)));
         }
-        for bad in ["", "5", "m", "5 m", "-5m", "5M", "5min", "1.5h", "5m3", "99999999999999999d", "五m"] {
+        for bad in
+            ["", "5", "m", "5 m", "-5m", "5M", "5min", "1.5h", "5m3", "99999999999999999d", "五m"]
+        {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }
