@@ -84,7 +84,7 @@ fn frame_seeds(runs: &[Reached]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let mut seeds = Vec::new();
     for run in longest(runs) {
         let disk = Arc::new(FakeDisk::new(1));
-        let options = Options { segment_bytes: 64 * 1024, new_id: JournalId([7; 16]) };
+        let options = Options { segment_bytes: 64 * 1024, ..Options::new(JournalId([7; 16])) };
         let nothing = |_: Lsn, _: &[u8]| Ok::<(), std::convert::Infallible>(());
         let (mut journal, _) = Journal::open(disk.clone(), &options, Lsn::ZERO, nothing)?;
         for record in run.records.iter().take(6) {
