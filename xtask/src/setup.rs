@@ -14,7 +14,7 @@ struct Need {
 }
 
 const NEEDS: &[Need] = &[
-    Need { program: "cc", package: "gcc", why: "links every program" },
+    Need { program: "cc", package: "gcc libc6-dev", why: "links every program" },
     Need { program: "c++", package: "g++", why: "builds the fuzzer's runtime" },
     Need { program: "git", package: "git", why: "lists the files that tidy reads" },
 ];
@@ -43,7 +43,8 @@ pub fn prepare(root: &Path) -> Result<bool> {
         println!("everything is there");
         return Ok(ready);
     }
-    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let packages: Vec<&str> =
+        missing.iter().flat_map(|need| need.package.split_whitespace()).collect();
     let Some(apt) = apt(root) else {
         println!("install it as root: apt-get install -y {}", packages.join(" "));
         return Ok(false);

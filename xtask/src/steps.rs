@@ -128,9 +128,9 @@ fn examples(root: &Path) -> Result<End> {
         let is_example = below(&metadata, package, "examples");
         if is_example || package.targets.iter().any(|target| target.is_example()) {
             let mut command = cargo(root);
-            command.args(["build", "-p", package.name.as_str()]);
-            if !is_example {
-                command.arg("--examples");
+            command.args(["build", "-p", package.name.as_str(), "--examples"]);
+            if is_example {
+                command.arg("--bins");
             }
             all.add(ended(&mut command)?);
         }
