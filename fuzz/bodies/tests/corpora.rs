@@ -65,12 +65,14 @@ fn frames_pass_as_written_and_mended() {
     }
 }
 
-/// Cuts and flips of every seed, byte by byte: a beginning of what a fuzzer does.
+/// Cuts and flips of every seed: a beginning of what a fuzzer does.
 #[test]
 fn damaged_seeds_break_no_promise() {
     for (target, body) in TARGETS.iter().filter(|(name, _)| *name != "ledger") {
-        for data in corpus(target).iter().map(|data| &data[..data.len().min(600)]) {
-            for at in 0..data.len() {
+        // Each image that loads asks for megabytes, so fewer places of it are tried.
+        let step = if *target == "snapshot" { 29 } else { 1 };
+        for data in corpus(target).iter().map(|data| &data[..data.len().min(1_600)]) {
+            for at in (0..data.len()).step_by(step) {
                 body(&data[..at]);
                 for bit in [0, 6, 7] {
                     let mut flipped = data.to_vec();

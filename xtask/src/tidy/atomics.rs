@@ -2,7 +2,8 @@
 //!
 //! The comment stands on a line of the call or within the three lines above it. It also counts for
 //! the operations of the same ordering that follow without a larger gap, and, where it says
-//! `Relaxed here and below`, to the end of the function.
+//! `Relaxed here and below`, to the end of the function; where it says `Relaxed in this file`, as a
+//! file of counters may, for all of it.
 
 use super::source::{Source, Tree};
 use super::{Finding, Report, scan};
@@ -19,6 +20,10 @@ fn file(source: &Source) -> Vec<Finding> {
     let Ok(parsed) = syn::parse_file(&source.text) else { return Vec::new() };
     let lines: Vec<&str> = source.text.lines().collect();
     let mut findings = Vec::new();
+    let whole = |ordering: &str| {
+        let said = format!("{ordering} in this file");
+        lines.iter().filter_map(|line| comment(line)).any(|text| text.contains(&said))
+    };
     let mut reasoned: Option<(String, usize)> = None;
     for named in scan::paths(&parsed) {
         let [.., before, ordering] = &named.parts[..] else { continue };
@@ -42,7 +47,11 @@ fn file(source: &Source) -> Vec<Finding> {
                 let why = "name the partner that needs one order over all, or use a weaker one";
                 report(format!("`Ordering::SeqCst` without its partner; {why}"));
             }
-        } else if !beside.is_empty() || follows || said_above(&lines[..named.line], ordering) {
+        } else if !beside.is_empty()
+            || follows
+            || said_above(&lines[..named.line], ordering)
+            || whole(ordering)
+        {
             reasoned = Some((ordering.clone(), named.line));
         } else {
             let why = "say in a comment above it which operation it pairs with, or why none";
@@ -110,6 +119,9 @@ mod tests {
         assert_eq!(found(&ops("Relaxed: locked", 3, "Relaxed")).len(), 1, "too far");
         assert!(found(&ops("Relaxed here and below: locked", 9, "Relaxed")).is_empty());
         assert_eq!(found(&ops("Relaxed here and below: locked", 9, "Acquire")).len(), 1);
+        let file = "// Relaxed in this file: counters\nfn f() {\n g();\n g();\n g();\n";
+        assert!(found(&format!("{file} a.load(Ordering::Relaxed);\n}}")).is_empty());
+        assert_eq!(found(&format!("{file} a.load(Ordering::Acquire);\n}}")).len(), 1);
         let next = "fn h() {\n g();\n g();\n a.load(Ordering::Relaxed);\n}";
         let text = ops("Relaxed here and below: locked", 9, "Relaxed") + next;
         assert_eq!(found(&text).len(), 1, "another function");
