@@ -22,13 +22,6 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
         let started = Instant::now();
         callers(&engine, &campaign);
         let rate = f64::from(ROUND) / started.elapsed().as_micros() as f64;
-        let status = engine.status();
-        eprintln!(
-            "syncs {} mean {} us, {} records",
-            status.syncs,
-            status.sync_ns / status.syncs.max(1) / 1000,
-            status.records
-        );
         engine.shutdown().expect("shutdown");
         rate
     });

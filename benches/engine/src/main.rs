@@ -1,10 +1,14 @@
 //! `cargo xtask bench engine`: one table, measured in one run on this machine, with real fdatasync.
 //!
-//! Arguments: names of sections to run (`slot refusal reserve durable single memory recovery`), and
+//! Arguments: names of sections to run (`slot refusal reserve durable single gateway
+//! memory recovery`), and
 //! `--buyers N` for the sections that fill a sale (default 10,000,000).
 #![allow(clippy::print_stdout)]
 
+mod client;
 mod durable;
+mod gateway;
+mod hello;
 mod machine;
 mod memory;
 mod recovery;
@@ -35,7 +39,11 @@ struct Setup {
 fn main() {
     let mut setup = Setup { buyers: 10_000_000, folder: PathBuf::from("target/bench") };
     let mut wanted = Vec::new();
-    let mut args = std::env::args().skip(1);
+    let all: Vec<String> = std::env::args().skip(1).collect();
+    if all.first().is_some_and(|first| first == "--serve") {
+        gateway::be_server(&all[1..]);
+    }
+    let mut args = all.into_iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--buyers" => {
@@ -47,12 +55,13 @@ fn main() {
         }
     }
     std::fs::create_dir_all(&setup.folder).expect("the folder for data can be made");
-    let sections: [(&str, Section); 7] = [
+    let sections: [(&str, Section); 8] = [
         ("slot", slot::run),
         ("refusal", reserve::refusals),
         ("reserve", reserve::run),
         ("durable", durable::run),
         ("single", durable::single),
+        ("gateway", gateway::run),
         ("memory", memory::run),
         ("recovery", recovery::run),
     ];

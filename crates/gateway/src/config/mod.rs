@@ -65,7 +65,7 @@ impl Config {
             limit_per_buyer,
             hold: Span(hold),
             // Open since before anybody asks.
-            opens_at: Some(When(Timestamp(0))),
+            opens_at: Some(When(Timestamp(1))),
             buyers_expected: 100_000,
             skus: vec![sku],
             ..CampaignBody::default()
