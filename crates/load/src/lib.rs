@@ -11,6 +11,7 @@
 //! | [`crowd`] | who comes and how they behave, from a seed |
 //! | [`client`] | keep-alive HTTP/1.1 |
 //! | [`run`](mod@run) | plays a crowd against a server |
+//! | [`server`] | a server as a child process, to be killed |
 //! | [`told`] | what the server said |
 //! | [`truth`], [`admin`], [`folder`] | what is: over the admin API, or from a data folder |
 //! | [`check`](mod@check), [`history`] | compares the two; the verdict |
@@ -25,6 +26,7 @@ pub mod crowd;
 pub mod folder;
 pub mod history;
 pub mod run;
+pub mod server;
 pub mod told;
 pub mod truth;
 pub mod verdict;
