@@ -181,19 +181,21 @@ fn over_limit(told: &Told, truth: &Truth, limit: u32) -> Check {
             check.violate(|| format!("{} is {first} and {tag} to the server", ack.buyer));
         }
     }
-    let mut by_buyer: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let (mut by_name, mut by_tag) = (BTreeMap::new(), BTreeMap::new());
     for (id, r) in truth.reservations.iter().filter(|(_, r)| r.state.counts_towards_limit()) {
         let units = u64::from(r.quantity);
-        if let Some(name) = name_of.get(id.as_str()) {
-            by_buyer.entry(name).or_default().0 += units;
+        if let Some(&name) = name_of.get(id.as_str()) {
+            *by_name.entry(name).or_insert(0) += units;
         }
-        if let Some(tag) = &r.buyer {
-            by_buyer.entry(tag).or_default().1 += units;
+        if let Some(tag) = r.buyer.as_deref() {
+            *by_tag.entry(tag).or_insert(0) += units;
         }
     }
-    for (buyer, (named, kept)) in by_buyer {
-        let units = named.max(kept);
-        check.look(units <= u64::from(limit), || format!("{buyer} has {units} units"));
+    check.looked_at = by_name.len().max(by_tag.len()) as u64;
+    for (buyer, units) in by_name.into_iter().chain(by_tag) {
+        if units > u64::from(limit) {
+            check.violate(|| format!("{buyer} has {units} units"));
+        }
     }
     check
 }

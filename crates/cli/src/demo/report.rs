@@ -117,8 +117,8 @@ impl Outcome {
     fn summary(&self) -> String {
         let broken = self.verdict.checks.iter().filter(|check| check.violations > 0).count();
         match broken {
-            0 => format!("All {} promises held.", self.verdict.checks.len()),
-            n => format!("{n} of {} promises did not hold.", self.verdict.checks.len()),
+            0 => format!("All {} checks held.", self.verdict.checks.len()),
+            n => format!("{n} of {} checks did not hold.", self.verdict.checks.len()),
         }
     }
 }
