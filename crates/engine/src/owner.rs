@@ -293,9 +293,7 @@ impl Owner {
             self.wake(landing.credit, Err(unknown.clone()));
         }
         self.answer_all(&unknown);
-        if let Some(hook) = self.shared.failure_hook.lock().take() {
-            hook(&EngineError::JournalFailed { cause: self.cause() });
-        }
+        self.shared.call_failure_hook();
     }
 
     fn cause(&self) -> String {
