@@ -14,7 +14,7 @@
 use crate::background::Background;
 use crate::error::EngineError;
 use crate::flight::{Claimed, Landed, LaneKind, Work};
-use crate::publish::Posted;
+use crate::publish::{Posted, undo};
 use crate::shared::Shared;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
@@ -300,11 +300,23 @@ impl Owner {
         self.shared.failed.get().cloned().unwrap_or_default()
     }
 
-    /// Answer everything that is queued with `error`, and leave stock and claims as they are.
+    /// Answer everything that is queued with `error`. None of it was decided: what reserves took
+    /// goes back, so that a claim never outlives its credit.
     pub(crate) fn answer_all(&mut self, error: &EngineError) {
-        self.batch.inspections.clear();
+        for (credit, _look) in self.batch.inspections.drain(..) {
+            self.shared.flights.give_back(credit);
+        }
         for kind in [LaneKind::Settle, LaneKind::Reserve] {
-            while let Some((credit, _work)) = self.shared.flights.next(kind) {
+            while let Some((credit, work)) = self.shared.flights.next(kind) {
+                match work {
+                    Work::Act(_) => {}
+                    Work::Reserve(_, claimed) => undo(&self.shared, credit, &claimed, true),
+                    // Nobody polls for these: dropping the work tells who waits.
+                    Work::Inspect(_) | Work::Prune(_) => {
+                        self.shared.flights.give_back(credit);
+                        continue;
+                    }
+                }
                 self.wake(credit, Err(error.clone()));
             }
         }
