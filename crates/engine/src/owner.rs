@@ -198,12 +198,12 @@ impl Owner {
             match work {
                 Work::Reserve(action, claimed) => {
                     let room = self.journal.has_room_for_new(RECORD_BYTES_MAX);
-                    let answer = self.decide(action, Some(credit), room, now)?;
-                    let claimed = match answer {
-                        Answer::Done(_) => None,
+                    let decided = self.decide(action, Some(credit), room, now);
+                    let claimed = match decided {
+                        Ok(Answer::Done(_)) => None,
                         _ => Some(claimed),
                     };
-                    self.batch.landings.push(Landing { credit, outcome: Ok(answer), claimed });
+                    self.land_later(credit, decided, claimed)?;
                 }
                 Work::Act(action) => {
                     let bytes = bytes_max(&action);
@@ -212,17 +212,29 @@ impl Owner {
                     } else {
                         self.journal.has_room(bytes)
                     };
-                    let answer = self.decide(action, None, room, now)?;
-                    self.batch.landings.push(Landing {
-                        credit,
-                        outcome: Ok(answer),
-                        claimed: None,
-                    });
+                    let decided = self.decide(action, None, room, now);
+                    self.land_later(credit, decided, None)?;
                 }
                 look => self.batch.inspections.push((credit, look)),
             }
         }
         Ok(())
+    }
+
+    /// Keep an outcome for after the sync. One that could not be decided is kept too: its caller
+    /// waits like the others and must be told.
+    fn land_later(
+        &mut self,
+        credit: u32,
+        decided: Result<Answer, Fatal>,
+        claimed: Option<Claimed>,
+    ) -> Result<(), Fatal> {
+        let (outcome, end) = match decided {
+            Ok(answer) => (Ok(answer), Ok(())),
+            Err(fatal) => (Err(EngineError::OutcomeUnknown), Err(fatal)),
+        };
+        self.batch.landings.push(Landing { credit, outcome, claimed });
+        end
     }
 
     fn decide(
