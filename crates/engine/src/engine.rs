@@ -197,6 +197,10 @@ impl Engine {
         f: impl FnOnce(&Ledger) -> T + Send + 'static,
     ) -> Inspect<T> {
         let (inspect, looker) = Inspect::new();
+        if let Some(error) = self.shared.failure() {
+            looker.refuse(error);
+            return inspect;
+        }
         // When the lane is full or stopped the work is dropped here, and its looker says `Stopped`.
         let look = move |ledger: &Ledger| looker.look(ledger, f);
         let _ = self.shared.send_settle(Work::Inspect(Box::new(look)));
@@ -241,10 +245,13 @@ impl Engine {
         }
     }
 
-    /// Call `f` once, on the ledger thread, if the engine fails: a binary exits there. Replaces an
-    /// earlier one.
+    /// Call `f` once if the engine fails: a binary exits there. Replaces an earlier one. Called on the
+    /// ledger thread, or here when the engine has failed already. It must not wait for the engine:
+    /// the thread that would answer is the one that calls.
     pub fn on_failure(&self, f: impl FnOnce(&EngineError) + Send + 'static) {
         *self.shared.failure_hook.lock() = Some(Box::new(f));
+        // A failure before this line found no hook; one after it takes the hook, and once only.
+        self.shared.call_failure_hook();
     }
 
     /// Stop: refuse what is new, finish and sync what was accepted, answer everybody.
@@ -319,11 +326,14 @@ impl Drop for Running {
         self.shared.stopping.store(true, Ordering::Release);
         self.gone.store(true, Ordering::Release);
         self.shared.bell.ring();
+        // The failure hook may drop the last engine on the ledger thread itself. The others end only
+        // after that one, so none of them can be waited for there.
+        let here = thread::current().id();
+        if self.threads.iter().any(|thread| thread.thread().id() == here) {
+            return;
+        }
         for thread in self.threads.drain(..) {
-            // The failure hook may drop the last engine on the ledger thread itself.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
+            let _ = thread.join();
         }
     }
 }

@@ -14,7 +14,7 @@
 use crate::background::Background;
 use crate::error::EngineError;
 use crate::flight::{Claimed, Landed, LaneKind, Work};
-use crate::publish::Posted;
+use crate::publish::{Posted, undo};
 use crate::shared::Shared;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
@@ -22,7 +22,10 @@ use onrush_core::ledger::{
 };
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
-use onrush_types::limits::{ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, TEXT_BYTES_MAX};
+use onrush_types::limits::{
+    ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, NAME_BYTES_MAX, PAYMENTS_PER_RESERVATION_MAX,
+    SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, WAVES_MAX,
+};
 use onrush_types::{SkuIx, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,6 +39,9 @@ pub(crate) const MARK_AFTER_MS: u64 = 100;
 
 /// No record of an action other than a campaign is longer than this.
 const RECORD_BYTES_MAX: usize = 2_048;
+/// No SKU's record, and no wave's part of a campaign's record, is longer than this.
+const NAMED_BYTES_MAX: usize = 128;
+const _: () = assert!(NAMED_BYTES_MAX > 48 + NAME_BYTES_MAX, "a SKU's record fits");
 const _: () = assert!(RECORD_BYTES_MAX > 128 + DETAILS_BYTES_MAX, "a reserve's record fits");
 const _: () = assert!(RECORD_BYTES_MAX > 256 + 2 * TEXT_BYTES_MAX, "an operator's record fits");
 
@@ -192,26 +198,43 @@ impl Owner {
             match work {
                 Work::Reserve(action, claimed) => {
                     let room = self.journal.has_room_for_new(RECORD_BYTES_MAX);
-                    let answer = self.decide(action, Some(credit), room, now)?;
-                    let claimed = match answer {
-                        Answer::Done(_) => None,
+                    let decided = self.decide(action, Some(credit), room, now);
+                    let claimed = match decided {
+                        Ok(Answer::Done(_)) => None,
                         _ => Some(claimed),
                     };
-                    self.batch.landings.push(Landing { credit, outcome: Ok(answer), claimed });
+                    self.land_later(credit, decided, claimed)?;
                 }
                 Work::Act(action) => {
-                    let room = self.journal.has_room(bytes_max(&action));
-                    let answer = self.decide(action, None, room, now)?;
-                    self.batch.landings.push(Landing {
-                        credit,
-                        outcome: Ok(answer),
-                        claimed: None,
-                    });
+                    let bytes = bytes_max(&action);
+                    let room = if is_new(&action) {
+                        self.journal.has_room_for_new(bytes)
+                    } else {
+                        self.journal.has_room(bytes)
+                    };
+                    let decided = self.decide(action, None, room, now);
+                    self.land_later(credit, decided, None)?;
                 }
                 look => self.batch.inspections.push((credit, look)),
             }
         }
         Ok(())
+    }
+
+    /// Keep an outcome for after the sync. One that could not be decided is kept too: its caller
+    /// waits like the others and must be told.
+    fn land_later(
+        &mut self,
+        credit: u32,
+        decided: Result<Answer, Fatal>,
+        claimed: Option<Claimed>,
+    ) -> Result<(), Fatal> {
+        let (outcome, end) = match decided {
+            Ok(answer) => (Ok(answer), Ok(())),
+            Err(fatal) => (Err(EngineError::OutcomeUnknown), Err(fatal)),
+        };
+        self.batch.landings.push(Landing { credit, outcome, claimed });
+        end
     }
 
     fn decide(
@@ -282,20 +305,30 @@ impl Owner {
             self.wake(landing.credit, Err(unknown.clone()));
         }
         self.answer_all(&unknown);
-        if let Some(hook) = self.shared.failure_hook.lock().take() {
-            hook(&EngineError::JournalFailed { cause: self.cause() });
-        }
+        self.shared.call_failure_hook();
     }
 
     fn cause(&self) -> String {
         self.shared.failed.get().cloned().unwrap_or_default()
     }
 
-    /// Answer everything that is queued with `error`, and leave stock and claims as they are.
+    /// Answer everything that is queued with `error`. None of it was decided: what reserves took
+    /// goes back, so that a claim never outlives its credit.
     pub(crate) fn answer_all(&mut self, error: &EngineError) {
-        self.batch.inspections.clear();
+        for (credit, _look) in self.batch.inspections.drain(..) {
+            self.shared.flights.give_back(credit);
+        }
         for kind in [LaneKind::Settle, LaneKind::Reserve] {
-            while let Some((credit, _work)) = self.shared.flights.next(kind) {
+            while let Some((credit, work)) = self.shared.flights.next(kind) {
+                match work {
+                    Work::Act(_) => {}
+                    Work::Reserve(_, claimed) => undo(&self.shared, credit, &claimed, true),
+                    // Nobody polls for these: dropping the work tells who waits.
+                    Work::Inspect(_) | Work::Prune(_) => {
+                        self.shared.flights.give_back(credit);
+                        continue;
+                    }
+                }
                 self.wake(credit, Err(error.clone()));
             }
         }
@@ -337,17 +370,31 @@ impl Take for LikeACaller<'_> {
     }
 }
 
-/// An upper bound of the bytes that an action's records take in the journal.
+/// An upper bound of the bytes that an action's records take in the journal. Room is promised within
+/// one segment, so the bound of a campaign with every SKU it may have stays well below one.
 fn bytes_max(action: &Action) -> usize {
     match action {
         Action::Put(spec) => {
-            let wave = RECORD_BYTES_MAX;
-            RECORD_BYTES_MAX * (1 + spec.skus.len())
-                + ATTRIBUTES_BYTES_MAX
-                + wave * spec.terms.waves.len()
+            let terms = &spec.terms;
+            RECORD_BYTES_MAX
+                + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
+                + NAMED_BYTES_MAX * terms.waves.len().min(WAVES_MAX)
+                + NAMED_BYTES_MAX * spec.skus.len().min(SKUS_PER_CAMPAIGN_MAX)
         }
-        Action::Confirm { lines, .. } => RECORD_BYTES_MAX * lines.len().max(1),
+        Action::Confirm { lines, .. } => {
+            RECORD_BYTES_MAX * lines.len().clamp(1, PAYMENTS_PER_RESERVATION_MAX)
+        }
         _ => RECORD_BYTES_MAX,
+    }
+}
+
+/// Tell whether an action adds work for later rather than ending something: on a full disk it waits,
+/// and the last segment is left to payments, releases and expiries.
+fn is_new(action: &Action) -> bool {
+    match action {
+        Action::Put(_) => true,
+        Action::Supply { units, .. } => *units > 0,
+        _ => false,
     }
 }
 

@@ -201,6 +201,11 @@ impl<T> Looker<T> {
         self.put(Ok(f(ledger)));
     }
 
+    /// Answer that nobody can look any more.
+    pub(crate) fn refuse(self, error: EngineError) {
+        self.put(Err(error));
+    }
+
     fn put(&self, outcome: Result<T, EngineError>) {
         let before = std::mem::replace(&mut *self.0.lock(), Seen::There(outcome));
         if let Seen::Waiting(Some(waker)) = before {

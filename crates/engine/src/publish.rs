@@ -44,7 +44,9 @@ impl Owner {
         move_stock(batch, shared, ledger);
         for landing in &batch.landings {
             if let (Some(claimed), Ok(answer)) = (&landing.claimed, &landing.outcome) {
-                undo(shared, landing.credit, claimed, answer);
+                undo(shared, landing.credit, claimed, units_exist(answer));
+                // Relaxed: a figure for people.
+                shared.counters.vetoes.fetch_add(1, Ordering::Relaxed);
             }
         }
         refresh_catalogue(batch, shared, ledger);
@@ -121,21 +123,23 @@ fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
     }
 }
 
+/// Tell whether the ledger has the units that a vetoed reserve took. Where it has fewer than the slot
+/// said, returning them would repeat the error.
+fn units_exist(answer: &Answer) -> bool {
+    !matches!(answer, Answer::Refused(Refusal::SoldOut { .. } | Refusal::AllHeld { .. }))
+}
+
 /// Undo what a reserve took when the ledger did not record it.
-fn undo(shared: &Shared, credit: u32, claimed: &Claimed, answer: &Answer) {
+pub(crate) fn undo(shared: &Shared, credit: u32, claimed: &Claimed, units_exist: bool) {
     let catalogue = shared.catalogue.load();
     let claims = &catalogue.list[claimed.campaign.index()].claims;
     claims.undo(claimed.buyer, credit, &shared.links);
     let slot = shared.slots.get(claimed.sku.index()).expect("it was taken from");
-    match answer {
-        // The ledger has fewer units than the slot said: returning them would repeat the error.
-        Answer::Refused(Refusal::SoldOut { .. } | Refusal::AllHeld { .. }) => {
-            slot.keep(claimed.quantity);
-        }
-        _ => slot.give_back(claimed.quantity),
+    if units_exist {
+        slot.give_back(claimed.quantity);
+    } else {
+        slot.keep(claimed.quantity);
     }
-    // Relaxed: a figure for people.
-    shared.counters.vetoes.fetch_add(1, Ordering::Relaxed);
 }
 
 /// 3: the catalogue, after the slots of new SKUs have their units.

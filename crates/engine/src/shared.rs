@@ -108,6 +108,16 @@ impl Shared {
         self.failed.get().map(|cause| EngineError::JournalFailed { cause: cause.clone() })
     }
 
+    /// Tell the embedder of a failure, if there was one and nobody told it yet.
+    pub(crate) fn call_failure_hook(&self) {
+        let Some(error) = self.failure() else { return };
+        // Not called under the lock: the hook may set another one.
+        let hook = self.failure_hook.lock().take();
+        if let Some(hook) = hook {
+            hook(&error);
+        }
+    }
+
     pub(crate) fn stopping(&self) -> bool {
         // Acquire: pairs with the Release in `shutdown`; late requests are answered either way.
         self.stopping.load(Ordering::Acquire)

@@ -120,6 +120,10 @@ impl Builder {
     /// Tell whether records of `bytes` in all fit, their lengths counted, with `reserve` ready
     /// segments left untouched. Never wrong when it says yes.
     pub(crate) fn fits(&self, bytes: u64, reserve: usize) -> bool {
+        // Once the reserve itself is in use, its rest is no room for what must leave it alone.
+        if self.ready.len() < reserve {
+            return false;
+        }
         let open_rest = self.open.as_ref().map_or(0, |open| open.limit - self.buffer.len()) as u64;
         // The open frame may grow into one more sector before a new one starts.
         let slack = if self.open.is_some() { SECTOR_BYTES as u64 } else { 0 };
