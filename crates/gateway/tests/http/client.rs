@@ -10,26 +10,26 @@ const HANG: Duration = Duration::from_secs(60);
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!("{error} in {}", String::from_utf8_lossy(&self.body));
         })
     }
 
     /// Return a field as text.
-    pub fn text(&self, field: &str) -> String {
+    pub(crate) fn text(&self, field: &str) -> String {
         match &self.json()[field] {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -38,7 +38,7 @@ impl Answer {
 
     /// Assert that this is the problem document of `code`, whole and true to its page.
     #[track_caller]
-    pub fn is_problem(&self, code: &str) -> Value {
+    pub(crate) fn is_problem(&self, code: &str) -> Value {
         let body = String::from_utf8_lossy(&self.body);
         let page = onrush_gateway::errors::explain(code).expect("a known code");
         assert_eq!(self.status, page.status, "{body}");
@@ -59,13 +59,13 @@ impl Answer {
 }
 
 /// A connection.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl Connection {
-    pub fn open(addr: SocketAddr) -> Connection {
+    pub(crate) fn open(addr: SocketAddr) -> Connection {
         let stream = TcpStream::connect(addr).expect("connect");
         stream.set_read_timeout(Some(HANG)).expect("timeout");
         stream.set_write_timeout(Some(HANG)).expect("timeout");
@@ -74,17 +74,17 @@ impl Connection {
     }
 
     /// Send raw bytes; a peer that closed already is no error.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
     /// Say that nothing more comes.
-    pub fn finish_sending(&self) {
+    pub(crate) fn finish_sending(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
     }
 
     /// Read one answer; `None` when the server closed instead.
-    pub fn answer(&mut self) -> Option<Answer> {
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
         let head_end = loop {
             if let Some(at) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
@@ -126,13 +126,23 @@ impl Connection {
     }
 
     /// Read answers until the server closes.
-    pub fn all_answers(&mut self) -> Vec<Answer> {
+    pub(crate) fn all_answers(&mut self) -> Vec<Answer> {
         std::iter::from_fn(|| self.answer()).collect()
+    }
+
+    /// Do something, and tell whether the server still listens.
+    pub(crate) fn is_open_after(&mut self, act: impl FnOnce(&mut Connection)) -> bool {
+        act(self);
+        let short = Some(Duration::from_millis(1));
+        self.stream.set_read_timeout(short).expect("timeout");
+        let read = self.stream.read(&mut [0; 1]);
+        self.stream.set_read_timeout(Some(HANG)).expect("timeout");
+        read.is_err_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
     /// Assert that the server closes without another answer.
     #[track_caller]
-    pub fn is_closed(&mut self) {
+    pub(crate) fn is_closed(&mut self) {
         let answer = self.answer();
         assert!(answer.is_none(), "{answer:?}");
     }
@@ -154,50 +164,54 @@ impl Connection {
 
 /// A request.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub(crate) struct Ask {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-pub fn ask(method: &str, path: &str) -> Ask {
+pub(crate) fn ask(method: &str, path: &str) -> Ask {
     Ask { method: method.to_owned(), path: path.to_owned(), headers: vec![], body: vec![] }
 }
 
 impl Ask {
-    pub fn header(mut self, name: &str, value: &str) -> Ask {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Ask {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Be this buyer, as `--dev` allows.
-    pub fn buyer(self, name: &str) -> Ask {
+    pub(crate) fn buyer(self, name: &str) -> Ask {
         self.header("x-onrush-buyer", name)
     }
 
-    pub fn bearer(self, token: &str) -> Ask {
+    pub(crate) fn bearer(self, token: &str) -> Ask {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    pub fn key(self, key: &str) -> Ask {
+    pub(crate) fn key(self, key: &str) -> Ask {
         self.header("idempotency-key", key)
     }
 
-    pub fn json(self, body: &Value) -> Ask {
+    pub(crate) fn json(self, body: &Value) -> Ask {
         self.text(&body.to_string())
     }
 
-    pub fn text(self, body: &str) -> Ask {
+    pub(crate) fn text(self, body: &str) -> Ask {
         self.header("content-type", "application/json").body(body.as_bytes())
     }
 
-    pub fn body(mut self, body: &[u8]) -> Ask {
+    pub(crate) fn body(mut self, body: &[u8]) -> Ask {
         self.body = body.to_vec();
         self
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn readdress(&mut self, path: &str) {
+        self.path = path.to_owned();
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\nhost: onrush.test\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             out += &format!("{name}: {value}\r\n");
@@ -212,7 +226,7 @@ impl Ask {
     }
 
     /// Send it, for an answer that has no body whatever its length says.
-    pub fn to_head(&self, addr: SocketAddr) -> Answer {
+    pub(crate) fn to_head(&self, addr: SocketAddr) -> Answer {
         let mut connection = Connection::open(addr);
         connection.send(&self.bytes());
         connection.finish_sending();
@@ -221,7 +235,7 @@ impl Ask {
 
     /// Send it on its own connection.
     #[track_caller]
-    pub fn to(&self, addr: SocketAddr) -> Answer {
+    pub(crate) fn to(&self, addr: SocketAddr) -> Answer {
         let mut connection = Connection::open(addr);
         connection.send(&self.bytes());
         connection.answer().expect("an answer")

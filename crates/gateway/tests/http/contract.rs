@@ -1,6 +1,6 @@
 //! What buyers may rely on: answers, codes, and which code wins when several apply.
 
-use crate::client::{Answer, Ask, ask};
+use crate::client::{Answer, Ask, Connection, ask};
 use crate::server::{Server, reserve};
 use serde_json::json;
 
@@ -96,6 +96,10 @@ fn an_expired_hold_says_so_and_frees_its_unit() {
     server.reserve("drop", "bob", "k1").is_problem("all_held");
     server.clock.advance(300_000);
     let path = format!("/v1/reservations/{id}");
+    // The ledger's own alarm rings in real time; any work wakes it earlier.
+    while ask("GET", &path).buyer("ann").to(server.public).text("state") != "expired" {
+        assert_eq!(server.operate("GET", "/admin/v1/campaigns", None).status, 200);
+    }
     ask("DELETE", &path).buyer("ann").to(server.public).is_problem("expired");
     let looked = ask("GET", &path).buyer("ann").to(server.public);
     assert_eq!((looked.status, looked.text("state").as_str()), (200, "expired"));
@@ -168,7 +172,8 @@ fn the_earlier_check_wins() {
     server.held("drop", "bob", "k1");
     // Shape before identity, campaign and everything else.
     send(bad("nowhere").text(r#"{"sku":1}"#)).is_problem("invalid_request");
-    send(bad("nowhere").text(r#"{"sku":"unit","quantity":0}"#).key("k")).is_problem("invalid_request");
+    send(bad("nowhere").text(r#"{"sku":"unit","quantity":0}"#).key("k"))
+        .is_problem("invalid_request");
     send(reserve("nowhere")).is_problem("invalid_request");
     // Identity before campaign.
     send(reserve("nowhere").key("k")).is_problem("unauthenticated");
@@ -197,16 +202,51 @@ fn the_earlier_check_wins() {
     }
 }
 
+/// An engine that decides only when the test says so shows what is in flight meanwhile.
 #[test]
-fn capacity_comes_last_and_touches_nothing() {
-    let server = Server::dev();
-    server.open_campaign("drop", 1, 1);
-    server.held("drop", "ann", "k1");
-    server.engine.shutdown().expect("stops");
-    // What was decided before can still be told; what is new cannot be recorded any more.
+fn what_is_in_flight_and_what_is_full() {
+    let (server, mut driver) = Server::driven(1);
+    // Nobody decides yet: ann's request stays under way and takes the only place.
+    let mut ann = Connection::open(server.public);
+    ann.send(&reserve("drop").buyer("ann").key("k1").bytes());
+    server.wait_until(|status| status.reserves_in_flight == 1);
+    server.reserve("drop", "ann", "k1").is_problem("key_in_flight");
+    let other = r#"{"sku":"unit","quantity":2}"#;
+    let other = ask("POST", "/v1/campaigns/drop/reservations").text(other).buyer("ann").key("k1");
+    other.to(server.public).is_problem("key_reused");
+    // Limit and stock come before capacity.
     server.reserve("drop", "ann", "k2").is_problem("limit_reached");
-    server.reserve("drop", "bob", "k1").is_problem("all_held");
-    assert_eq!(server.reserve("drop", "ann", "k1").status, 200);
+    let more = r#"{"sku":"rare","quantity":1}"#;
+    let more = ask("POST", "/v1/campaigns/drop/reservations").text(more).buyer("bob").key("k1");
+    more.to(server.public).is_problem("sold_out");
+    let full = server.reserve("drop", "bob", "k1").is_problem("overloaded");
+    assert!((200..=400).contains(&full["retry_after_ms"].as_u64().expect("a wait")));
+    driver.settle();
+    let answer = ann.answer().expect("an answer");
+    assert_eq!((answer.status, answer.text("state").as_str()), (201, "held"));
+    assert_eq!(server.units("drop"), (1, 1), "what was refused touched nothing");
+}
+
+/// The documented place of `stopping`: after phase, so that winners are still told.
+#[test]
+fn a_stopping_engine_still_tells_what_was_decided() {
+    let server = Server::dev();
+    server.open_campaign("drop", 2, 1);
+    server.open_campaign("over", 2, 1);
+    let to = json!({"to": "closed", "reason": "over"});
+    server.operate("POST", "/admin/v1/campaigns/over/phase", Some(to));
+    let id = server.held("drop", "ann", "k1");
+    server.engine.shutdown().expect("stops");
+    let again = server.reserve("drop", "ann", "k1");
+    assert_eq!((again.status, again.text("id")), (200, id.clone()));
+    server.reserve("over", "ann", "k1").is_problem("ended");
+    server.reserve("drop", "bob", "k1").is_problem("stopping");
+    let path = format!("/v1/reservations/{id}");
+    assert_eq!(ask("GET", &path).buyer("ann").to(server.public).status, 200);
+    ask("DELETE", &path).buyer("ann").to(server.public).is_problem("stopping");
+    assert_eq!(server.units("drop"), (1, 1));
+    let ready = ask("GET", "/readyz").to(server.admin);
+    assert_eq!((ready.status, ready.body.as_slice()), (503, b"stopping\n".as_slice()));
 }
 
 #[test]
@@ -232,7 +272,9 @@ fn wrong_shapes_name_the_field() {
     for (body, named) in [
         ("", "EOF"),
         ("{", "EOF"),
-        ("[]", "sequence"),
+        ("[]", "object"),
+        (r#"["unit"]"#, "object"),
+        ("\"unit\"", "object"),
         ("{}", "sku"),
         (r#"{"sku":""}"#, "sku"),
         (r#"{"sku":null}"#, "null"),
