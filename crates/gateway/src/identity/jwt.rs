@@ -50,6 +50,9 @@ pub(crate) struct Claims {
 
 #[derive(Deserialize)]
 struct RawClaims {
+    /// One issuer: a list of them, which the library would accept, is not a string.
+    #[serde(rename = "iss")]
+    _iss: String,
     sub: String,
     exp: f64,
     #[serde(default, deserialize_with = "present")]

@@ -27,7 +27,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Sent to a connection over the limit before it is closed.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    content-type: application/problem+json\r\ncontent-length: 181\r\nretry-after: 2\r\n\
+    content-type: application/problem+json\r\ncontent-length: 184\r\nretry-after: 2\r\n\
     connection: close\r\n\r\n\
     {\"type\":\"/docs/errors/overloaded\",\"title\":\"Too much at once\",\"status\":503,\
     \"code\":\"overloaded\",\"detail\":\"too many connections; come back shortly\",\

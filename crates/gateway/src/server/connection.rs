@@ -77,6 +77,8 @@ pub(super) async fn serve_connection<S>(
     let service = service_fn(move |request| respond(talk.clone(), request));
     let mut builder = http1::Builder::new();
     builder.max_buf_size(BUFFER_BYTES_MAX);
+    // A client may close its side after its request and still wait for the answer.
+    builder.half_close(true);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut stopped = worker.stopped.clone();
     let mut stopping = false;

@@ -152,10 +152,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 /// Follows one head over its reads.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
+    /// The last byte that was seen.
     last: u8,
-    /// The line so far is empty, so its end is the head's end.
-    line_is_empty: bool,
-    lines: u32,
+    /// Bytes of the present line that came with earlier reads.
+    line_bytes: usize,
+    /// A line that is not empty has ended: the next empty one ends the head.
+    begun: bool,
     complete: bool,
 }
 
@@ -178,24 +180,19 @@ impl Heads {
             if before != b'\r' {
                 return Seen::BareLineFeed;
             }
-            // Bytes of this line but for its CR LF.
-            let here = (at + 1 - line_from).saturating_sub(2);
-            let is_empty = here == 0 && (line_from > 0 || self.line_is_empty || self.lines == 0);
-            // Empty lines before a request line are skipped by parsers (RFC 9112 §2.2).
-            if is_empty && self.lines > 0 {
+            // Nothing but the carriage return came before the line feed.
+            let is_empty = self.line_bytes + (at - line_from) == 1;
+            if is_empty && self.begun {
                 self.complete = true;
                 return Seen::Fine;
             }
-            self.lines += u32::from(!is_empty);
-            self.line_is_empty = true;
+            // Empty lines before a request line are skipped by parsers (RFC 9112 §2.2).
+            self.begun |= !is_empty;
+            self.line_bytes = 0;
             line_from = at + 1;
         }
-        if let Some(&last) = bytes.last() {
-            let rest = &bytes[line_from..];
-            let carried = line_from == 0 && !self.line_is_empty && self.lines > 0;
-            self.line_is_empty = !carried && matches!(rest, [] | [b'\r']);
-            self.last = last;
-        }
+        self.line_bytes += bytes.len() - line_from;
+        self.last = bytes.last().copied().unwrap_or(self.last);
         Seen::Fine
     }
 }

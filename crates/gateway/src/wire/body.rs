@@ -23,6 +23,10 @@ pub(crate) fn read_json<'a, T: Deserialize<'a>>(
         let detail = "send JSON with `Content-Type: application/json` and without compression";
         return Err(Problem::new(Code::UnsupportedMedia, detail));
     }
+    // The deserialiser would take an array for an object with its fields in order.
+    if body.trim_ascii_start().first().is_some_and(|&byte| byte != b'{') {
+        return Err(Problem::invalid("the body must be a JSON object"));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let text = error.to_string();
         // The parser writes what it met; keep a hostile body from growing the answer.
