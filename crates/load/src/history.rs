@@ -143,7 +143,7 @@ impl History {
                     PaidOutcome::Partial | PaidOutcome::Refund => {}
                 }
             }
-            Change::Confirmed { seq } => self.become_(lsn, seq.0, State::Sold),
+            Change::Confirmed { seq, .. } => self.become_(lsn, seq.0, State::Sold),
             Change::Accepted { seq, .. } => self.become_(lsn, seq.0, State::Held),
             Change::Released { seq, .. } => {
                 self.become_(lsn, seq.0, State::Released);
