@@ -8,6 +8,7 @@
 //! Two lanes: reserves, and everything that settles (payments, releases, operators). Settling never
 //! waits behind a crowd that reserves.
 
+use crate::credits::Credits;
 use crate::error::EngineError;
 use crossbeam_queue::ArrayQueue;
 use onrush_core::ledger::{Action, Answer, Ledger};
@@ -49,7 +50,7 @@ struct Cell {
 
 /// One lane: its credits and its queue.
 struct Lane {
-    free: ArrayQueue<u32>,
+    free: Credits,
     queue: ArrayQueue<u32>,
 }
 
@@ -75,10 +76,9 @@ impl std::fmt::Debug for Flights {
 
 impl Flights {
     pub(crate) fn new(reserves: u32, settles: u32) -> Flights {
-        let lane = |from: u32, to: u32| {
-            let free = ArrayQueue::new((to - from) as usize);
-            (from..to).for_each(|credit| free.push(credit).expect("as many places as credits"));
-            Lane { free, queue: ArrayQueue::new((to - from) as usize) }
+        let lane = |from: u32, to: u32| Lane {
+            free: Credits::new(from, to),
+            queue: ArrayQueue::new((to - from) as usize),
         };
         Flights {
             cells: (0..reserves + settles).map(|_| Mutex::default()).collect(),
@@ -96,8 +96,7 @@ impl Flights {
 
     /// Give back a credit whose cell was never sent.
     pub(crate) fn give_back(&self, credit: u32) {
-        let lane = self.lane_of(credit);
-        lane.free.push(credit).expect("as many places as credits");
+        self.lane_of(credit).free.push(credit);
     }
 
     /// Put work into the cell. Before the claim: filling may drop an earlier allocation.
@@ -174,13 +173,12 @@ impl Flights {
 
     /// Return how many requests of a lane are under way.
     pub(crate) fn in_use(&self, kind: LaneKind) -> usize {
-        let lane = self.lane(kind);
-        lane.free.capacity() - lane.free.len()
+        self.lane(kind).free.used()
     }
 
     /// Return how many requests of a lane can be under way.
     pub(crate) fn capacity(&self, kind: LaneKind) -> usize {
-        self.lane(kind).free.capacity()
+        self.lane(kind).free.count()
     }
 
     /// Tell whether a lane has requests waiting.

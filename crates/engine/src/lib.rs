@@ -34,6 +34,7 @@ mod background;
 mod bell;
 mod catalogue;
 mod clock;
+mod credits;
 mod engine;
 mod error;
 mod events;
