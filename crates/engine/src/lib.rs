@@ -49,6 +49,7 @@ mod secret;
 mod shared;
 mod snapshots;
 mod status;
+mod sync;
 
 pub use catalogue::{Campaign, Sku};
 pub use clock::{Clock, SystemClock};
