@@ -10,9 +10,7 @@
 //! comes after the ledger's swap to SLEEPING sees SLEEPING and unparks; one that comes before leaves
 //! RUNG, which that swap sees. No ring is lost, and a busy ledger costs a caller one swap.
 
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::{self, Thread};
+use crate::sync::{AtomicU32, Mutex, Ordering, Thread, current, park_timeout};
 use std::time::Duration;
 
 const RUNNING: u32 = 0;
@@ -26,9 +24,9 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
-    /// Name the thread that answers; before anything can ring.
-    pub(crate) fn answered_by(&self, thread: Thread) {
-        *self.sleeper.lock() = Some(thread);
+    /// Name this thread as the one that answers; before it sleeps for the first time.
+    pub(crate) fn answered_here(&self) {
+        *self.sleeper.lock() = Some(current());
     }
 
     /// Make sure the ledger thread looks at its queues after this.
@@ -56,6 +54,6 @@ impl Bell {
         if self.word.swap(SLEEPING, Ordering::AcqRel) == RUNG {
             return;
         }
-        thread::park_timeout(timeout);
+        park_timeout(timeout);
     }
 }

@@ -341,7 +341,7 @@ impl Drop for Running {
 /// The ledger thread: turns while it runs, then answers late comers until the last engine is gone.
 fn run(mut owner: Owner, stopped: &(Mutex<bool>, Condvar), gone: &std::sync::atomic::AtomicBool) {
     let shared = owner.shared.clone();
-    shared.bell.answered_by(thread::current());
+    shared.bell.answered_here();
     loop {
         // Whoever shares this core and has more to queue does so before a sync is spent: without
         // this, 64 connections on the ledger's core got some four requests into a batch.

@@ -10,11 +10,10 @@
 
 use crate::credits::Credits;
 use crate::error::EngineError;
-use crossbeam_queue::ArrayQueue;
+use crate::sync::{ArrayQueue, Mutex};
 use onrush_core::ledger::{Action, Answer, Ledger};
 use onrush_journal::VerifiedSnapshot;
 use onrush_types::{BuyerDigest, CampaignIx, SkuIx};
-use parking_lot::Mutex;
 use std::task::Waker;
 
 /// What the ledger thread is asked to do.

@@ -50,6 +50,7 @@ mod secret;
 mod shared;
 mod snapshots;
 mod status;
+mod sync;
 
 pub use catalogue::{Campaign, Sku};
 pub use clock::{Clock, SystemClock};

@@ -53,7 +53,7 @@ fn a_power_cut_at_any_change_loses_nothing_that_was_told() {
         assert!(total > 50, "the history is worth cutting: {total}");
         for at in 0..total {
             for loss in LOSSES {
-                println!("seed {seed}, cut at change {at}, {loss:?}");
+                let _case = Case(format!("seed {seed}, cut at change {at}, {loss:?}"));
                 assert!(cut(seed, at, loss), "the power goes");
             }
         }
@@ -65,7 +65,7 @@ fn a_power_cut_with_whatever_else_in_flight() {
     let mut cuts = 0;
     for seed in 100..160 {
         let at = Random::new(seed).below(80);
-        println!("seed {seed}, cut at change {at}");
+        let _case = Case(format!("seed {seed}, cut at change {at}"));
         cuts += u32::from(cut(seed, at, Loss::Random));
     }
     assert!(cuts > 40, "{cuts} histories were cut");
@@ -76,7 +76,7 @@ fn a_power_cut_with_whatever_else_in_flight() {
 fn a_killed_process_loses_nothing_that_was_told() {
     for seed in 0..12 {
         for at in (seed..80).step_by(12) {
-            println!("seed {seed}, killed at change {at}");
+            let _case = Case(format!("seed {seed}, killed at change {at}"));
             let mut world = World::new(seed);
             let mut story = Story::new(&mut world, seed);
             world.disk.cut_power_at(world.disk.operations().changes + at);
@@ -98,7 +98,7 @@ fn a_power_cut_during_a_recovery_loses_nothing_either() {
     let mut cut_short = 0;
     for seed in 20..26 {
         for during in 0..12 {
-            println!("seed {seed}, cut at change {during} of the recovery");
+            let _case = Case(format!("seed {seed}, cut at change {during} of the recovery"));
             let mut world = World::new(seed);
             let mut story = Story::new(&mut world, seed);
             world.disk.cut_power_at(world.disk.operations().changes + 30 + seed);
@@ -123,7 +123,7 @@ fn a_power_cut_during_a_recovery_loses_nothing_either() {
 fn a_flipped_bit_is_refused_or_harmless() {
     let mut refused = 0;
     for seed in 0..150 {
-        println!("seed {seed}");
+        let _case = Case(format!("seed {seed}"));
         let mut random = Random::new(seed);
         let mut world = World::new(3);
         let mut story = Story::new(&mut world, 3);

@@ -21,7 +21,7 @@ fn a_failed_sync_or_write_anywhere_loses_nothing_that_was_told() {
     for (what, plan) in plans {
         for at in 0..36 {
             for loss in [None, Some(Loss::Everything), Some(Loss::Random)] {
-                println!("{what} {at} fails, then {loss:?}");
+                let _case = Case(format!("{what} {at} fails, then {loss:?}"));
                 let mut world = World::new(at);
                 let mut story = Story::new(&mut world, at);
                 plan(&world.disk, at);
@@ -47,7 +47,7 @@ fn a_failed_sync_or_write_anywhere_loses_nothing_that_was_told() {
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_and_the_key_tells() {
     for seed in 0..20 {
-        println!("seed {seed}");
+        let _case = Case(format!("seed {seed}"));
         let mut world = World::new(seed);
         let campaign = world.put(spec("drop", &[("unit", 10)]));
         let told = world.hold(&campaign, "unit", "ann", 2);

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod story;
+pub(crate) mod watched;
 
 use onrush::journal::{FakeDisk, JournalId, Loss};
 use onrush::ledger::Ledger;
@@ -257,7 +258,19 @@ pub(crate) fn refused<T: std::fmt::Debug>(decision: Decision<T>) -> Refusal {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): every test prints the seed it used when it fails.
+/// Names the case at hand, should it fail.
+pub(crate) struct Case(pub(crate) String);
+
+impl Drop for Case {
+    #[allow(clippy::print_stderr, reason = "whoever reads a failed test needs its seed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in this case: {}", self.0);
+        }
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a test that fails prints its seed, see [`Case`].
 pub(crate) struct Random(u64);
 
 impl Random {
