@@ -57,7 +57,7 @@ impl Times {
     fn visit(&mut self, lsn: Lsn, record: &Record) {
         match &record.change {
             Change::Reserved(_) => self.reserved.push(record.stamp),
-            Change::Confirmed { seq } => drop(self.sold.insert(seq.0, (record.stamp, lsn))),
+            Change::Confirmed { seq, .. } => drop(self.sold.insert(seq.0, (record.stamp, lsn))),
             Change::Paid(paid) => {
                 let line = self.lines.entry(paid.seq.0).or_default();
                 self.paid.insert((paid.seq.0, *line), record.stamp);

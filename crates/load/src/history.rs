@@ -6,7 +6,7 @@
 
 use crate::told::{Asked, Told};
 use crate::verdict::{Check, Verdict};
-use onrush::ledger::{Change, PaidOutcome, Record};
+use onrush::ledger::{Change, Paid, PaidOutcome, Record, Reserved};
 use onrush::{BuyerDigest, Lsn, Phase, State, Timestamp};
 use std::collections::{HashMap, HashSet};
 
@@ -115,35 +115,9 @@ impl History {
             Change::Phase { campaign, to, .. } => {
                 self.campaigns[campaign.index()].open = *to == Phase::Open;
             }
-            Change::Reserved(r) => {
-                let open = self.campaigns[usize::from(self.skus[r.sku.index()].campaign)].open;
-                self.times.look(open, || format!("{lsn}: a hold while the sale was not open"));
-                let seq = self.reservations.len();
-                self.born.insert(lsn.0, seq);
-                self.reservations.push(Reservation {
-                    sku: r.sku.index(),
-                    quantity: r.quantity.get(),
-                    buyer: r.buyer,
-                    state: if r.review { State::Review } else { State::Held },
-                    expires_at: r.expires_at,
-                });
-                self.take(lsn, seq);
-            }
-            Change::Paid(paid) => {
-                let line = &paid.line;
-                let payment = (line.provider.to_string(), line.reference.to_string());
-                let new = self.payments.insert(payment);
-                self.money.look(new, || format!("{lsn}: {} again", line.reference));
-                match paid.outcome {
-                    PaidOutcome::Sold => self.become_(lsn, paid.seq.0, State::Sold),
-                    PaidOutcome::Retaken => {
-                        self.become_(lsn, paid.seq.0, State::Sold);
-                        self.take(lsn, paid.seq.0 as usize);
-                    }
-                    PaidOutcome::Partial | PaidOutcome::Refund => {}
-                }
-            }
-            Change::Confirmed { seq } => self.become_(lsn, seq.0, State::Sold),
+            Change::Reserved(r) => self.reserve(lsn, r),
+            Change::Paid(paid) => self.pay(lsn, paid),
+            Change::Confirmed { seq, .. } => self.become_(lsn, seq.0, State::Sold),
             Change::Accepted { seq, .. } => self.become_(lsn, seq.0, State::Held),
             Change::Released { seq, .. } => {
                 self.become_(lsn, seq.0, State::Released);
@@ -194,6 +168,36 @@ impl History {
             });
         }
         check
+    }
+
+    fn reserve(&mut self, lsn: Lsn, r: &Reserved) {
+        let open = self.campaigns[usize::from(self.skus[r.sku.index()].campaign)].open;
+        self.times.look(open, || format!("{lsn}: a hold while the sale was not open"));
+        let seq = self.reservations.len();
+        self.born.insert(lsn.0, seq);
+        self.reservations.push(Reservation {
+            sku: r.sku.index(),
+            quantity: r.quantity.get(),
+            buyer: r.buyer,
+            state: if r.review { State::Review } else { State::Held },
+            expires_at: r.expires_at,
+        });
+        self.take(lsn, seq);
+    }
+
+    fn pay(&mut self, lsn: Lsn, paid: &Paid) {
+        let line = &paid.line;
+        let payment = (line.provider.to_string(), line.reference.to_string());
+        let new = self.payments.insert(payment);
+        self.money.look(new, || format!("{lsn}: {} again", line.reference));
+        match paid.outcome {
+            PaidOutcome::Sold => self.become_(lsn, paid.seq.0, State::Sold),
+            PaidOutcome::Retaken => {
+                self.become_(lsn, paid.seq.0, State::Sold);
+                self.take(lsn, paid.seq.0 as usize);
+            }
+            PaidOutcome::Partial | PaidOutcome::Refund => {}
+        }
     }
 
     fn take(&mut self, lsn: Lsn, seq: usize) {
