@@ -28,6 +28,9 @@ const SETTLE_GRACE: Duration = Duration::from_secs(15);
 /// The attribution that every order of the demo carries, to be seen in an export.
 const DETAILS: &str = r#""delivery":"one_hour","attribution":{"channel":"mini_program"}"#;
 
+/// Tells from the figures so far whether it is time.
+pub(super) type When = Rc<dyn Fn(&Figures) -> bool>;
+
 /// Everything a sale needs.
 pub(super) struct Sale {
     pub(super) launch: Launch,
@@ -39,7 +42,7 @@ pub(super) struct Sale {
     pub(super) expected: u64,
     pub(super) limit: u32,
     /// When to kill the server; `None`: never.
-    pub(super) kill_when: Option<Rc<dyn Fn(&Figures) -> bool>>,
+    pub(super) kill_when: Option<When>,
     pub(super) come_back_max: u32,
     /// What the outcome depends on, in words.
     pub(super) facts: Vec<String>,
