@@ -8,7 +8,21 @@ use crate::told::{Asked, Told};
 use crate::verdict::{Check, Verdict};
 use onrush::ledger::{Change, Paid, PaidOutcome, Record, Reserved};
 use onrush::{BuyerDigest, Lsn, Phase, State, Timestamp};
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
+
+/// What payments did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Money {
+    /// They did not cover the price yet.
+    pub partial: u64,
+    /// They covered the price in time.
+    pub sold: u64,
+    /// They came late and found units.
+    pub retaken: u64,
+    /// They are due back whole.
+    pub refunded: u64,
+}
 
 /// A journal counted so far.
 #[derive(Debug)]
@@ -29,6 +43,8 @@ pub struct History {
     moves: Check,
     times: Check,
     money: Check,
+    /// What payments did.
+    pub outcomes: Money,
 }
 
 #[derive(Debug)]
@@ -73,6 +89,7 @@ impl Default for History {
             moves: Check::new("reservations with two outcomes", "INV-5", "outcomes"),
             times: Check::new("holds or expiries at the wrong time", "INV-7", "holds, expiries"),
             money: Check::new("payments booked twice", "INV-5", "payments"),
+            outcomes: Money::default(),
         }
     }
 }
@@ -191,12 +208,17 @@ impl History {
         let new = self.payments.insert(payment);
         self.money.look(new, || format!("{lsn}: {} again", line.reference));
         match paid.outcome {
-            PaidOutcome::Sold => self.become_(lsn, paid.seq.0, State::Sold),
+            PaidOutcome::Partial => self.outcomes.partial += 1,
+            PaidOutcome::Sold => {
+                self.outcomes.sold += 1;
+                self.become_(lsn, paid.seq.0, State::Sold);
+            }
             PaidOutcome::Retaken => {
+                self.outcomes.retaken += 1;
                 self.become_(lsn, paid.seq.0, State::Sold);
                 self.take(lsn, paid.seq.0 as usize);
             }
-            PaidOutcome::Partial | PaidOutcome::Refund => {}
+            PaidOutcome::Refund => self.outcomes.refunded += 1,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Plants one violation of each class in a journal and sees that exactly its check finds it.
 
-use crate::history::History;
+use crate::history::{self, History};
 use crate::told::{Acknowledgement, Asked, Told};
 use onrush::ledger::{Change, Paid, PaidOutcome, PaymentLine, Record, Reserved};
 use onrush::{
@@ -62,7 +62,7 @@ fn expired(seq: u32) -> Change {
 }
 
 /// Count a journal; all records of `later` are stamped after the deadline of the holds.
-fn history(changes: Vec<Change>, later: Vec<Change>) -> History {
+fn counted(changes: Vec<Change>, later: Vec<Change>) -> History {
     let mut history = History::default();
     let early = changes.into_iter().map(|change| (Timestamp(10), change));
     let late = later.into_iter().map(|change| (Timestamp(1_000), change));
@@ -79,7 +79,7 @@ fn broken(history: &History) -> Vec<&'static str> {
 
 /// Play `changes` after the opening, then `later` after the deadline; return what is found.
 fn found(changes: Vec<Change>, later: Vec<Change>) -> Vec<&'static str> {
-    broken(&history([opening(), changes].concat(), later))
+    broken(&counted([opening(), changes].concat(), later))
 }
 
 #[test]
@@ -94,8 +94,9 @@ fn a_right_journal_passes() {
         Change::Released { seq: ReservationSeq(2), key: None },
         reserved(3, 1),
     ];
-    let history = history([opening(), first].concat(), later);
+    let history = counted([opening(), first].concat(), later);
     assert_eq!(broken(&history), [""; 0]);
+    assert_eq!(history.outcomes, history::Money { partial: 0, sold: 1, retaken: 1, refunded: 0 });
     for check in history.verdict().checks {
         assert!(check.looked_at > 0, "{} looked at nothing", check.name);
     }
@@ -158,7 +159,7 @@ fn a_gap_and_a_step_back_are_found() {
 
 #[test]
 fn a_hold_that_is_not_at_its_lsn_is_found() {
-    let history = history([opening(), vec![reserved(0, 1), reserved(1, 2)]].concat(), vec![]);
+    let history = counted([opening(), vec![reserved(0, 1), reserved(1, 2)]].concat(), vec![]);
     let told = |lsns: &[u64]| {
         let ack = |&lsn: &u64| Acknowledgement {
             asked: Asked::Reserve,

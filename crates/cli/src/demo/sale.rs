@@ -98,14 +98,19 @@ impl Sale {
         let truth = folder.truth(&self.campaign);
         let rules = Rules { limit_per_buyer: self.limit, quiet: true };
         let verdict = judge(&played.told, &seen, &truth, &folder, rules);
+        let mut facts = self.facts;
+        if self.kill_when.is_some() && killed.is_none() {
+            facts.push("the sale was over before it was time to kill the server".to_owned());
+        }
         Ok(Outcome {
-            facts: self.facts,
-            killed: (self.kill_when.is_some()).then_some(killed).flatten(),
+            facts,
+            killed,
             figures: played.figures.summary(),
             truth,
             verdict,
             lsn: folder.replayed.ledger.lsn().0,
             chain: folder.chain(),
+            money: folder.history.outcomes,
         })
     }
 }
