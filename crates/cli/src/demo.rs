@@ -10,7 +10,7 @@ use onrush_load::arrivals::Arrivals;
 use onrush_load::crowd::{CrowdSpec, MIXED, Visit};
 use onrush_load::run::{Figures, block_on};
 use onrush_load::server::Launch;
-use sale::Sale;
+use sale::{Sale, When};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -109,11 +109,8 @@ fn trace_sale(args: &DemoArgs, launch: Launch, day: trace::Day) -> Sale {
     }
 }
 
-fn kill_when(
-    args: &DemoArgs,
-    when: impl Fn(&Figures) -> bool + 'static,
-) -> Option<Rc<dyn Fn(&Figures) -> bool>> {
-    (!args.no_kill).then(|| Rc::new(when) as Rc<dyn Fn(&Figures) -> bool>)
+fn kill_when(args: &DemoArgs, when: impl Fn(&Figures) -> bool + 'static) -> Option<When> {
+    (!args.no_kill).then(|| Rc::new(when) as When)
 }
 
 /// The folder the demo works in.

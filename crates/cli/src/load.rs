@@ -5,7 +5,7 @@ use crate::out::{Failure, Out};
 use onrush_load::admin::{self, Terms};
 use onrush_load::arrivals::Arrivals;
 use onrush_load::check::{Rules, check};
-use onrush_load::client::Client;
+use onrush_load::client::{Ask, Client, Method};
 use onrush_load::crowd::{CrowdSpec, MIXED, PLAIN};
 use onrush_load::run::{Identity, Latency, RunSpec, Summary, block_on};
 use onrush_load::verdict::{Verdict, grouped};
@@ -65,6 +65,7 @@ async fn play(args: &LoadArgs, out: &Out) -> Result<Loaded, Failure> {
         }
         None => Identity::DevHeader,
     };
+    reach(&public, args).await?;
     let mut admin = None;
     let mut terms = None;
     if let (Some(addr), Some(file)) = (args.admin, &args.admin_token_file) {
@@ -108,6 +109,19 @@ async fn play(args: &LoadArgs, out: &Out) -> Result<Loaded, Failure> {
     let figures = played.figures.summary();
     let thresholds = thresholds(args, &figures);
     Ok(Loaded { figures, connections: public.opened(), verdict, thresholds })
+}
+
+/// See that somebody listens before a crowd is sent.
+async fn reach(public: &Client, args: &LoadArgs) -> Result<(), Failure> {
+    let ask = Ask { method: Method::GET, path: "/v1/time", headers: &[], body: String::new() };
+    let _slot = public.slot().await;
+    match public.send(ask).await {
+        Ok(_) => Ok(()),
+        Err(lost) => {
+            let text = format!("{}: {lost}; is the server running there?", args.url);
+            Err(Failure::Failed(text))
+        }
+    }
 }
 
 fn crowd(args: &LoadArgs, terms: Option<&Terms>) -> Result<CrowdSpec, Failure> {

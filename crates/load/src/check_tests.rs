@@ -172,6 +172,18 @@ fn a_lost_payment_is_found() {
         of(truth, 4).refunds.clear();
     });
     assert_eq!(lost, ["acknowledged payments lost"]);
+    let wrong_amount = found(|told, truth| {
+        of(truth, 4).payments[0].amount = 90;
+        of(truth, 4).refunds = vec![90];
+        assert_eq!(told.acknowledged[8].asked, pay(4));
+    });
+    assert_eq!(wrong_amount, ["acknowledged payments lost"]);
+    let for_nothing = found(|told, truth| {
+        told.acknowledged[6].asked = Asked::Pay { reference: "none".into(), amount: 0 };
+        let sold = of(truth, 1);
+        (sold.amount, sold.payments) = (0, Vec::new());
+    });
+    assert_eq!(for_nothing, [""; 0], "what costs nothing needs no payment");
 }
 
 #[test]

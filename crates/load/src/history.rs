@@ -6,9 +6,23 @@
 
 use crate::told::{Asked, Told};
 use crate::verdict::{Check, Verdict};
-use onrush::ledger::{Change, PaidOutcome, Record};
+use onrush::ledger::{Change, Paid, PaidOutcome, Record, Reserved};
 use onrush::{BuyerDigest, Lsn, Phase, State, Timestamp};
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
+
+/// What payments did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Money {
+    /// They did not cover the price yet.
+    pub partial: u64,
+    /// They covered the price in time.
+    pub sold: u64,
+    /// They came late and found units.
+    pub retaken: u64,
+    /// They are due back whole.
+    pub refunded: u64,
+}
 
 /// A journal counted so far.
 #[derive(Debug)]
@@ -29,6 +43,8 @@ pub struct History {
     moves: Check,
     times: Check,
     money: Check,
+    /// What payments did.
+    pub outcomes: Money,
 }
 
 #[derive(Debug)]
@@ -73,6 +89,7 @@ impl Default for History {
             moves: Check::new("reservations with two outcomes", "INV-5", "outcomes"),
             times: Check::new("holds or expiries at the wrong time", "INV-7", "holds, expiries"),
             money: Check::new("payments booked twice", "INV-5", "payments"),
+            outcomes: Money::default(),
         }
     }
 }
@@ -115,34 +132,8 @@ impl History {
             Change::Phase { campaign, to, .. } => {
                 self.campaigns[campaign.index()].open = *to == Phase::Open;
             }
-            Change::Reserved(r) => {
-                let open = self.campaigns[usize::from(self.skus[r.sku.index()].campaign)].open;
-                self.times.look(open, || format!("{lsn}: a hold while the sale was not open"));
-                let seq = self.reservations.len();
-                self.born.insert(lsn.0, seq);
-                self.reservations.push(Reservation {
-                    sku: r.sku.index(),
-                    quantity: r.quantity.get(),
-                    buyer: r.buyer,
-                    state: if r.review { State::Review } else { State::Held },
-                    expires_at: r.expires_at,
-                });
-                self.take(lsn, seq);
-            }
-            Change::Paid(paid) => {
-                let line = &paid.line;
-                let payment = (line.provider.to_string(), line.reference.to_string());
-                let new = self.payments.insert(payment);
-                self.money.look(new, || format!("{lsn}: {} again", line.reference));
-                match paid.outcome {
-                    PaidOutcome::Sold => self.become_(lsn, paid.seq.0, State::Sold),
-                    PaidOutcome::Retaken => {
-                        self.become_(lsn, paid.seq.0, State::Sold);
-                        self.take(lsn, paid.seq.0 as usize);
-                    }
-                    PaidOutcome::Partial | PaidOutcome::Refund => {}
-                }
-            }
+            Change::Reserved(r) => self.reserve(lsn, r),
+            Change::Paid(paid) => self.pay(lsn, paid),
             Change::Confirmed { seq, .. } => self.become_(lsn, seq.0, State::Sold),
             Change::Accepted { seq, .. } => self.become_(lsn, seq.0, State::Held),
             Change::Released { seq, .. } => {
@@ -194,6 +185,41 @@ impl History {
             });
         }
         check
+    }
+
+    fn reserve(&mut self, lsn: Lsn, r: &Reserved) {
+        let open = self.campaigns[usize::from(self.skus[r.sku.index()].campaign)].open;
+        self.times.look(open, || format!("{lsn}: a hold while the sale was not open"));
+        let seq = self.reservations.len();
+        self.born.insert(lsn.0, seq);
+        self.reservations.push(Reservation {
+            sku: r.sku.index(),
+            quantity: r.quantity.get(),
+            buyer: r.buyer,
+            state: if r.review { State::Review } else { State::Held },
+            expires_at: r.expires_at,
+        });
+        self.take(lsn, seq);
+    }
+
+    fn pay(&mut self, lsn: Lsn, paid: &Paid) {
+        let line = &paid.line;
+        let payment = (line.provider.to_string(), line.reference.to_string());
+        let new = self.payments.insert(payment);
+        self.money.look(new, || format!("{lsn}: {} again", line.reference));
+        match paid.outcome {
+            PaidOutcome::Partial => self.outcomes.partial += 1,
+            PaidOutcome::Sold => {
+                self.outcomes.sold += 1;
+                self.become_(lsn, paid.seq.0, State::Sold);
+            }
+            PaidOutcome::Retaken => {
+                self.outcomes.retaken += 1;
+                self.become_(lsn, paid.seq.0, State::Sold);
+                self.take(lsn, paid.seq.0 as usize);
+            }
+            PaidOutcome::Refund => self.outcomes.refunded += 1,
+        }
     }
 
     fn take(&mut self, lsn: Lsn, seq: usize) {

@@ -33,3 +33,5 @@ pub mod verdict;
 
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod history_tests;

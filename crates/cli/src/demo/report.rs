@@ -1,6 +1,7 @@
 //! What came of a sale, as data and as text.
 
 use onrush::State;
+use onrush_load::history::Money;
 use onrush_load::run::{Latency, Summary};
 use onrush_load::truth::Truth;
 use onrush_load::verdict::{Verdict, grouped};
@@ -27,6 +28,7 @@ pub(super) struct Outcome {
     pub(super) verdict: Verdict,
     pub(super) lsn: u64,
     pub(super) chain: String,
+    pub(super) money: Money,
 }
 
 impl Outcome {
@@ -40,6 +42,7 @@ impl Outcome {
             "outcomes": State::ALL.iter().map(|&state| {
                 (state.as_str().to_owned(), self.truth.count(state).into())
             }).collect::<serde_json::Map<String, Value>>(),
+            "money": self.money,
             "refunds": self.truth.refunds(),
             "checks": self.verdict.checks,
             "lsn": self.lsn,
@@ -81,6 +84,16 @@ impl Outcome {
         for (name, l) in [("held", figures.granted), ("refused", figures.refused)] {
             let _ = writeln!(out, "  {name:<8} {}", latency(&l));
         }
+        let money = self.money;
+        let _ = writeln!(
+            out,
+            "  money    {} payments sold, {} came late and were sold again, {} were parts, {} are due \
+             back whole",
+            grouped(money.sold),
+            grouped(money.retaken),
+            grouped(money.partial),
+            grouped(money.refunded),
+        );
         let units = self.truth.units();
         let _ = writeln!(
             out,

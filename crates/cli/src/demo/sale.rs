@@ -28,6 +28,9 @@ const SETTLE_GRACE: Duration = Duration::from_secs(15);
 /// The attribution that every order of the demo carries, to be seen in an export.
 const DETAILS: &str = r#""delivery":"one_hour","attribution":{"channel":"mini_program"}"#;
 
+/// Tells from the figures so far whether it is time.
+pub(super) type When = Rc<dyn Fn(&Figures) -> bool>;
+
 /// Everything a sale needs.
 pub(super) struct Sale {
     pub(super) launch: Launch,
@@ -39,7 +42,7 @@ pub(super) struct Sale {
     pub(super) expected: u64,
     pub(super) limit: u32,
     /// When to kill the server; `None`: never.
-    pub(super) kill_when: Option<Rc<dyn Fn(&Figures) -> bool>>,
+    pub(super) kill_when: Option<When>,
     pub(super) come_back_max: u32,
     /// What the outcome depends on, in words.
     pub(super) facts: Vec<String>,
@@ -95,14 +98,19 @@ impl Sale {
         let truth = folder.truth(&self.campaign);
         let rules = Rules { limit_per_buyer: self.limit, quiet: true };
         let verdict = judge(&played.told, &seen, &truth, &folder, rules);
+        let mut facts = self.facts;
+        if self.kill_when.is_some() && killed.is_none() {
+            facts.push("the sale was over before it was time to kill the server".to_owned());
+        }
         Ok(Outcome {
-            facts: self.facts,
-            killed: (self.kill_when.is_some()).then_some(killed).flatten(),
+            facts,
+            killed,
             figures: played.figures.summary(),
             truth,
             verdict,
             lsn: folder.replayed.ledger.lsn().0,
             chain: folder.chain(),
+            money: folder.history.outcomes,
         })
     }
 }
