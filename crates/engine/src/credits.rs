@@ -13,6 +13,8 @@ use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 
 const NONE: u32 = u32::MAX;
+/// Stands in the link of a credit that is not on the stack.
+const TAKEN: u32 = u32::MAX - 1;
 
 #[derive(Debug)]
 pub(crate) struct Credits {
@@ -57,6 +59,8 @@ impl Credits {
                 Ordering::Acquire,
             ) {
                 Ok(_) => {
+                    // Relaxed: read again only by the push of this credit, by whoever it went to.
+                    self.below[top as usize].store(TAKEN, Ordering::Relaxed);
                     // Relaxed: a figure for people.
                     self.used.fetch_add(1, Ordering::Relaxed);
                     return Some(self.from + top);
@@ -67,8 +71,14 @@ impl Credits {
     }
 
     /// Give a credit back.
+    ///
+    /// # Panics
+    /// When it was given back before: two requests would share its cell.
     pub(crate) fn push(&self, credit: u32) {
         let top = credit - self.from;
+        // Relaxed: written by the pop of this credit, handed on with it.
+        let was = self.below[top as usize].load(Ordering::Relaxed);
+        assert_eq!(was, TAKEN, "a credit came back twice");
         // Relaxed: only the first guess.
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
@@ -123,6 +133,15 @@ mod tests {
         assert_eq!(credits.pop(), Some(12));
         assert_eq!(credits.pop(), None);
         assert_eq!(Credits::new(0, 0).pop(), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "twice")]
+    fn notices_a_credit_that_comes_back_twice() {
+        let credits = Credits::new(0, 2);
+        let credit = credits.pop().expect("free");
+        credits.push(credit);
+        credits.push(credit);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //!
 //! A caller fills and sends, the ledger thread lands, the caller polls, sleeps or walks away. Every
 //! outcome reaches the caller that asked, no wake-up is lost, each credit comes back exactly once (a
-//! second return would not fit the queue and panic). The model is made of the engine's own source.
+//! second return panics). The model is made of the engine's own source.
 
 #![cfg(loom)]
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "modules of the engine, in part")]
 
+#[path = "../src/credits.rs"]
+mod credits;
 #[path = "../src/error.rs"]
 mod error;
 #[path = "../src/flight.rs"]
