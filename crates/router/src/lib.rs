@@ -1,1 +1,5 @@
-//! Placeholder; see docs/architecture.md.
+//! Exact, explained order routing.
+
+pub mod cost;
+pub mod decide;
+pub mod limits;
