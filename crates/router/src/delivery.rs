@@ -25,7 +25,9 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// How an order reaches its buyer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
     /// Shipped, without a form of its own.

@@ -93,7 +93,7 @@ impl Cells {
 
     /// Return every node by distance from a spot, nearest first. Lazy; allocates.
     pub fn by_distance(&self, from: Spot) -> impl Iterator<Item = u32> + '_ {
-        self.tree.nearest_neighbor_iter(&from.0).map(|point| point.data)
+        self.tree.nearest_neighbor_iter(from.0).map(|point| point.data)
     }
 
     /// Return a lower bound, in straight km, on the distance from `to` to every node of the network
@@ -142,7 +142,7 @@ impl Cells {
     fn add_leaf(&mut self, square: Square) -> u32 {
         let centre = square.centre().on_sphere();
         let start = self.lists.len() as u32;
-        let nearest = self.tree.nearest_neighbor_iter(&centre.0).take(CELL_NODES);
+        let nearest = self.tree.nearest_neighbor_iter(centre.0).take(CELL_NODES);
         self.lists.extend(nearest.map(|point| point.data));
         let len = self.lists.len() as u32 - start;
         self.leaves.push(Leaf { centre, start, len });
