@@ -16,6 +16,7 @@ mod offer;
 pub mod order;
 pub mod plan;
 pub mod policy;
+pub mod prices;
 mod router;
 mod rules;
 pub mod search;

@@ -33,7 +33,7 @@ pub(crate) const NEVER: i64 = 1 << 58;
 pub(crate) const SCALE: i64 = 8;
 
 /// One order's choice, ready to be decided. Reuse it: `reset` keeps its memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Problem {
     candidates: usize,
     lines: usize,
@@ -45,6 +45,27 @@ pub struct Problem {
     available: Vec<u32>,
     unfilled_fixed: i64,
     unfilled_unit: i64,
+}
+
+impl Clone for Problem {
+    fn clone(&self) -> Problem {
+        let mut copy = Problem::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    /// Copy into memory that is kept.
+    fn clone_from(&mut self, from: &Problem) {
+        self.candidates = from.candidates;
+        self.lines = from.lines;
+        self.split = from.split;
+        self.fixed = from.fixed;
+        self.need.clone_from(&from.need);
+        self.unit.clone_from(&from.unit);
+        self.available.clone_from(&from.available);
+        self.unfilled_fixed = from.unfilled_fixed;
+        self.unfilled_unit = from.unfilled_unit;
+    }
 }
 
 impl Problem {
