@@ -102,18 +102,20 @@ fn main() {
         let pct = |x: f64| (x / bound - 1.0) * 100.0;
         println!("nearest {:.2}%", pct(nearest(&world, 1000 + w)));
         println!("greedy {:.2}%", pct(run(&world, 1000 + w, "", None, None)));
-        for every in [1000, 200, 50] {
-            let toml = format!("[prices]\nenabled = true\nreprice_every = {every}\n");
+        for every in [1000, 200] {
+            let toml = format!("[prices]\nenabled = true\nreprice_every = {every}\nhorizon_orders = 10000\n");
             let rates = world.rates(&network);
             let known = Forecast::rates(rates.iter().map(|(o, c)| (o, *c)));
             let t = std::time::Instant::now();
             println!(
                 "known/{every} {:.2}% {:?}",
-                pct(run(&world, 1000 + w, &toml, Some(known), Some(1e12))),
+                pct(run(&world, 1000 + w, &toml, Some(known), None)),
                 t.elapsed()
             );
             let past = Forecast::learn(&world.orders(&network, 5000 + w));
             println!("learned/{every} {:.2}%", pct(run(&world, 1000 + w, &toml, Some(past), None)));
+            let open = toml.replace("horizon_orders = 10000\n", "");
+            println!("none-open/{every} {:.2}%", pct(run(&world, 1000 + w, &open, None, None)));
             println!("none/{every} {:.2}%", pct(run(&world, 1000 + w, &toml, None, None)));
             let mut d = dice::Dice::new(w + 99);
             let wrong = Forecast::rates(
@@ -121,7 +123,7 @@ fn main() {
             );
             println!(
                 "wrong2/{every} {:.2}%",
-                pct(run(&world, 1000 + w, &toml, Some(wrong), Some(1000.0)))
+                pct(run(&world, 1000 + w, &toml, Some(wrong), None))
             );
         }
     }

@@ -186,11 +186,15 @@ impl Fluid {
 
     /// A typical cost of using a node, in micro-units: the size of a price that changes a decision.
     fn cost_scale(&self) -> f64 {
-        let costs = self.classes.iter().filter(|class| class.base.candidates() > 0);
         let (mut sum, mut count) = (0.0, 0.0);
-        for class in costs {
-            sum += (class.base.fixed(0) + class.base.unit(0, 0)).0 as f64;
-            count += 1.0;
+        for Class { base, .. } in &self.classes {
+            let nodes = 0..base.candidates();
+            let units = nodes.flat_map(|n| (0..base.need().len()).map(move |line| (n, line)));
+            let offered = units.filter(|&(n, line)| base.available(n, line) > 0);
+            if let Some(least) = offered.map(|(n, line)| base.fixed(n) + base.unit(n, line)).min() {
+                sum += least.0 as f64;
+                count += 1.0;
+            }
         }
         if count > 0.0 { sum / count } else { 0.0 }
     }

@@ -6,6 +6,9 @@ use crate::node::NodeIx;
 use crate::order::{ChannelNo, Order};
 use std::collections::HashMap;
 
+/// Orders seen before a forecast is judged by them.
+const JUDGED_ORDERS_MIN: f64 = 100.0;
+
 /// What makes two orders one class. Places are told apart by a hundredth of a degree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -34,6 +37,7 @@ impl Key {
 pub struct Forecast {
     by_key: HashMap<Key, u32>,
     probe: Key,
+    keys: Vec<Key>,
     /// One order of each class.
     pub(super) examples: Vec<Order>,
     /// Count of each class.
@@ -54,6 +58,7 @@ impl Default for Forecast {
                 pickup: None,
                 lines: Vec::new(),
             },
+            keys: Vec::new(),
             examples: Vec::new(),
             counts: Vec::new(),
             total: 0.0,
@@ -94,6 +99,7 @@ impl Forecast {
         }
         let class = self.examples.len() as u32;
         self.by_key.insert(self.probe.clone(), class);
+        self.keys.push(self.probe.clone());
         self.examples.push(order.clone());
         self.counts.push(count);
         class
@@ -128,6 +134,36 @@ impl Forecast {
             / kept.max(f64::MIN_POSITIVE)
     }
 
+    /// Return how many orders seen this forecast is worth, judged by how well it foretells them.
+    ///
+    /// Moments of the Dirichlet-multinomial: counts spread more than chance allows by a factor that
+    /// falls with the prior's worth. Infinite when they spread no more than chance.
+    pub(super) fn worth_against(&self, seen: &Forecast) -> f64 {
+        let orders: f64 = seen.counts.iter().sum();
+        if orders < JUDGED_ORDERS_MIN || self.examples.is_empty() {
+            return f64::INFINITY;
+        }
+        let kept: f64 = self.counts.iter().sum();
+        let mut foretold = vec![None; self.examples.len()];
+        let mut strangers = 0.0;
+        for class in 0..seen.examples.len() {
+            match self.by_key.get(&seen.keys[class]) {
+                Some(&mine) => foretold[mine as usize] = Some(seen.counts[class]),
+                None => strangers += seen.counts[class],
+            }
+        }
+        // Half an order for everything the forecast never saw.
+        let total = kept + 0.5;
+        let term = |count: f64, share: f64| {
+            let expected = orders * share;
+            (count - expected).powi(2) / expected
+        };
+        let known = self.counts.iter().zip(&foretold);
+        let spread: f64 = known.map(|(mine, seen)| term(seen.unwrap_or(0.0), mine / total)).sum();
+        let spread = (spread + term(strangers, 0.5 / total)) / self.examples.len() as f64;
+        if spread <= 1.0 { f64::INFINITY } else { (orders - 1.0) / (spread - 1.0) }
+    }
+
     /// Keep every second class: a systematic sample of what was seen, in the order it was seen.
     fn fold(&mut self) {
         let keep = |n: &usize| n.is_multiple_of(2);
@@ -135,11 +171,8 @@ impl Forecast {
         self.examples = (0..classes).filter(keep).map(|n| self.examples[n].clone()).collect();
         self.counts = (0..classes).filter(keep).map(|n| self.counts[n]).collect();
         self.folds += 1;
-        self.by_key.clear();
-        let mut key = self.probe.clone();
-        for (class, order) in self.examples.iter().enumerate() {
-            key.fill(order);
-            self.by_key.insert(key.clone(), class as u32);
-        }
+        self.keys = (0..classes).filter(keep).map(|n| self.keys[n].clone()).collect();
+        let numbered = self.keys.iter().cloned().zip(0..);
+        self.by_key = numbered.collect();
     }
 }

@@ -37,7 +37,8 @@ pub struct Pricer {
 impl Pricer {
     /// Start with a forecast, or without one and learn as it goes.
     ///
-    /// `trust_orders` says how many seen orders weigh as much as the forecast.
+    /// `trust_orders` bounds how many seen orders weigh as much as the forecast; how much it is
+    /// worth within that bound is read from how well it foretells the orders seen.
     pub fn new(
         network: &Network,
         rules: &Ruleset,
@@ -48,7 +49,7 @@ impl Pricer {
         let stated = rules.policy().prices.horizon_orders;
         let horizon_orders = stated.or((prior.total() > 0.0).then(|| prior.total()));
         let mut pricer = Pricer {
-            trust_orders: trust_orders.unwrap_or_else(|| prior.total()),
+            trust_orders: trust_orders.unwrap_or(f64::INFINITY),
             horizon_orders,
             prior,
             seen: Forecast::default(),
@@ -106,8 +107,13 @@ impl Pricer {
 
     fn set_weights(&mut self, network: &Network) {
         let left = self.orders_left(network);
-        let (trust, seen) = (self.trust_orders, self.seen.total());
-        let prior_part = if trust + seen > 0.0 { trust / (trust + seen) } else { 0.0 };
+        let seen = self.seen.total();
+        let trust = self.trust_orders.min(self.prior.worth_against(&self.seen));
+        let prior_part = match (self.prior.total() > 0.0, seen > 0.0) {
+            (true, true) => 1.0 / (1.0 + seen / trust.max(1.0)),
+            (true, false) => 1.0,
+            (false, _) => 0.0,
+        };
         for (&class, share) in self.prior_classes.iter().zip(self.prior.shares()) {
             self.fluid.set_weight(class, left * prior_part * share);
         }
