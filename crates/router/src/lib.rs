@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod capacity;
 pub mod cost;
 pub mod crs;
+pub mod csv;
 pub mod decide;
 pub mod delivery;
 pub mod fulfil;
