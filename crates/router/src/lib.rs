@@ -2,11 +2,14 @@
 
 pub mod calendar;
 pub mod capacity;
+pub mod cli;
 pub mod cost;
 pub mod crs;
 pub mod csv;
 pub mod decide;
 pub mod delivery;
+pub mod document;
+pub mod explain;
 pub mod fulfil;
 pub mod geo;
 mod label;
@@ -21,6 +24,7 @@ pub mod prices;
 mod router;
 mod rules;
 pub mod search;
+pub mod simulate;
 pub mod stock;
 
 pub use label::{Label, LabelError};

@@ -109,7 +109,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) without: &'a [NodeIx],
     /// Units and slots that this order holds already.
     pub(crate) credit: Option<&'a Plan>,
-    /// Leave out what only time and distance forbid: for counterfactuals.
+    /// As if every node worked at once and nothing could be late: for counterfactuals and bounds.
     pub(crate) ignore_time: bool,
 }
 
@@ -233,10 +233,10 @@ impl<'a> Desk<'a> {
         let facts = self.network.node(node);
         let accept = facts.acceptance.estimate();
         let mut on_time = 1.0;
-        if let Some(due) = due {
+        if let (Some(due), false) = (due, self.ignore_time) {
             let arrival = self.arrival(node, start, km);
             on_time = arrival.on_time(due);
-            if on_time * accept < self.terms.rule.min_confidence && !self.ignore_time {
+            if on_time * accept < self.terms.rule.min_confidence {
                 return Err(self.late(node, start, arrival, due, on_time * accept));
             }
         }
@@ -280,6 +280,9 @@ impl<'a> Desk<'a> {
 
     /// The first instant and slot at which the node can prepare the order.
     fn start(&self, node: NodeIx, km: f64) -> Result<(Timestamp, Option<SlotIx>), Excluded> {
+        if self.ignore_time {
+            return Ok((self.order.placed, None));
+        }
         let facts = self.network.node(node);
         let calendar = self.network.calendar(node);
         let mut earliest = self.order.placed;

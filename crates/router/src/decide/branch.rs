@@ -99,11 +99,11 @@ impl Search {
         (self.best, self.best_set, self.weighed) = (i64::MAX, 0, 0);
         let mut could_ship = [0u32; NODES];
         for line in 0..lines {
-            for candidate in 0..problem.candidates {
+            for (candidate, could) in could_ship.iter_mut().take(problem.candidates).enumerate() {
                 let (from, to) = (line * CANDIDATES_MAX + candidate, line * NODES + candidate);
                 self.unit[to] = problem.unit[from] * SCALE;
                 self.have[to] = problem.available[from];
-                could_ship[candidate] += problem.available[from];
+                *could += problem.available[from];
             }
             self.unit[line * NODES + NOBODY] = problem.unfilled_unit * SCALE;
             self.have[line * NODES + NOBODY] = problem.need[line];
@@ -113,8 +113,10 @@ impl Search {
             self.fixed[candidate] = problem.fixed[candidate] * SCALE + 1;
         }
         self.fixed[NOBODY] = problem.unfilled_fixed * SCALE;
-        for node in 0..NODES {
-            self.spread[node] = self.fixed[node] / i64::from(could_ship[node].max(1));
+        for (spread, (fixed, could)) in
+            self.spread.iter_mut().zip(self.fixed.iter().zip(could_ship))
+        {
+            *spread = fixed / i64::from(could.max(1));
         }
         self.sort_lines(lines);
     }

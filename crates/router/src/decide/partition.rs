@@ -72,10 +72,10 @@ fn fill_alone(problem: &Problem, tables: &mut Tables, sets: usize) {
                 *sum = without + cost;
             }
         }
-        for set in 1..sets {
-            if sums[set] < tables.alone[set] {
-                tables.alone[set] = sums[set];
-                tables.alone_by[set] = candidate as u8;
+        let best = tables.alone.iter_mut().zip(tables.alone_by.iter_mut());
+        for (&sum, (alone, by)) in sums[..sets].iter().zip(best).skip(1) {
+            if sum < *alone {
+                (*alone, *by) = (sum, candidate as u8);
             }
         }
     }
@@ -90,7 +90,7 @@ fn fill_best(tables: &mut Tables, layers: usize, sets: usize) {
         let (done, rest) = tables.best.split_at_mut(layer);
         let (before, now) = (&done[layer - 1], &mut rest[0]);
         now[0] = 0;
-        for set in 1..sets {
+        for (set, cheapest) in now.iter_mut().enumerate().take(sets).skip(1) {
             let lowest = set & set.wrapping_neg();
             let others = set ^ lowest;
             // The whole set in one part, or as it was with one shipment fewer.
@@ -106,7 +106,7 @@ fn fill_best(tables: &mut Tables, layers: usize, sets: usize) {
                 }
                 left = (left - 1) & others;
             }
-            now[set] = best;
+            *cheapest = best;
             tables.first_part[layer][set] = part as u8;
         }
     }

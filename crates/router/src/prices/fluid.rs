@@ -61,8 +61,18 @@ pub struct Fluid {
 impl Fluid {
     /// Add a class and return its number.
     pub fn add_class(&mut self, network: &Network, rules: &Ruleset, order: &Order) -> u32 {
-        let desk = Desk::new(network, rules, order);
-        let (offers, lines, is_whole) = candidates(&desk);
+        self.add(&Desk::new(network, rules, order))
+    }
+
+    /// Add a class as if every node worked at once and nothing could be late: never dearer, so
+    /// bounds stay bounds whatever the hours and slots.
+    pub fn add_timeless_class(&mut self, network: &Network, rules: &Ruleset, order: &Order) -> u32 {
+        self.add(&Desk { ignore_time: true, ..Desk::new(network, rules, order) })
+    }
+
+    fn add(&mut self, desk: &Desk<'_>) -> u32 {
+        let (order, rules) = (desk.order, desk.rules);
+        let (offers, lines, is_whole) = candidates(desk);
         let count = order.lines.len();
         let need: Vec<u32> = order.lines.iter().map(|line| line.units).collect();
         let policy = rules.policy();
@@ -101,11 +111,18 @@ impl Fluid {
         self.classes.iter().all(|class| class.is_whole)
     }
 
-    /// Read what is left at every entry.
+    /// Read what is left at every entry above its safety stock.
     pub fn read_stock(&mut self, network: &Network) {
         for (place, &entry) in self.entries.iter().enumerate() {
             let stock = network.entry(entry);
             self.stock[place] = f64::from(stock.available(stock.safety()));
+        }
+    }
+
+    /// Read everything that is left at every entry, safety stock included.
+    pub fn read_all_stock(&mut self, network: &Network) {
+        for (place, &entry) in self.entries.iter().enumerate() {
+            self.stock[place] = f64::from(network.entry(entry).available(0));
         }
     }
 
@@ -142,20 +159,6 @@ impl Fluid {
     /// Return the prices in micro-units, entry by entry.
     pub fn prices(&self) -> impl Iterator<Item = (EntryIx, i64)> {
         self.entries.iter().copied().zip(self.prices.iter().copied())
-    }
-
-    /// Move one entry's price by a number of currency units.
-    pub fn nudge(&mut self, entry: EntryIx, by: f64) -> Option<i64> {
-        let place = *self.place_of.get(&entry)? as usize;
-        self.exact[place] = (self.exact[place] + by * 1e6).max(0.0);
-        self.prices[place] = self.exact[place].round() as i64;
-        Some(self.prices[place])
-    }
-
-    /// Return the expected use of an entry's stock over the forecast, as a share of what is there.
-    pub fn expected_use(&self, entry: EntryIx) -> Option<f64> {
-        let place = *self.place_of.get(&entry)? as usize;
-        Some(self.use_[place] / self.stock[place].max(1.0))
     }
 
     /// Return `L` at the current prices and leave the expected use behind, in currency units.
