@@ -114,6 +114,11 @@ impl Problem {
         self.candidates
     }
 
+    /// Return the most candidates a plan may use.
+    pub fn split(&self) -> usize {
+        self.split
+    }
+
     /// Return the units each line asks for.
     pub fn need(&self) -> &[u32] {
         &self.need
