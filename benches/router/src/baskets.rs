@@ -27,7 +27,7 @@ const LINES_MAX: usize = 12;
 const UNITS_MAX: u32 = 12;
 
 const POLICY: &str = "[costs]\nfixed_per_shipment = 6\nper_unit = 0.3\nper_unit_km = 0.0008\n\
-    unfilled_fixed = 12\nunfilled_per_unit = 8\n[split]\nlimit = 4\n";
+    unfilled_fixed = 12\nunfilled_per_unit = 8\n[split]\nlimit = 7\n";
 
 struct Basket {
     placed: Timestamp,
@@ -86,7 +86,11 @@ fn stamp(text: &str) -> Option<Timestamp> {
 /// were bought there and half a standard deviation.
 fn network(places: &[Position], past: &[Basket]) -> Network {
     let spots: Vec<_> = places.iter().map(|place| place.on_sphere()).collect();
-    // A SKU is kept at every fourth node, drawn for each SKU.
+    // A SKU is kept at as many nodes as can hold about twenty units of it each, drawn for each SKU.
+    let mut wanted: HashMap<&str, u32> = HashMap::new();
+    for (sku, count) in past.iter().flat_map(|basket| &basket.lines) {
+        *wanted.entry(sku).or_insert(0) += count;
+    }
     let mut stocked: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut demand: BTreeMap<(&str, usize), f64> = BTreeMap::new();
     let mut dice = Dice::new(42);
@@ -94,8 +98,8 @@ fn network(places: &[Position], past: &[Basket]) -> Network {
         let to = basket.to.on_sphere();
         for (sku, count) in &basket.lines {
             let nodes = stocked.entry(sku).or_insert_with(|| {
-                let first = dice.below(4);
-                (0..places.len()).filter(|n| n % 4 == first).collect()
+                let count = (wanted[sku.as_str()] as usize / 20).clamp(2, places.len() / 4);
+                (0..count).map(|_| dice.below(places.len())).collect()
             });
             let nearest = nodes.iter().copied();
             let nearest =

@@ -10,6 +10,7 @@ use onrush_router::node::{NodeKind, NodeSpec};
 use onrush_router::order::{Line, Order, SkuNo};
 use onrush_router::plan::Plan;
 use onrush_router::policy::Policy;
+use onrush_router::search::Cells;
 use onrush_router::{Router, Ruleset};
 use onrush_types::Timestamp;
 use std::time::{Duration, Instant};
@@ -20,18 +21,22 @@ const SKUS: usize = 20;
 const POLICY: &str = "[costs]\nfixed_per_shipment = 5\nper_unit = 0.4\nper_unit_km = 0.01\n\
     unfilled_fixed = 10\nunfilled_per_unit = 30\n[split]\nlimit = 3\n";
 
-fn network(places: &[Position]) -> Network {
+/// Stock follows demand: a store has half as much again of each of its SKUs as buyers nearest to it
+/// will ask for on average, and at least two.
+fn network(places: &[Position], demand: &[u32]) -> Network {
     let mut dice = Dice::new(31);
     let mut nodes = Vec::with_capacity(places.len());
     let mut rows = Vec::new();
     for (n, &at) in places.iter().enumerate() {
         let name = label(&format!("s{n:06}"));
+        // Two units an order over the SKUs, each at half the nodes.
+        let mean = 1.5 * f64::from(demand[n]) * 2.0 / (SKUS as f64 / 2.0);
         for sku in 0..SKUS {
             if dice.unit() < 0.5 {
                 rows.push(StockSpec {
                     node: name.clone(),
                     sku: label(&format!("sku-{sku:02}")),
-                    on_hand: 1 + dice.below(12) as u32,
+                    on_hand: 3 + mean.round() as u32,
                     safety_stock: 1,
                     channel_quotas: Vec::new(),
                 });
@@ -40,6 +45,23 @@ fn network(places: &[Position]) -> Network {
         nodes.push(NodeSpec::new(name, NodeKind::Store, at));
     }
     Network::build(nodes, rows).expect("a network")
+}
+
+/// How many of as many other buyers each store is the nearest to.
+fn demand(places: &[Position], cumulative: &[f64], cities: &[(Position, f64)]) -> Vec<u32> {
+    let cells = Cells::build(places);
+    let mut dice = Dice::new(33);
+    let mut order = Order::new(label("o"), Timestamp(0), cities[0].0, Vec::new());
+    let mut demand = vec![0; places.len()];
+    for _ in 0..ORDERS {
+        draw(cumulative, cities, &mut dice, &mut order);
+        let to = order.destination.on_sphere();
+        let near = cells.near(order.destination).nodes.iter().copied();
+        let nearest =
+            near.min_by(|&a, &b| cells.spot(a).chord2(to).total_cmp(&cells.spot(b).chord2(to)));
+        demand[nearest.expect("nodes") as usize] += 1;
+    }
+    demand
 }
 
 fn cities(data: &Data) -> Option<Vec<(Position, f64)>> {
@@ -68,18 +90,17 @@ fn draw(cumulative: &[f64], cities: &[(Position, f64)], dice: &mut Dice, into: &
 }
 
 fn run_one(name: &str, places: &[Position], cities: &[(Position, f64)], limit: Option<Duration>) {
+    let mut sum = 0.0;
+    let add = |city: &(Position, f64)| {
+        sum += city.1;
+        sum
+    };
+    let cumulative: Vec<f64> = cities.iter().map(add).collect();
+    let demand = demand(places, &cumulative, cities);
     let start = Instant::now();
-    let network = network(places);
+    let network = network(places, &demand);
     let rules = Ruleset::new(Policy::from_toml(POLICY).expect("a policy"), &network);
     note(&format!("{name}: network and cells built in"), &format!("{:.2?}", start.elapsed()));
-    let mut sum = 0.0;
-    let cumulative: Vec<f64> = cities
-        .iter()
-        .map(|city| {
-            sum += city.1;
-            sum
-        })
-        .collect();
     let mut router = Router::new(&network, &rules);
     let mut dice = Dice::new(32);
     let mut order = Order::new(label("o"), Timestamp(0), cities[0].0, Vec::new());

@@ -31,7 +31,7 @@ fn problem(dice: &mut Dice, divided: bool, into: &mut Problem) {
     }
 }
 
-fn time(divided: bool) -> Vec<Duration> {
+fn time(divided: bool) -> (Vec<Duration>, u32, u32) {
     let mut dice = Dice::new(if divided { 2 } else { 1 });
     let problems: Vec<Problem> = (0..2_000)
         .map(|_| {
@@ -49,7 +49,13 @@ fn time(divided: bool) -> Vec<Duration> {
         times.push(start.elapsed());
     }
     times.sort_unstable();
-    times
+    let weighed = problems.iter().map(|problem| {
+        decide(problem, &mut scratch, &mut decision);
+        decision.weighed
+    });
+    let mut weighed: Vec<u32> = weighed.collect();
+    weighed.sort_unstable();
+    (times, weighed[weighed.len() / 2], weighed[weighed.len() * 99 / 100])
 }
 
 /// The least cost over every set of at most three nodes, cheapest units first.
@@ -101,11 +107,12 @@ fn place(problem: &Problem, set: u32, leave: bool) -> Option<Cost> {
 pub(crate) fn run() {
     section("One order: 16 candidates that do not beat each other, 1-5 lines");
     for (name, divided) in [("whole lines", false), ("lines that must be divided", true)] {
-        let times = time(divided);
+        let (times, half, most) = time(divided);
         let (p50, p99) = (quantile(&times, 0.5), quantile(&times, 0.99));
         let fast = |duration: Duration, limit| duration <= Duration::from_micros(limit);
         figure(&format!("decision p50, {name}"), &micros(p50), "<= 2 µs", fast(p50, 2));
         figure(&format!("decision p99, {name}"), &micros(p99), "<= 10 µs", fast(p99, 10));
+        note(&format!("sets weighed p50, p99, {name}"), &format!("{half}, {most}"));
     }
     let (mut scratch, mut decision) = (Scratch::default(), Decision::default());
     let mut dice = Dice::new(3);

@@ -149,6 +149,7 @@ impl Fulfilment {
                     State::Held => network.entry(pick.entry).give_back(pick.units),
                     _ => network.entry(pick.entry).put_back(pick.units),
                 }
+                network.mark_returned(pick.entry);
                 network.give_back_quota(pick, self.plan.channel);
             }
             network.give_back_slot(&self.plan.shipments[at]);
@@ -177,7 +178,10 @@ impl Fulfilment {
                     entry.write_off();
                 }
                 Reason::Damaged => entry.withdraw(pick.units),
-                Reason::TooBusy => entry.put_back(pick.units),
+                Reason::TooBusy => {
+                    entry.put_back(pick.units);
+                    network.mark_returned(pick.entry);
+                }
             }
             network.give_back_quota(pick, self.plan.channel);
         }

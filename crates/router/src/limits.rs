@@ -43,7 +43,7 @@ pub const GROUPS_MAX: usize = 64;
 pub const CELL_NODES: usize = 48;
 
 /// Nodes looked at for one order before the search gives up on finding more.
-pub const SEARCH_NODES_MAX: usize = 512;
+pub const SEARCH_NODES_MAX: usize = 256;
 
 /// Hour slots of capacity kept for each node: two weeks.
 pub const SLOTS_KEPT: usize = 336;

@@ -16,6 +16,7 @@ use crate::stock::{Entry, EntryIx, PairIndex, Quota};
 use onrush_types::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Stock of one SKU at one node as an operator states it.
 #[derive(Clone, Debug)]
@@ -73,6 +74,8 @@ pub struct Network {
     /// Entries sorted by SKU; `holder_starts[sku]` is where a SKU's begin.
     holders: Vec<EntryIx>,
     holder_starts: Vec<u32>,
+    /// SKUs of which the last search found no unit anywhere; advice that a return of units clears.
+    sold_out: Vec<AtomicBool>,
     quotas: HashMap<(EntryIx, ChannelNo), Quota>,
     hours: Vec<Hours>,
     calendars: Vec<Calendar>,
@@ -102,6 +105,7 @@ impl Network {
             pair_index: PairIndex::default(),
             holders: Vec::new(),
             holder_starts: Vec::new(),
+            sold_out: Vec::new(),
             quotas: HashMap::new(),
             hours: Vec::new(),
             calendars: Vec::new(),
@@ -181,6 +185,7 @@ impl Network {
         let sku = intern(&mut self.skus, &mut self.sku_by_name, name)?;
         let end = self.holders.len() as u32;
         self.holder_starts.resize(self.skus.len() + 1, end);
+        self.sold_out.resize_with(self.skus.len(), AtomicBool::default);
         Ok(sku)
     }
 
@@ -229,6 +234,41 @@ impl Network {
     pub fn holders(&self, sku: SkuNo) -> &[EntryIx] {
         let starts = &self.holder_starts[sku.0 as usize..];
         &self.holders[starts[0] as usize..starts[1] as usize]
+    }
+
+    /// Say whether no node has a unit of a SKU above its safety stock.
+    ///
+    /// `O(1)` while a SKU stays sold out; otherwise up to one look at each of its holders.
+    pub fn is_sold_out(&self, sku: SkuNo) -> bool {
+        let mark = &self.sold_out[sku.0 as usize];
+        // Relaxed: advice about where to search; takes decide on the entries themselves.
+        if mark.load(Ordering::Relaxed) {
+            return true;
+        }
+        let is_out = self.holders(sku).iter().all(|&ix| {
+            let entry = self.entry(ix);
+            entry.available(entry.safety()) == 0
+        });
+        if is_out {
+            // Relaxed: as above; pairs with the load.
+            mark.store(true, Ordering::Relaxed);
+        }
+        is_out
+    }
+
+    /// Units of an entry are free again: its SKU may be searched for.
+    pub(crate) fn mark_returned(&self, entry: EntryIx) {
+        let sku = self.pairs[entry.0 as usize].1;
+        // Relaxed: advice, as in `is_sold_out`; a search that misses it finds the unit next time.
+        self.sold_out[sku as usize].store(false, Ordering::Relaxed);
+    }
+
+    /// Add units to an entry; false when more than the limit would ever have been supplied.
+    #[must_use]
+    pub fn supply(&self, entry: EntryIx, units: u32) -> bool {
+        let is_supplied = self.entry(entry).supply(units);
+        self.mark_returned(entry);
+        is_supplied
     }
 
     /// Return a channel's quota on an entry, if it has one.
@@ -336,6 +376,7 @@ impl Network {
         // Rows are sorted by SKU, and SKUs are numbered in that order: holders are contiguous.
         self.holders = (0..self.entries.len() as u32).map(EntryIx).collect();
         let start_of = |sku: usize| self.pairs.partition_point(|&(_, have)| (have as usize) < sku);
+        self.sold_out.resize_with(self.skus.len(), AtomicBool::default);
         self.holder_starts = (0..=self.skus.len()).map(|sku| start_of(sku) as u32).collect();
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::cost::Cost;
 use crate::delivery::{Arrival, Delivery, Due};
 use crate::geo::{Spot, km_to_chord2};
 use crate::network::Network;
-use crate::node::NodeIx;
+use crate::node::{NodeIx, NodeKind};
 use crate::order::Order;
 use crate::plan::Plan;
 use crate::rules::{Ruleset, Terms};
@@ -147,7 +147,6 @@ impl<'a> Desk<'a> {
         if self.without.contains(&node) {
             return Err(Excluded::LeftOut);
         }
-        let facts = self.network.node(node);
         let is_chosen = self.order.pickup == Some(node);
         if self.order.delivery == Delivery::Pickup
             && !is_chosen
@@ -155,10 +154,14 @@ impl<'a> Desk<'a> {
         {
             return Err(Excluded::NotChosen);
         }
-        if self.terms.rule.kinds & facts.kind.bit() == 0 {
+        // A node's facts are a cache miss in a large network: read them only when they can decide.
+        let every_kind = NodeKind::ALL.iter().fold(0, |set, kind| set | kind.bit());
+        let kinds = self.terms.rule.kinds;
+        if kinds != every_kind && kinds & self.network.node(node).kind.bit() == 0 {
             return Err(Excluded::Kind);
         }
-        if facts.acceptance.estimate() < self.rules.policy().filters.min_accept {
+        let least = self.rules.policy().filters.min_accept;
+        if least > 0.0 && self.network.node(node).acceptance.estimate() < least {
             return Err(Excluded::Acceptance);
         }
         Ok(())
@@ -212,6 +215,9 @@ impl<'a> Desk<'a> {
     pub(crate) fn floor(&self, node: NodeIx, safety: u32) -> u32 {
         if self.order.delivery == Delivery::InStoreHome && self.order.pickup == Some(node) {
             return 0;
+        }
+        if !self.rules.protects_any() {
+            return safety;
         }
         safety.saturating_add(self.rules.protected(self.network.node(node).kind))
     }

@@ -257,6 +257,7 @@ impl Network {
 
     pub(crate) fn give_back_pick(&self, pick: &Pick, channel: Option<ChannelNo>) {
         self.entry(pick.entry).give_back(pick.units);
+        self.mark_returned(pick.entry);
         self.give_back_quota(pick, channel);
     }
 

@@ -23,7 +23,11 @@ use crate::rules::Ruleset;
 /// A SKU held by at most this many nodes is looked up from its holders.
 const RARE_HOLDERS_MAX: usize = 32;
 /// Nodes of the cell looked at between two decisions.
-const STEP_NODES: usize = 16;
+const STEP_NODES: usize = 8;
+/// Nodes with a missing line that are enough when every line is filled.
+const ENOUGH_FOUND: usize = 3;
+/// Holders of a missing line that are looked at when no near node has it.
+const HOLDERS_LOOKED_AT: usize = 8;
 /// Offers kept before the cheapest are chosen.
 const OFFERS_MAX: usize = 64;
 /// Conflicts with other threads before an order is handed back.
@@ -138,6 +142,10 @@ impl Work {
             self.decide(desk);
             return self.proof(None);
         }
+        // The chosen node first: only it may give a unit that no other node has.
+        if let Some(node) = desk.order.pickup {
+            self.look_at(desk, node);
+        }
         self.look_at_rare(desk);
         let cells = desk.network.cells();
         let near = cells.near(target(desk));
@@ -152,12 +160,17 @@ impl Work {
             if beyond_km == f64::INFINITY {
                 return self.proof(None);
             }
-            let outside = outside_bound(desk, beyond_km);
+            let outside = outside_bound(desk, beyond_km, self.decision.cost);
             if outside >= self.decision.cost {
                 return self.proof(Some(outside));
             }
         }
-        self.widen(desk)
+        let bound = outside_bound(
+            desk,
+            cells.beyond_km(&near, desk.to, near.nodes.len()),
+            self.decision.cost,
+        );
+        self.widen(desk, bound)
     }
 
     fn start(&mut self, desk: &Desk<'_>) {
@@ -192,50 +205,74 @@ impl Work {
         }
     }
 
-    /// Look beyond the cell: nearest first until proven or [`SEARCH_NODES_MAX`], then, for lines
-    /// nobody near has, at everyone who might.
-    fn widen(&mut self, desk: &Desk<'_>) -> Proof {
+    /// Look beyond the cell for what no near node has: nearest first, then from the SKU's holders.
+    ///
+    /// Lines that near nodes can fill are not searched further: a far node that has everything might
+    /// still save a shipment, and the proof says by how much at most.
+    fn widen(&mut self, desk: &Desk<'_>, near_bound: Cost) -> Proof {
+        if self.missing(desk).next().is_none() {
+            return self.proof(Some(near_bound));
+        }
         let cells = desk.network.cells();
-        let mut outside = None;
-        for (n, node) in cells.by_distance(desk.to).enumerate() {
-            let km = desk.to.km(cells.spot(node));
-            if n % STEP_NODES == 0 && n > 0 {
+        let is_single = self.need.len() == 1;
+        let (mut found, mut bound) = (0, near_bound);
+        for node in cells.by_distance(desk.to).take(SEARCH_NODES_MAX) {
+            let node = NodeIx(node);
+            let has_missing =
+                self.missing(desk).any(|line| has_any(desk, node, desk.order.lines[line].sku));
+            if has_missing && self.seen[node.index()] != self.epoch {
+                self.look_at(desk, node);
                 self.decide(desk);
-                let bound = outside_bound(desk, km);
-                if bound >= self.decision.cost || n >= SEARCH_NODES_MAX {
-                    outside = Some(bound);
-                    break;
-                }
+                found += 1;
             }
-            self.look_at(desk, NodeIx(node));
-        }
-        if outside.is_none_or(|bound| bound < self.decision.cost) {
-            self.look_at_missing(desk);
-            self.decide(desk);
-        }
-        self.proof(outside)
-    }
-
-    fn look_at_missing(&mut self, desk: &Desk<'_>) {
-        let lines = self.need.len();
-        for line in 0..lines {
-            let offered: u32 = (0..self.offers.len())
-                .map(|offer| self.lines[offer * lines + line].available)
-                .sum();
-            if offered >= self.need[line] {
+            if found == 0 {
                 continue;
             }
+            let km = desk.to.km(desk.network.spot(node));
+            if is_single {
+                bound = outside_bound(desk, km, self.decision.cost);
+            }
+            let is_filled = self.decision.unfilled.is_empty();
+            if bound >= self.decision.cost || (is_filled && !is_single && found >= ENOUGH_FOUND) {
+                return self.proof(Some(bound));
+            }
+        }
+        self.look_at_missing(desk);
+        self.decide(desk);
+        self.proof(Some(bound))
+    }
+
+    /// Lines that the offers so far cannot fill and that somebody still has.
+    fn missing<'b>(&'b self, desk: &'b Desk<'_>) -> impl Iterator<Item = usize> + 'b {
+        let lines = self.need.len();
+        (0..lines).filter(move |&line| {
+            let offers = 0..self.offers.len();
+            let offered: u32 = offers.map(|offer| self.lines[offer * lines + line].available).sum();
+            offered < self.need[line] && !desk.network.is_sold_out(desk.order.lines[line].sku)
+        })
+    }
+
+    /// Look at the nearest holders of what is still missing. `O(holders)`.
+    fn look_at_missing(&mut self, desk: &Desk<'_>) {
+        let missing: Vec<usize> = self.missing(desk).collect();
+        for line in missing {
             let sku = desk.order.lines[line].sku;
-            let mut nodes: Vec<(f64, NodeIx)> = desk
-                .network
-                .holders(sku)
-                .iter()
-                .filter(|&&entry| desk.network.entry(entry).available(0) > 0)
-                .map(|&entry| desk.network.node_of(entry))
-                .map(|node| (desk.to.chord2(desk.network.spot(node)), node))
-                .collect();
-            nodes.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            nodes.iter().take(SEARCH_NODES_MAX).for_each(|&(_, node)| self.look_at(desk, node));
+            let mut nearest: Vec<(f64, NodeIx)> = Vec::with_capacity(HOLDERS_LOOKED_AT + 1);
+            for &entry in desk.network.holders(sku) {
+                // Entries of one SKU lie side by side: this reads memory in order.
+                let stock = desk.network.entry(entry);
+                if stock.available(stock.safety()) == 0 {
+                    continue;
+                }
+                let node = desk.network.node_of(entry);
+                let key = (desk.to.chord2(desk.network.spot(node)), node);
+                let at = nearest.partition_point(|have| (have.0, have.1) < key);
+                if at < HOLDERS_LOOKED_AT {
+                    nearest.insert(at, key);
+                    nearest.truncate(HOLDERS_LOOKED_AT);
+                }
+            }
+            nearest.iter().for_each(|&(_, node)| self.look_at(desk, node));
         }
     }
 
@@ -433,8 +470,10 @@ fn target(desk: &Desk<'_>) -> Position {
 }
 
 /// No plan that uses a node at least `beyond_km` away weighs less: it pays one shipment, one unit
-/// over that distance, and for every unit the cheaper of shipping and leaving it.
-fn outside_bound(desk: &Desk<'_>, beyond_km: f64) -> Cost {
+/// over that distance, for every other unit the cheaper of shipping and leaving it, and for SKUs
+/// that no node has what leaving them costs. Those are only looked for when the rest is not enough
+/// to reach `wanted`.
+fn outside_bound(desk: &Desk<'_>, beyond_km: f64, wanted: Cost) -> Cost {
     let Some(detour) = desk.rules.detour() else { return Cost::ZERO };
     let road_km = beyond_km * detour;
     if road_km > desk.terms.max_km {
@@ -444,10 +483,40 @@ fn outside_bound(desk: &Desk<'_>, beyond_km: f64) -> Cost {
     let shipment = Cost::from_units(weights.shipment * costs.fixed_per_shipment);
     let fixed = (shipment + desk.rules.least_priority()).clamp_rate();
     let shipped = Cost::from_units(costs.per_unit);
-    let least = shipped.min(desk.rules.policy().unfilled().1);
-    let distance = Cost::from_units(weights.distance * costs.per_unit_km * road_km * (1.0 - 1e-9));
-    let others = desk.order.units().saturating_sub(1);
-    fixed + shipped + distance + least * others
+    let (unfilled_fixed, unfilled_unit) = desk.rules.policy().unfilled();
+    let least = shipped.min(unfilled_unit);
+    let rate = weights.distance * costs.per_unit_km * road_km * (1.0 - 1e-9);
+    let distance = Cost::from_units(rate);
+    let units = desk.order.units();
+    // Everything from beyond travels that far; otherwise a second shipment or leaving a unit is
+    // paid for as well.
+    let all = fixed + (shipped + distance) * units;
+    let second = fixed.min(unfilled_fixed + (unfilled_unit - least).clamp_rate());
+    let some = fixed + shipped + distance + second + least * (units - 1);
+    let bound = if units == 1 { all } else { all.min(some) };
+    if bound >= wanted || desk.credit.is_some() || desk.order.pickup.is_some() {
+        return bound;
+    }
+    let lines = desk.order.lines.iter();
+    let gone: u32 =
+        lines.filter(|line| desk.network.is_sold_out(line.sku)).map(|line| line.units).sum();
+    if gone == 0 {
+        return bound;
+    }
+    let left = unfilled_fixed.clamp_rate() + unfilled_unit.clamp_rate() * gone;
+    if gone == units {
+        // Nothing to ship: every plan leaves everything.
+        return left;
+    }
+    fixed + shipped + distance + least * (units - gone - 1) + left
+}
+
+/// Say whether a node has any unit of a SKU above its safety stock.
+fn has_any(desk: &Desk<'_>, node: NodeIx, sku: crate::order::SkuNo) -> bool {
+    desk.network.entry_of(node, sku).is_some_and(|entry| {
+        let entry = desk.network.entry(entry);
+        entry.available(entry.safety()) > 0
+    })
 }
 
 /// Say whether `a` can stand in for `b` in any plan without raising its cost.

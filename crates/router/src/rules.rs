@@ -128,6 +128,12 @@ impl Ruleset {
         Terms { rule, weights, max_km }
     }
 
+    /// Say whether the policy protects units at any kind of node.
+    #[inline]
+    pub(crate) fn protects_any(&self) -> bool {
+        self.policy.protect.iter().any(|&units| units > 0)
+    }
+
     /// Return the units that stay at a node of a kind on top of its safety stock.
     #[inline]
     pub(crate) fn protected(&self, kind: NodeKind) -> u32 {

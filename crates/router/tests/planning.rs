@@ -160,7 +160,7 @@ proptest! {
         let rules = rules(&network, POLICY);
         let before = plan(&network, &rules, &asked).cost;
         let (entry, ..) = network.entries().nth(at.index(world.rows.len())).expect("a row");
-        prop_assert!(network.entry(entry).supply(2));
+        prop_assert!(network.supply(entry, 2));
         prop_assert!(plan(&network, &rules, &asked).cost <= before);
     }
 

@@ -7,7 +7,8 @@
 //! that has everything and does not count as a shipment.
 //!
 //! **Incumbent.** The nodes that the relaxation uses, at their full fixed costs, are a plan.
-//! **Branching.** On the undecided node that carries the most units; used first, then not used.
+//! **Branching.** On the undecided node whose fixed cost the bound covers least; used first, then
+//! not used.
 //! A branch whose relaxation uses no undecided node is solved by it.
 
 use super::{Decision, Method, Problem, SCALE, Take};
@@ -34,8 +35,11 @@ pub struct Search {
     spread: [i64; NODES],
     candidates: usize,
     split: u32,
+    could_ship: [u32; NODES],
     best: i64,
     best_set: u32,
+    /// The set priced last: branches often come back to it.
+    priced: u32,
     weighed: u32,
 }
 
@@ -44,8 +48,8 @@ struct Relaxed {
     /// `i64::MAX` when the branch has no plan.
     bound: i64,
     used: u32,
-    /// The undecided node that carries the most units.
-    heaviest: usize,
+    /// The undecided node whose fixed cost is least covered.
+    loosest: usize,
 }
 
 /// Solve any problem within the limits.
@@ -97,6 +101,7 @@ impl Search {
         self.candidates = problem.candidates;
         self.split = problem.split as u32;
         (self.best, self.best_set, self.weighed) = (i64::MAX, 0, 0);
+        self.priced = u32::MAX;
         let mut could_ship = [0u32; NODES];
         for line in 0..lines {
             for (candidate, could) in could_ship.iter_mut().take(problem.candidates).enumerate() {
@@ -118,6 +123,7 @@ impl Search {
         {
             *spread = fixed / i64::from(could.max(1));
         }
+        self.could_ship = could_ship;
         self.sort_lines(lines);
     }
 
@@ -146,7 +152,8 @@ impl Search {
             return;
         }
         let set = relaxed.used | chosen;
-        if (set & !(1 << NOBODY)).count_ones() <= self.split {
+        if set != self.priced && (set & !(1 << NOBODY)).count_ones() <= self.split {
+            self.priced = set;
             let cost = self.relax(set, set).bound;
             if cost < self.best {
                 (self.best, self.best_set) = (cost, set);
@@ -155,8 +162,8 @@ impl Search {
         if relaxed.used & !chosen == 0 {
             return;
         }
-        self.visit(chosen | 1 << relaxed.heaviest, allowed);
-        self.visit(chosen, allowed & !(1 << relaxed.heaviest));
+        self.visit(chosen | 1 << relaxed.loosest, allowed);
+        self.visit(chosen, allowed & !(1 << relaxed.loosest));
     }
 
     fn relax(&self, chosen: u32, allowed: u32) -> Relaxed {
@@ -164,18 +171,24 @@ impl Search {
         let mut used = 0u32;
         let mut carried = [0u32; NODES];
         for line in 0..self.need.len() {
+            if bound >= self.best {
+                break;
+            }
             let left = self.place(line, chosen, allowed, |node, units, cost| {
                 bound += cost * i64::from(units);
                 used |= 1 << node;
                 carried[node] += units;
             });
             if left > 0 {
-                return Relaxed { bound: i64::MAX, used, heaviest: NOBODY };
+                return Relaxed { bound: i64::MAX, used, loosest: NOBODY };
             }
         }
+        // Deciding the node whose fixed cost the bound understates most moves the bound most.
+        let slack =
+            |node: usize| self.spread[node] * i64::from(self.could_ship[node] - carried[node]);
         let open = bits(used & !chosen);
-        let heaviest = open.max_by_key(|&node| (carried[node], NODES - node)).unwrap_or(NOBODY);
-        Relaxed { bound, used, heaviest }
+        let loosest = open.max_by_key(|&node| (slack(node), NODES - node)).unwrap_or(NOBODY);
+        Relaxed { bound, used, loosest }
     }
 
     /// Place a line's units, cheapest first; chosen nodes cost their units, undecided ones also
