@@ -141,7 +141,7 @@ fn prices_save_a_scarce_unit_for_the_order_that_needs_it() {
             nodes: nodes.as_bytes(),
             inventory: inventory.as_bytes(),
             orders: orders.as_bytes(),
-            past: prices.contains("past").then(|| orders.as_bytes()),
+            past: prices.contains("past").then_some(orders.as_bytes()),
             policy: format!("{POLICY}[prices]\n{prices}"),
             skip_bad: false,
             language: Language::English,
