@@ -126,5 +126,5 @@ pub(crate) fn run() {
     }
     let value = format!("{equal} of {tried}");
     figure("equal to enumeration of every node set", &value, "10000 of 10000", equal == tried);
-    note("exact MIP", "see docs");
+    note("exact MIP solver", "not run: enumeration");
 }

@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         skip_bad: false,
         language: Language::English,
     };
-    let priced = format!("{POLICY}[prices]\nenabled = true\nreprice_every = 20\n");
+    let priced =
+        format!("{POLICY}[prices]\nenabled = true\nreprice_every = 20\nhorizon_orders = 200\n");
     let found = run_simulate(SimulateArgs { route, other: Some((priced, None)) })?;
     print!("{}", found.table());
     Ok(())

@@ -162,8 +162,36 @@ impl Search {
         if relaxed.used & !chosen == 0 {
             return;
         }
+        if (chosen & !(1 << NOBODY)).count_ones() + 1 == self.split {
+            self.try_each(chosen, allowed);
+            return;
+        }
         self.visit(chosen | 1 << relaxed.loosest, allowed);
         self.visit(chosen, allowed & !(1 << relaxed.loosest));
+    }
+
+    /// One shipment is left: price every node for it, which is quicker than branching on each.
+    fn try_each(&mut self, chosen: u32, allowed: u32) {
+        let nobody = allowed & 1 << NOBODY;
+        self.try_set(chosen, nobody);
+        for node in bits(allowed & !chosen & !(1 << NOBODY)) {
+            self.try_set(chosen | 1 << node, nobody);
+        }
+    }
+
+    /// Price a final set of nodes, with "unfilled" and without it where it is still undecided.
+    fn try_set(&mut self, set: u32, nobody: u32) {
+        self.weighed += 1;
+        let relaxed = self.relax(set, set | nobody);
+        if relaxed.bound >= self.best {
+            return;
+        }
+        for full in [set, set | nobody] {
+            let cost = self.relax(full, full).bound;
+            if cost < self.best {
+                (self.best, self.best_set) = (cost, full);
+            }
+        }
     }
 
     fn relax(&self, chosen: u32, allowed: u32) -> Relaxed {
