@@ -40,7 +40,7 @@ pub const CHANNELS_MAX: usize = 64;
 pub const GROUPS_MAX: usize = 64;
 
 /// Nodes kept for each destination cell, nearest first.
-pub const CELL_NODES: usize = 48;
+pub const CELL_NODES: usize = 128;
 
 /// Nodes looked at for one order before the search gives up on finding more.
 pub const SEARCH_NODES_MAX: usize = 256;

@@ -14,6 +14,10 @@ use crate::plan::Proof;
 const RARE_HOLDERS_MAX: usize = 32;
 /// Nodes of the cell looked at between two decisions.
 const STEP_NODES: usize = 8;
+/// Nodes of the cell looked at for an order that they can fill.
+const FILLED_NODES_MAX: usize = 48;
+/// Nodes then looked at by their true distance, to close the proof.
+const CLOSING_NODES_MAX: usize = 64;
 /// Nodes with a missing line that are enough when every line is filled.
 const ENOUGH_FOUND: usize = 3;
 /// Holders of a missing line that are looked at when no near node has it.
@@ -73,6 +77,9 @@ impl Work {
             if outside >= self.decision.cost {
                 return self.proof(Some(outside));
             }
+            if looked >= FILLED_NODES_MAX && self.decision.unfilled.is_empty() {
+                return self.close(desk, outside);
+            }
         }
         let bound = outside_bound(
             desk,
@@ -113,6 +120,25 @@ impl Work {
             }
         }
         is_all
+    }
+
+    /// Try to close the proof of a filled order by true distances: towards a cell's rim, the list
+    /// around its centre bounds little.
+    fn close(&mut self, desk: &Desk<'_>, mut bound: Cost) -> Proof {
+        let cells = desk.network.cells();
+        for (n, node) in cells.by_distance(desk.to).take(CLOSING_NODES_MAX).enumerate() {
+            let node = NodeIx(node);
+            self.look_at(desk, node);
+            if (n + 1) % STEP_NODES == 0 {
+                self.decide(desk);
+                let km = desk.to.km(desk.network.spot(node));
+                bound = bound.max(outside_bound(desk, km, self.decision.cost));
+                if bound >= self.decision.cost {
+                    break;
+                }
+            }
+        }
+        self.proof(Some(bound))
     }
 
     /// Look beyond the cell for what no near node has: nearest first, then from the SKU's holders.
