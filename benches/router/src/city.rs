@@ -198,9 +198,19 @@ pub(crate) fn run(data: &Data) {
         note(&format!("{name}: promised, cost an order"), &format!("{} at {each:.2}", kept.given));
     }
     let share = f64::from(greedy.kept) / f64::from(greedy.given.max(1));
-    figure("promises kept (exact)", &format!("{:.2} %", share * 100.0), ">= 99 % of given", share >= 0.99);
+    figure(
+        "promises kept (exact)",
+        &format!("{:.2} %", share * 100.0),
+        ">= 99 % of given",
+        share >= 0.99,
+    );
     let more = f64::from(greedy.given) / f64::from(nearest.given.max(1));
-    figure("promised (exact), against nearest-first", &format!("{more:.3} x"), ">= 1.1 x", more >= 1.1);
+    figure(
+        "promised (exact), against nearest-first",
+        &format!("{more:.3} x"),
+        ">= 1.1 x",
+        more >= 1.1,
+    );
     let more = f64::from(greedy.given) / f64::from(next.given.max(1));
     note("promised (exact), against nearest-first over five stores", &format!("{more:.3} x"));
 }

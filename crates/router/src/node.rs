@@ -156,7 +156,7 @@ const PRIOR_ORDERS: f64 = 20.0;
 
 /// How likely a node accepts an order: the stated rate, moved by what happened since.
 ///
-/// The mean of a Beta distribution whose prior weighs [`PRIOR_ORDERS`] orders.
+/// The mean of a Beta distribution whose prior weighs twenty orders.
 #[derive(Debug)]
 pub struct Acceptance {
     stated: f64,

@@ -184,7 +184,7 @@ impl Network {
     /// Return a SKU's number, giving it one when it is new: orders may ask for what no node has.
     ///
     /// # Errors
-    /// Beyond [`SKUS_MAX`] SKUs.
+    /// Beyond [`crate::limits::SKUS_MAX`] SKUs.
     pub fn intern_sku(&mut self, name: &Label) -> Result<SkuNo, NetworkError> {
         let sku = intern(&mut self.skus, &mut self.sku_by_name, name)?;
         let end = self.holders.len() as u32;
