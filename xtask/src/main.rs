@@ -1,1 +1,102 @@
-fn main() {}
+//! `cargo xtask`: see [`HELP`].
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for people at a terminal"
+)]
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use xtask::process::{cargo, run};
+use xtask::steps::{self, End, STEPS};
+use xtask::test;
+
+const HELP: &str = "\
+cargo xtask test [STEP…]       run every step, or those named, and print a table
+cargo xtask tidy               check the rules of the house only
+cargo xtask bench NAME [ARG…]  build and run benches/NAME in release
+cargo xtask corpus             write the fuzz corpora again
+cargo xtask fuzz TARGET [ARG…] fuzz a target (nightly and cargo-fuzz); ARGs go to libFuzzer
+cargo xtask --help             this text
+
+The steps of `test`, in order:";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<bool> {
+    let root = root()?;
+    let (command, rest) = match arguments {
+        [] => ("--help", arguments),
+        [command, rest @ ..] => (command.as_str(), rest),
+    };
+    match command {
+        "test" => test::run(&root, rest),
+        "tidy" => Ok(matches!(steps::tidy(&root)?, End::Passed(_))),
+        "bench" => bench(&root, rest),
+        "corpus" => {
+            let corpus =
+                ["run", "--quiet", "-p", "onrush-fuzz", "--bin", "corpus", "--", "fuzz/corpus"];
+            Ok(run(cargo(&root).args(corpus))?.ok)
+        }
+        "fuzz" => fuzz(&root, rest),
+        "-h" | "--help" | "help" => {
+            println!("{HELP}");
+            STEPS.iter().for_each(|step| println!("  {:<11} {}", step.name, step.checks));
+            Ok(true)
+        }
+        unknown => bail!("`{unknown}` is no command; see cargo xtask --help"),
+    }
+}
+
+fn bench(root: &Path, arguments: &[String]) -> Result<bool> {
+    let Some((name, rest)) = arguments.split_first() else {
+        bail!("name a bench: {}", benches(root).join(", "));
+    };
+    if !benches(root).contains(name) {
+        bail!("there is no benches/{name}; there are: {}", benches(root).join(", "));
+    }
+    let package = format!("onrush-bench-{name}");
+    Ok(run(cargo(root).args(["run", "--release", "-p", &package, "--"]).args(rest))?.ok)
+}
+
+fn benches(root: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(root.join("benches")).into_iter().flatten().flatten();
+    let benches = folders.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    let mut names: Vec<String> =
+        benches.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn fuzz(root: &Path, arguments: &[String]) -> Result<bool> {
+    let Some((target, rest)) = arguments.split_first() else {
+        bail!("name a target: the files of fuzz/fuzz_targets, without `.rs`");
+    };
+    let mut command = xtask::process::command("cargo", root);
+    command.args(["+nightly", "fuzz", "run", target, "--"]).args(rest);
+    // The toolchain that runs this one must not win over `+nightly`.
+    command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
+    let ok = run(&mut command)?.ok;
+    if !ok {
+        println!("fuzzing needs `rustup toolchain install nightly` and `cargo install cargo-fuzz`");
+    }
+    Ok(ok)
+}
+
+/// The folder above this package.
+fn root() -> Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().map(Path::to_owned).context("xtask has no folder above it")
+}

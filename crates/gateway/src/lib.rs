@@ -1,1 +1,49 @@
-//! Placeholder; see docs/architecture.md.
+//! The HTTP gateway of Onrush: buyers on one listener, operators on another.
+//!
+//! A request's life: bytes become a head and a body in [`server`] → [`gateway::Gateway::handle`]
+//! matches the address, checks the shape and who asks → one call of the engine → its decision
+//! becomes an [`answer::Answer`] or a problem document. `handle` needs no socket, runtime or clock,
+//! so a simulator can call it.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`config`] | one TOML file, read strictly |
+//! | [`server`] | listeners, workers, connections, deadlines; the only part that knows tokio |
+//! | [`gateway`], `routes` | from a request to its route |
+//! | `identity` | who is asking: JWT, session, API key |
+//! | `public`, `admin` | what can be asked on either side |
+//! | [`errors`], [`problem`] | every refusal, in one table |
+//! | [`wire`] | the shapes of requests and answers |
+//! | `metrics`, `openapi` | what it says about itself |
+//!
+//! The gateway holds no state that matters: everything it would miss after a restart is the
+//! engine's. It knows nothing of journals and nothing of routing.
+
+pub mod answer;
+pub mod config;
+pub mod errors;
+pub mod gateway;
+pub mod problem;
+pub mod server;
+pub mod wire;
+
+mod admin;
+mod cors;
+mod identity;
+mod jitter;
+mod metrics;
+mod openapi;
+mod providers;
+mod public;
+mod routes;
+mod secrets;
+mod waiting;
+
+pub use config::{Config, ConfigError, ConfigErrors, check};
+pub use gateway::{Ask, Gateway, Reply, Side};
+pub use identity::IssuerError;
+pub use jitter::Jitter;
+pub use metrics::Metrics;
+pub use routes::Route;
+pub use server::{Running, ServeError, serve};
+pub use waiting::{Settled, Waiting};

@@ -27,8 +27,21 @@ pub const RESERVATIONS_MAX: usize = 1 << 28;
 /// Reservations that one buyer may make in one campaign, whatever became of them.
 pub const RESERVATIONS_PER_BUYER_MAX: usize = 16;
 
-/// Payment lines on one reservation.
-pub const PAYMENTS_PER_RESERVATION_MAX: usize = 8;
+/// Payment lines on one reservation, before and after it was paid. A shop that sends more is told
+/// so; it would have to mend its own books anyway.
+pub const PAYMENTS_PER_RESERVATION_MAX: usize = 32;
+
+/// Buyers of one campaign that a hold or a sale can belong to, unless the campaign states fewer.
+pub const BUYERS_PER_CAMPAIGN_MAX: usize = 1 << 26;
+
+/// Different hold durations one engine keeps apart (each has its own expiry order).
+pub const HOLD_CLASSES_MAX: usize = 256;
+
+/// Bytes of a campaign's attributes: what the gateway shows but the engine does not decide by.
+pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1_024;
+
+/// Largest amount of one payment or price, in minor units. The board keeps it in 48 bits.
+pub const AMOUNT_MAX: i64 = 1 << 46;
 
 /// Waves (planned supplies) of one campaign.
 pub const WAVES_MAX: usize = 64;

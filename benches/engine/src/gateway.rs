@@ -1,0 +1,145 @@
+//! The gateway against a bare hyper "hello": the same core, the same load, the same run.
+//!
+//! Each server is a process of its own on core 0; 64 keep-alive connections ask from core 1, one
+//! request at a time each. Rounds alternate, so that a drift of the machine meets all of them.
+
+use crate::{Row, Setup, client, median};
+use onrush::{DurationMs, Engine};
+use onrush_gateway::{Config, serve};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const ROUNDS: usize = 5;
+const REQUESTS: u32 = 150_000;
+const UNITS: u32 = 100_000_000;
+
+/// Measure both ratios.
+pub(crate) fn run(setup: &Setup) -> Vec<Row> {
+    let dir = tempfile::tempdir_in(&setup.folder).expect("folder");
+    let hello = Server::start(&["hello"]);
+    let shop = Server::start(&["shop", &dir.path().join("shop").to_string_lossy(), "supplied"]);
+    let empty = Server::start(&["shop", &dir.path().join("empty").to_string_lossy(), "empty"]);
+    pin_to(1);
+    let (mut holds, mut refusals) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS as u32 {
+        // Everybody's session is opened before the clock runs; "hello" is asked the same.
+        let buyers = client::sessions(shop.addr, round * REQUESTS, REQUESTS);
+        let asks = client::reserves(&buyers);
+        let bare = hello.measure(&asks, "200");
+        let hold = shop.measure(&asks, "201");
+        let losers = client::sessions(empty.addr, round * 1_000, 1_000);
+        let refusal = empty.measure(&client::reserves(&losers), "409");
+        holds.push((hold, bare));
+        refusals.push((refusal, bare));
+    }
+    vec![
+        row("gateway, durable reserve ÷ bare hyper hello", "≥ 0.80 ×", 0.80, &holds),
+        row("gateway, sold-out refusal ÷ bare hyper hello", "≥ 0.95 ×", 0.95, &refusals),
+    ]
+}
+
+/// One round of one server.
+#[derive(Clone, Copy)]
+struct Measured {
+    /// Answers a second.
+    rate: f64,
+    /// Processor time of the server for one answer, in microseconds: steadier than the rate where
+    /// others use the machine too.
+    cpu_us: f64,
+}
+
+fn row(
+    what: &'static str,
+    target: &'static str,
+    least: f64,
+    rounds: &[(Measured, Measured)],
+) -> Row {
+    let of = |f: fn(&(Measured, Measured)) -> f64| median(rounds.iter().map(f).collect());
+    let (ratio, low, high) = of(|(ours, bare)| ours.rate / bare.rate);
+    let (cpu, _, _) = of(|(ours, bare)| bare.cpu_us / ours.cpu_us);
+    let (ours, bare) = (of(|r| r.0.cpu_us).0, of(|r| r.1.cpu_us).0);
+    let rate = of(|r| r.1.rate).0;
+    let measured = format!(
+        "{ratio:.2} × ({low:.2}–{high:.2}) of {rate:.0} req/s; by server CPU {cpu:.2} × \
+         ({ours:.1} ÷ {bare:.1} µs)"
+    );
+    Row { what, target, measured, reached: ratio >= least }
+}
+
+struct Server {
+    child: Child,
+    addr: SocketAddr,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Server {
+        let me = std::env::current_exe().expect("this program");
+        let mut command = Command::new(me);
+        command.arg("--serve").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("a server");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("its address");
+        Server { child, addr: line.trim().parse().expect("an address") }
+    }
+}
+
+impl Server {
+    fn measure(&self, requests: &[Vec<u8>], status: &str) -> Measured {
+        let before = self.cpu_ticks();
+        let rate = client::rate(self.addr, requests, REQUESTS, status);
+        // A tick is 10 ms on Linux.
+        let cpu_us = (self.cpu_ticks() - before) as f64 * 10_000.0 / f64::from(REQUESTS);
+        Measured { rate, cpu_us }
+    }
+
+    /// Return the processor time that the server has used, user and system.
+    fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("the server runs");
+        let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
+        let mut fields = after_name.split_whitespace().skip(11);
+        let mut tick = || fields.next().and_then(|n| n.parse::<u64>().ok()).expect("a number");
+        tick() + tick()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Be one of the servers: `hello`, or `shop FOLDER supplied|empty`. Does not return.
+pub(crate) fn be_server(args: &[String]) -> ! {
+    pin_to(0);
+    match args {
+        [name] if name == "hello" => crate::hello::serve(),
+        [name, folder, supply] if name == "shop" => {
+            be_shop(Path::new(folder), if supply == "empty" { 0 } else { UNITS })
+        }
+        other => panic!("no such server: {other:?}"),
+    }
+}
+
+fn be_shop(folder: &Path, supply: u32) -> ! {
+    let mut config = Config::dev(supply, 1, DurationMs::from_secs(3_600));
+    config.server.workers = 1;
+    config.listen.public = "127.0.0.1:0".parse().expect("address");
+    config.listen.admin = "127.0.0.1:0".parse().expect("address");
+    config.campaigns[0].buyers_expected = 1_000_000;
+    let engine = Engine::open(folder, onrush::Options::default()).expect("open");
+    let running = serve(&config, engine, std::future::pending()).expect("serve");
+    println!("{}", running.public_addr);
+    running.wait().expect("served");
+    std::process::exit(0)
+}
+
+fn pin_to(core: usize) {
+    let mut cores = rustix::thread::CpuSet::new();
+    cores.set(core);
+    rustix::thread::sched_setaffinity(None, &cores).expect("pin to a core");
+}

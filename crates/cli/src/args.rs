@@ -1,0 +1,349 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use onrush_gateway::config::Span;
+use onrush_gateway::wire::parse_duration;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 a check did not hold.
+Environment: ONRUSH_PUBLIC and ONRUSH_ADMIN set the listen addresses, ONRUSH_LOG the log level
+(error, warn, info, debug), NO_COLOR switches colours off.";
+
+/// Sell a few units to a large crowd: never one twice, never one lost.
+#[derive(Debug, Parser)]
+#[command(name = "onrush", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole sale with a crowd, kill the server in the middle, and check the outcome
+    Demo(DemoArgs),
+    /// Serve buyers and operators over HTTP
+    Serve(ServeArgs),
+    /// Check a configuration: effective values and dangers
+    Check(CheckArgs),
+    /// Replay a data folder and prove that everything in it holds
+    Verify(VerifyArgs),
+    /// Write the orders, payments and refunds of a data folder
+    Export(ExportArgs),
+    /// Send a crowd to a server and check what it was told
+    Load(LoadArgs),
+    /// Explain an error code
+    Explain(ExplainArgs),
+    /// Write a commented configuration to start from
+    Init(InitArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  onrush completions bash > /etc/bash_completion.d/onrush")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush demo
+  onrush demo --units 100 --buyers 5000 --seed 3 --keep ./demo-data
+  onrush demo --trace online_retail.csv.gz
+
+The demo starts its own server on free ports with a temporary data folder, lets a crowd loose on it
+over HTTP, kills the server with SIGKILL once in the middle, starts it again on the same folder, waits
+until every hold has been paid for or has expired, and compares what the crowd was told with what is.
+
+A trace is a CSV file, perhaps gzipped, with the columns invoice, sku, quantity, time, unit_price,
+customer and country; invoices that start with C take earlier ones back.
+
+Exit codes: 0 everything held, 1 failed, 2 wrong command line, 3 a promise did not hold.")]
+pub(crate) struct DemoArgs {
+    /// Units on sale
+    #[arg(long, default_value = "1k", value_parser = count)]
+    pub(crate) units: u32,
+    /// People who want one
+    #[arg(long, default_value = "20k", value_parser = count)]
+    pub(crate) buyers: u32,
+    /// What the crowd follows from: the same seed gives the same crowd
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How long a hold lives
+    #[arg(long, default_value = "5s", value_parser = span)]
+    pub(crate) hold: Span,
+    /// Keep the data in this folder, which must be empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Let the server live
+    #[arg(long)]
+    pub(crate) no_kill: bool,
+    /// Replay the busiest day of these orders instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["units", "buyers"])]
+    pub(crate) trace: Option<PathBuf>,
+    /// With --trace: the time into which the day is compressed
+    #[arg(long, default_value = "8s", value_parser = span)]
+    pub(crate) into: Span,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush serve --dev
+  onrush serve --config onrush.toml --data /var/lib/onrush
+  ONRUSH_PUBLIC=127.0.0.1:0 ONRUSH_ADMIN=127.0.0.1:0 onrush serve --dev --supply 50 --hold 30s
+
+The first line on stdout is JSON with the addresses, printed once both sides accept; with --dev also
+the admin token. Ctrl-C or SIGTERM stops it without losing anything; twice stops it at once. If the
+journal fails the process ends with exit code 1: start it again, clients ask again with the same key.")]
+pub(crate) struct ServeArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data folder; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "onrush-data")]
+    pub(crate) data: PathBuf,
+    /// For development: believe `X-Onrush-Buyer`, print an admin token; without a configuration, sell
+    /// SKU `unit` in the campaign `demo`
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// With --dev and an empty data folder: units on sale
+    #[arg(long, default_value = "1k", value_parser = count)]
+    pub(crate) supply: u32,
+    /// With --dev and an empty data folder: units one buyer may have
+    #[arg(long, default_value = "1", value_parser = count)]
+    pub(crate) limit: u32,
+    /// With --dev and an empty data folder: how long a hold lives
+    #[arg(long, default_value = "5m", value_parser = span)]
+    pub(crate) hold: Span,
+    /// Stop when stdin closes: for a parent process that may be killed
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush check
+  onrush check --config onrush.toml --strict
+
+Exit codes: 0 usable, 1 the file cannot be read, 3 it is not valid (or has dangers, with --strict).")]
+pub(crate) struct CheckArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "onrush.toml")]
+    pub(crate) config: PathBuf,
+    /// Dangers count as well
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush verify onrush-data
+  onrush verify backup-2026-11-22 --json
+
+The server must be stopped. Every record is replayed and checked twice, by the ledger and by counting
+again; nothing in the folder is changed.
+
+Exit codes: 0 everything holds, 1 the folder cannot be read, 3 something does not hold.")]
+pub(crate) struct VerifyArgs {
+    /// The data folder
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush export onrush-data > orders.jsonl
+  onrush export onrush-data --what payments --format csv > payments.csv
+  onrush export onrush-data --format csv --out books/
+
+The server must be stopped. Orders are sold reservations, with where they go and who brought them.
+JSON lines and CSV have the same fields.")]
+pub(crate) struct ExportArgs {
+    /// The data folder
+    pub(crate) dir: PathBuf,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    pub(crate) format: Format,
+    /// What to write to stdout
+    #[arg(long, value_enum, default_value_t = What::Orders)]
+    pub(crate) what: What,
+    /// Write all three into this folder instead
+    #[arg(long, value_name = "FOLDER", conflicts_with = "what")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Sold reservations
+    Orders,
+    /// Payment lines
+    Payments,
+    /// Refunds due or paid out
+    Refunds,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pattern {
+    /// At random, so many a second on average
+    Poisson,
+    /// Evenly
+    Constant,
+    /// A rush at the start; half of all come within a quarter of the duration
+    Spike,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Crowd {
+    /// Everybody buys
+    Plain,
+    /// Some click twice, grab, never pay, pay late or in parts, release, cancel
+    Mixed,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush load 127.0.0.1:8080 --rate 2k --duration 10s
+  onrush load 127.0.0.1:8080 --admin 127.0.0.1:9090 --admin-token-file token --rate 5k --duration 30s
+  onrush load 10.0.0.5:8080 --api-key-file key --campaign drop --sku jacket --p99 50ms
+
+Arrivals do not wait for answers; latency counts from the time a request was due, so that a stalled
+server cannot hide it. With an admin token the crowd also pays, and what it was told is compared with
+what the server has.
+
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 a promise or a threshold did not hold.")]
+pub(crate) struct LoadArgs {
+    /// The public address: HOST:PORT or http://HOST:PORT
+    #[arg(value_parser = address)]
+    pub(crate) url: SocketAddr,
+    /// The campaign
+    #[arg(long, default_value = "demo")]
+    pub(crate) campaign: String,
+    /// SKUs to ask for, the first ones more often; all of the campaign with an admin token
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) sku: Vec<String>,
+    /// Arrivals a second
+    #[arg(long, default_value = "1k", value_parser = count)]
+    pub(crate) rate: u32,
+    /// How long people arrive
+    #[arg(long, default_value = "10s", value_parser = span)]
+    pub(crate) duration: Span,
+    /// How they arrive
+    #[arg(long, value_enum, default_value_t = Pattern::Poisson)]
+    pub(crate) arrivals: Pattern,
+    /// How they behave
+    #[arg(long, value_enum, default_value_t = Crowd::Plain)]
+    pub(crate) crowd: Crowd,
+    /// Connections at most
+    #[arg(long, default_value = "128", value_parser = count)]
+    pub(crate) connections: u32,
+    /// What the crowd follows from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Ask as a shop's back end with the API key in this file; without it, as a buyer of --dev
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+    /// The admin address, to pay and to check
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "admin_token_file")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// The file with the admin token
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// Before the check, wait until nothing is held any more: then leaks are found too
+    #[arg(long, requires = "admin")]
+    pub(crate) settle: bool,
+    /// Threshold: 99 of 100 granted reserves must be answered within this time
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) p99: Option<Span>,
+    /// Threshold: requests that may stay without an answer
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub(crate) unanswered_max: Option<u32>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  onrush explain sold_out\n  onrush explain --json")]
+pub(crate) struct ExplainArgs {
+    /// The code, as in a problem document; all codes when left out
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  onrush init\n  onrush init --config /etc/onrush/onrush.toml")]
+pub(crate) struct InitArgs {
+    /// Where to write it; an existing file is left alone
+    #[arg(long, value_name = "FILE", default_value = "onrush.toml")]
+    pub(crate) config: PathBuf,
+}
+
+/// Read a number with an optional `k` or `m`: 500, 10k, 1.5m.
+fn count(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is not a number such as 500, 10k or 1m");
+    let lower = text.to_ascii_lowercase();
+    let (digits, factor) = match lower.strip_suffix(['k', 'm']) {
+        Some(digits) if lower.ends_with('k') => (digits, 1e3),
+        Some(digits) => (digits, 1e6),
+        None => (lower.as_str(), 1.0),
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(wrong());
+    }
+    let number = digits.parse::<f64>().map_err(|_| wrong())? * factor;
+    let whole = number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number);
+    if whole { Ok(number as u32) } else { Err(wrong()) }
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    parse_duration(text).map(Span)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    use std::net::ToSocketAddrs;
+    if text.starts_with("https://") {
+        return Err("TLS is not spoken here; give the address behind the proxy".to_owned());
+    }
+    let bare = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let found = bare.to_socket_addrs().map_err(|e| format!("{e}; write HOST:PORT"))?;
+    let mut found: Vec<SocketAddr> = found.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.first().copied().ok_or_else(|| format!("{bare} has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn counts_take_k_and_m() {
+        for (text, number) in [("7", 7), ("10k", 10_000), ("1.5m", 1_500_000), ("2K", 2_000)] {
+            assert_eq!(count(text), Ok(number));
+        }
+        for bad in ["", "k", "0", "-1", "1.5", "1e3", "inf", "10g", "9999m", "1 k"] {
+            assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_take_a_scheme() {
+        let expected: SocketAddr = "127.0.0.1:8080".parse().expect("address");
+        for text in ["127.0.0.1:8080", "http://127.0.0.1:8080", "http://127.0.0.1:8080/"] {
+            assert_eq!(address(text), Ok(expected));
+        }
+        assert!(address("https://127.0.0.1:8080").is_err_and(|e| e.contains("TLS")));
+        assert!(address("127.0.0.1").is_err());
+    }
+}

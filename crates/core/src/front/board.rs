@@ -1,0 +1,153 @@
+//! The read table: what is durable about each reservation, for callers to read.
+//!
+//! Five words a reservation, addressed by its sequence number:
+//!
+//! ```text
+//! word 0   lsn of the last change (48 bits) │ quantity (12) │ state (4)     state 0: no entry
+//! word 1   digest of the idempotency key (64)
+//! word 2   SKU (32)                          │ the buyer's previous reservation (32)
+//! word 3   low half of request digest (16)   │ expires_at, ms (48)
+//! word 4   high half of request digest (16)  │ amount, minor units (48)
+//! ```
+//!
+//! Words 1–4 are written once, before word 0 first becomes non-zero; afterwards only word 0 moves,
+//! so one load of it is a consistent state. Only the ledger thread writes, only after a sync: what
+//! is read here has been durable before anybody read it (INV-4).
+
+use super::chunks::ChunkTable;
+use crate::reservation::State;
+use onrush_types::limits::{AMOUNT_MAX, RESERVATIONS_MAX};
+use onrush_types::{KeyDigest, Lsn, Quantity, RequestDigest, ReservationSeq, SkuIx, Timestamp};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Entries in one chunk: 2.6 MB, so a small sale stays small.
+const ENTRIES_PER_CHUNK: usize = 1 << 16;
+const LOW_48: u64 = (1 << 48) - 1;
+const _: () = assert!(AMOUNT_MAX as u64 <= LOW_48, "an amount fits its 48 bits");
+
+/// What is posted about one reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Its state.
+    pub state: State,
+    /// The record that made it so.
+    pub lsn: Lsn,
+    /// Units.
+    pub quantity: Quantity,
+    /// Which SKU.
+    pub sku: SkuIx,
+    /// Digest of the idempotency key of the reserve.
+    pub key: KeyDigest,
+    /// Digest of the request that came with it.
+    pub request: RequestDigest,
+    /// The hold's deadline.
+    pub expires_at: Timestamp,
+    /// Price of all units, in minor units of the campaign's currency.
+    pub amount: i64,
+    /// The buyer's previous reservation in this campaign, or [`super::NONE`].
+    pub previous: u32,
+}
+
+#[derive(Debug, Default)]
+struct Entry([AtomicU64; 5]);
+
+/// The read table.
+#[derive(Debug)]
+pub struct Board {
+    entries: ChunkTable<Entry>,
+}
+
+impl Default for Board {
+    fn default() -> Board {
+        Board { entries: ChunkTable::new(ENTRIES_PER_CHUNK, RESERVATIONS_MAX) }
+    }
+}
+
+impl Board {
+    /// Return what is posted for `seq`, if anything is. O(1), five loads.
+    #[inline]
+    pub fn read(&self, seq: ReservationSeq) -> Option<Posting> {
+        let Entry([head, key, place, expiry, price]) = self.entries.get(seq.index())?;
+        // Acquire: pairs with the Release in `post`, so that words 1–4 are there.
+        let head = head.load(Ordering::Acquire);
+        let state = State::from_u8((head & 0xf) as u8)?;
+        // Relaxed: written once before the Release store that was just acquired.
+        let [key, place, expiry, price] =
+            [key, place, expiry, price].map(|word| word.load(Ordering::Relaxed));
+        Some(Posting {
+            state,
+            lsn: Lsn(head >> 16),
+            quantity: Quantity::new(((head >> 4) & 0xfff) as u32).ok()?,
+            sku: SkuIx((place >> 32) as u32),
+            key: KeyDigest(key),
+            request: RequestDigest((expiry >> 48) as u32 | ((price >> 48) as u32) << 16),
+            expires_at: Timestamp(expiry & LOW_48),
+            amount: (price & LOW_48) as i64,
+            previous: place as u32,
+        })
+    }
+
+    /// Post a new reservation. Ledger thread only, after the sync.
+    ///
+    /// # Panics
+    /// When `seq` is beyond [`RESERVATIONS_MAX`]; the ledger refuses before.
+    pub fn post(&self, seq: ReservationSeq, p: &Posting) {
+        let entry = self.entries.ensure(seq.index()).expect("the ledger bounds reservations");
+        let Entry([head, key, place, expiry, price]) = entry;
+        let RequestDigest(request) = p.request;
+        // Relaxed: published by the Release store of the head below.
+        key.store(p.key.0, Ordering::Relaxed);
+        place.store(u64::from(p.sku.0) << 32 | u64::from(p.previous), Ordering::Relaxed);
+        expiry
+            .store(u64::from(request & 0xffff) << 48 | p.expires_at.0 & LOW_48, Ordering::Relaxed);
+        price.store(u64::from(request >> 16) << 48 | p.amount as u64 & LOW_48, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `read`.
+        head.store(pack_head(p.state, p.quantity, p.lsn), Ordering::Release);
+    }
+
+    /// Move a posted reservation to `state`. Ledger thread only, after the sync.
+    pub fn move_to(&self, seq: ReservationSeq, state: State, lsn: Lsn) {
+        let Some(Entry([head, ..])) = self.entries.get(seq.index()) else {
+            unreachable!("{seq:?} moves before it was posted")
+        };
+        // Relaxed: only this thread writes.
+        let before = head.load(Ordering::Relaxed);
+        debug_assert!(before & 0xf != 0, "{seq:?} moves before it was posted");
+        // Release: pairs with the Acquire in `read`.
+        head.store(before & 0xfff0 | lsn.0 << 16 | state as u64, Ordering::Release);
+    }
+}
+
+fn pack_head(state: State, quantity: Quantity, lsn: Lsn) -> u64 {
+    debug_assert!(lsn.0 >> 48 == 0, "an LSN fits 48 bits for 8,900 years at a million a second");
+    lsn.0 << 16 | u64::from(quantity.get()) << 4 | state as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn reads_what_was_posted(
+            state in 0usize..6, lsn in 1u64..1 << 47, quantity in 1u32..=1000, sku: u32, key: u64,
+            request: u32, expires in 0u64..1 << 48, amount in 0i64..=AMOUNT_MAX, previous: u32,
+        ) {
+            let board = Board::default();
+            let posting = Posting {
+                state: State::ALL[state], lsn: Lsn(lsn), sku: SkuIx(sku), key: KeyDigest(key),
+                quantity: Quantity::new(quantity).expect("in range"), previous, amount,
+                request: RequestDigest(request), expires_at: Timestamp(expires),
+            };
+            let seq = ReservationSeq(70_000);
+            prop_assert_eq!(board.read(seq), None);
+            board.post(seq, &posting);
+            prop_assert_eq!(board.read(seq), Some(posting));
+            board.move_to(seq, State::Sold, Lsn(lsn + 1));
+            let moved = Posting { state: State::Sold, lsn: Lsn(lsn + 1), ..posting };
+            prop_assert_eq!(board.read(seq), Some(moved));
+            prop_assert_eq!(board.read(ReservationSeq(69_999)), None);
+        }
+    }
+}

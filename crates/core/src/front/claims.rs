@@ -1,0 +1,335 @@
+//! Who is asking, and what they already have: one entry per buyer of a campaign.
+//!
+//! An entry holds two chain heads: the buyer's durable reservations (linked through the
+//! [`Board`]) and the requests of theirs that are in flight (linked through [`FlightLinks`]). Limits
+//! are *derived* by walking both, at most [`RESERVATIONS_PER_BUYER_MAX`] steps, so there is no
+//! counter that could drift from the truth. A claim and the look that allowed it happen under one
+//! shard lock: however many connections race, they are ordered here (INV-6).
+
+use super::board::Board;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use onrush_types::limits::RESERVATIONS_PER_BUYER_MAX;
+use onrush_types::{BuyerDigest, KeyDigest, RequestDigest, ReservationSeq, SkuIx};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// The end of a chain.
+pub const NONE: u32 = u32::MAX;
+
+/// A request that wants a claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// Who.
+    pub buyer: BuyerDigest,
+    /// Digest of the idempotency key.
+    pub key: KeyDigest,
+    /// Digest of the rest of the request.
+    pub request: RequestDigest,
+    /// Which SKU.
+    pub sku: SkuIx,
+    /// How many units.
+    pub quantity: u32,
+    /// Units one buyer may have in the campaign.
+    pub limit: u32,
+    /// Units one buyer may have of this SKU.
+    pub sku_limit: u32,
+}
+
+/// How a buyer stands towards a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing speaks against it.
+    Clear,
+    /// The key was used for this very request.
+    Repeat(ReservationSeq),
+    /// The key was used for another request.
+    KeyReused,
+    /// The key is in flight with this very request.
+    KeyInFlight,
+    /// Granting it would pass a limit; the number is that limit.
+    Limit(u32),
+    /// No room for another buyer.
+    Full,
+}
+
+/// The chain links of requests in flight, one per credit of the queue.
+///
+/// All fields are guarded by the shard lock of the buyer whose chain they are in; they are atomics
+/// only because the table is shared.
+#[derive(Debug)]
+pub struct FlightLinks(Box<[FlightLink]>);
+
+#[derive(Debug)]
+struct FlightLink {
+    key: AtomicU64,
+    sku_quantity: AtomicU64,
+    request: AtomicU32,
+    next: AtomicU32,
+}
+
+impl FlightLinks {
+    /// Make links for `credits` requests.
+    pub fn new(credits: usize) -> FlightLinks {
+        FlightLinks(
+            (0..credits)
+                .map(|_| FlightLink {
+                    key: AtomicU64::new(0),
+                    sku_quantity: AtomicU64::new(0),
+                    request: AtomicU32::new(0),
+                    next: AtomicU32::new(NONE),
+                })
+                .collect(),
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Chains {
+    /// The latest durable reservation.
+    reservation: u32,
+    /// The latest request in flight.
+    flight: u32,
+}
+
+const EMPTY: Chains = Chains { reservation: NONE, flight: NONE };
+
+/// Buyer digests are uniform under a secret key, so their own bits are the hash.
+#[derive(Debug, Default)]
+struct DigestBits(u64);
+
+impl Hasher for DigestBits {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut word = [0; 8];
+        let n = bytes.len().min(8);
+        word[..n].copy_from_slice(&bytes[..n]);
+        // The length prefix that `Hash for [u8]` adds comes first and is the same for all.
+        self.0 ^= u64::from_le_bytes(word);
+    }
+    fn write_usize(&mut self, _length: usize) {}
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The buyers of one campaign.
+#[derive(Debug)]
+pub struct Claims {
+    buyers: DashMap<BuyerDigest, Chains, BuildHasherDefault<DigestBits>>,
+    count: AtomicUsize,
+    buyers_max: usize,
+}
+
+impl Claims {
+    /// Make a table for at most `buyers_max` buyers with memory for `buyers_expected` of them.
+    pub fn new(buyers_expected: usize, buyers_max: usize) -> Claims {
+        Claims {
+            buyers: DashMap::with_capacity_and_hasher(
+                buyers_expected.min(buyers_max),
+                BuildHasherDefault::default(),
+            ),
+            count: AtomicUsize::new(0),
+            buyers_max,
+        }
+    }
+
+    /// Return how many buyers have, had or are getting a reservation.
+    pub fn buyers(&self) -> usize {
+        // Relaxed: a figure for people; the bound is kept by `claim`.
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Look at a buyer's standing without claiming anything.
+    #[inline]
+    pub fn look(&self, claim: &Claim, board: &Board, flights: &FlightLinks) -> Standing {
+        match self.buyers.get(&claim.buyer) {
+            None => limits_only(claim),
+            Some(chains) => standing(*chains, claim, board, flights),
+        }
+    }
+
+    /// Look again and, when the buyer is clear, enter the request as flight `credit`.
+    ///
+    /// May allocate while the table grows past what was expected; nothing is taken yet then.
+    pub fn claim(
+        &self,
+        claim: &Claim,
+        credit: u32,
+        board: &Board,
+        flights: &FlightLinks,
+    ) -> Standing {
+        match self.buyers.entry(claim.buyer) {
+            Entry::Occupied(mut entry) => {
+                let standing = standing(*entry.get(), claim, board, flights);
+                if standing == Standing::Clear {
+                    link(entry.get_mut(), claim, credit, flights);
+                }
+                standing
+            }
+            Entry::Vacant(entry) => {
+                let standing = limits_only(claim);
+                if standing != Standing::Clear {
+                    return standing;
+                }
+                // Relaxed: the count bounds memory and publishes nothing.
+                if self.count.fetch_add(1, Ordering::Relaxed) >= self.buyers_max {
+                    self.count.fetch_sub(1, Ordering::Relaxed);
+                    return Standing::Full;
+                }
+                let mut chains = EMPTY;
+                link(&mut chains, claim, credit, flights);
+                entry.insert(chains);
+                Standing::Clear
+            }
+        }
+    }
+
+    /// Take back a claim whose request came to nothing (lost the race, or was vetoed).
+    pub fn undo(&self, buyer: BuyerDigest, credit: u32, flights: &FlightLinks) {
+        if let Entry::Occupied(mut entry) = self.buyers.entry(buyer) {
+            unlink(entry.get_mut(), credit, flights);
+            if entry.get().reservation == NONE && entry.get().flight == NONE {
+                entry.remove();
+                // Relaxed: as in `claim`.
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Turn flight `credit` into the durable reservation `seq`, and return the buyer's previous one.
+    ///
+    /// `post` is called with the previous reservation before the new one can be seen.
+    pub fn land(
+        &self,
+        buyer: BuyerDigest,
+        credit: Option<u32>,
+        seq: ReservationSeq,
+        flights: &FlightLinks,
+        post: impl FnOnce(u32),
+    ) {
+        let mut entry = match self.buyers.entry(buyer) {
+            Entry::Occupied(entry) => entry.into_ref(),
+            Entry::Vacant(entry) => {
+                // Relaxed: as in `claim`. Only a replay lands what was not claimed before.
+                self.count.fetch_add(1, Ordering::Relaxed);
+                entry.insert(EMPTY)
+            }
+        };
+        if let Some(credit) = credit {
+            unlink(&mut entry, credit, flights);
+        }
+        post(entry.reservation);
+        entry.reservation = seq.0;
+    }
+
+    /// Call `visit` with each durable reservation of `buyer`, latest first, until it returns `false`.
+    pub fn reservations(
+        &self,
+        buyer: BuyerDigest,
+        board: &Board,
+        mut visit: impl FnMut(ReservationSeq, &super::Posting) -> bool,
+    ) {
+        let Some(mut at) = self.buyers.get(&buyer).map(|chains| chains.reservation) else { return };
+        // Outside the lock: links behind a durable head never change.
+        while at != NONE {
+            let Some(posting) = board.read(ReservationSeq(at)) else { return };
+            if !visit(ReservationSeq(at), &posting) {
+                return;
+            }
+            at = posting.previous;
+        }
+    }
+}
+
+fn limits_only(claim: &Claim) -> Standing {
+    limit_passed(claim, claim.quantity, claim.quantity).unwrap_or(Standing::Clear)
+}
+
+/// Compare with the campaign's limit first: the ledger names the same one.
+fn limit_passed(claim: &Claim, units: u32, units_of_sku: u32) -> Option<Standing> {
+    if units > claim.limit {
+        Some(Standing::Limit(claim.limit))
+    } else if units_of_sku > claim.sku_limit {
+        Some(Standing::Limit(claim.sku_limit))
+    } else {
+        None
+    }
+}
+
+fn standing(chains: Chains, claim: &Claim, board: &Board, flights: &FlightLinks) -> Standing {
+    let mut units = claim.quantity;
+    let mut units_of_sku = claim.quantity;
+    let mut remembered = 0;
+    let mut at = chains.reservation;
+    while at != NONE {
+        let seq = ReservationSeq(at);
+        let Some(posting) = board.read(seq) else { break };
+        if posting.key == claim.key {
+            let same = posting.request == claim.request;
+            return if same { Standing::Repeat(seq) } else { Standing::KeyReused };
+        }
+        if posting.state.counts_towards_limit() {
+            units += posting.quantity.get();
+            units_of_sku += if posting.sku == claim.sku { posting.quantity.get() } else { 0 };
+        }
+        remembered += 1;
+        at = posting.previous;
+    }
+    let mut at = chains.flight;
+    while at != NONE {
+        let flight = &flights.0[at as usize];
+        // Relaxed here and below: guarded by the buyer's shard lock.
+        if flight.key.load(Ordering::Relaxed) == claim.key.0 {
+            let same = flight.request.load(Ordering::Relaxed) == claim.request.0;
+            return if same { Standing::KeyInFlight } else { Standing::KeyReused };
+        }
+        let sku_quantity = flight.sku_quantity.load(Ordering::Relaxed);
+        units += sku_quantity as u32;
+        units_of_sku +=
+            if (sku_quantity >> 32) as u32 == claim.sku.0 { sku_quantity as u32 } else { 0 };
+        remembered += 1;
+        at = flight.next.load(Ordering::Relaxed);
+    }
+    if let Some(limit) = limit_passed(claim, units, units_of_sku) {
+        limit
+    } else if remembered >= RESERVATIONS_PER_BUYER_MAX {
+        Standing::Limit(RESERVATIONS_PER_BUYER_MAX as u32)
+    } else {
+        Standing::Clear
+    }
+}
+
+fn link(chains: &mut Chains, claim: &Claim, credit: u32, flights: &FlightLinks) {
+    let flight = &flights.0[credit as usize];
+    // Relaxed: guarded by the buyer's shard lock.
+    flight.key.store(claim.key.0, Ordering::Relaxed);
+    flight.request.store(claim.request.0, Ordering::Relaxed);
+    let sku_quantity = u64::from(claim.sku.0) << 32 | u64::from(claim.quantity);
+    flight.sku_quantity.store(sku_quantity, Ordering::Relaxed);
+    flight.next.store(chains.flight, Ordering::Relaxed);
+    chains.flight = credit;
+}
+
+fn unlink(chains: &mut Chains, credit: u32, flights: &FlightLinks) {
+    // Relaxed here and below: guarded by the buyer's shard lock.
+    let next = flights.0[credit as usize].next.load(Ordering::Relaxed);
+    if chains.flight == credit {
+        chains.flight = next;
+        return;
+    }
+    let mut at = chains.flight;
+    while at != NONE {
+        let link = &flights.0[at as usize].next;
+        let following = link.load(Ordering::Relaxed);
+        if following == credit {
+            link.store(next, Ordering::Relaxed);
+            return;
+        }
+        at = following;
+    }
+    unreachable!("a flight that was claimed is in its buyer's chain until it lands or is undone")
+}
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod tests;

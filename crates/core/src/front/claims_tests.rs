@@ -1,0 +1,138 @@
+use super::super::Posting;
+use super::*;
+use crate::reservation::State;
+use onrush_types::{Lsn, Quantity, Timestamp};
+
+const ANN: BuyerDigest = BuyerDigest([1; 16]);
+const BEN: BuyerDigest = BuyerDigest([2; 16]);
+
+struct World {
+    claims: Claims,
+    board: Board,
+    flights: FlightLinks,
+}
+
+impl World {
+    fn new(buyers_max: usize) -> World {
+        let flights = FlightLinks::new(64);
+        World { claims: Claims::new(8, buyers_max), board: Board::default(), flights }
+    }
+
+    fn claim(&self, credit: u32, claim: &Claim) -> Standing {
+        let looked = self.claims.look(claim, &self.board, &self.flights);
+        let claimed = self.claims.claim(claim, credit, &self.board, &self.flights);
+        assert!(looked == claimed || claimed == Standing::Full, "a look predicts the claim");
+        claimed
+    }
+
+    fn land(&self, credit: u32, seq: u32, claim: &Claim) {
+        let seq = ReservationSeq(seq);
+        self.claims.land(claim.buyer, Some(credit), seq, &self.flights, |previous| {
+            self.board.post(seq, &posting(claim, previous));
+        });
+    }
+}
+
+fn posting(claim: &Claim, previous: u32) -> Posting {
+    Posting {
+        state: State::Held,
+        lsn: Lsn(1),
+        quantity: Quantity::new(claim.quantity).expect("quantity"),
+        sku: claim.sku,
+        key: claim.key,
+        request: claim.request,
+        expires_at: Timestamp(9),
+        amount: 100,
+        previous,
+    }
+}
+
+fn ask(buyer: BuyerDigest, key: u64, sku: u32, quantity: u32) -> Claim {
+    let request = RequestDigest(sku * 1000 + quantity);
+    let (key, sku) = (KeyDigest(key), SkuIx(sku));
+    Claim { buyer, key, request, sku, quantity, limit: 3, sku_limit: 2 }
+}
+
+#[test]
+fn counts_what_is_held_and_what_is_in_flight() {
+    let w = World::new(10);
+    assert_eq!(w.claim(0, &ask(ANN, 1, 7, 1)), Standing::Clear);
+    assert_eq!(w.claim(1, &ask(ANN, 2, 7, 2)), Standing::Limit(2), "two of SKU 7 at most");
+    assert_eq!(w.claim(1, &ask(ANN, 2, 8, 2)), Standing::Clear);
+    assert_eq!(w.claim(2, &ask(ANN, 3, 9, 1)), Standing::Limit(3), "three in all");
+    w.land(0, 0, &ask(ANN, 1, 7, 1));
+    assert_eq!(w.claim(2, &ask(ANN, 3, 9, 1)), Standing::Limit(3), "landing changes no sum");
+    w.board.move_to(ReservationSeq(0), State::Expired, Lsn(2));
+    assert_eq!(w.claim(2, &ask(ANN, 3, 9, 1)), Standing::Clear, "expired units are free again");
+    assert_eq!(w.claim(3, &ask(BEN, 1, 7, 2)), Standing::Clear, "another buyer is another story");
+    assert_eq!(w.claim(4, &ask(ANN, 9, 1, 4)), Standing::Limit(3), "too many for anyone");
+}
+
+#[test]
+fn tells_repeat_reuse_and_in_flight_apart() {
+    let w = World::new(10);
+    let first = ask(ANN, 1, 7, 1);
+    assert_eq!(w.claim(0, &first), Standing::Clear);
+    assert_eq!(w.claim(1, &first), Standing::KeyInFlight);
+    assert_eq!(w.claim(1, &ask(ANN, 1, 8, 1)), Standing::KeyReused);
+    assert_eq!(w.claim(1, &ask(BEN, 1, 8, 1)), Standing::Clear, "keys belong to a buyer");
+    w.land(0, 5, &first);
+    assert_eq!(w.claim(2, &first), Standing::Repeat(ReservationSeq(5)));
+    assert_eq!(w.claim(2, &ask(ANN, 1, 7, 2)), Standing::KeyReused);
+}
+
+#[test]
+fn an_undone_claim_leaves_nothing_behind() {
+    let w = World::new(1);
+    for credits in [[0, 1], [1, 0]] {
+        assert_eq!(w.claim(0, &ask(ANN, 1, 7, 1)), Standing::Clear);
+        assert_eq!(w.claim(1, &ask(ANN, 2, 8, 1)), Standing::Clear);
+        for credit in credits {
+            w.claims.undo(ANN, credit, &w.flights);
+        }
+        assert_eq!(w.claims.buyers(), 0);
+    }
+    assert_eq!(w.claim(0, &ask(ANN, 1, 7, 1)), Standing::Clear);
+    assert_eq!(w.claim(1, &ask(BEN, 1, 7, 1)), Standing::Full, "one buyer at most");
+    w.claims.undo(ANN, 0, &w.flights);
+    assert_eq!(w.claim(1, &ask(BEN, 1, 7, 1)), Standing::Clear, "room again");
+}
+
+#[test]
+fn remembers_sixteen_reservations_and_no_more() {
+    let w = World::new(10);
+    for n in 0..16 {
+        let claim = ask(ANN, n, 7, 1);
+        assert_eq!(w.claim(0, &claim), Standing::Clear, "{n}");
+        w.land(0, n as u32, &claim);
+        w.board.move_to(ReservationSeq(n as u32), State::Released, Lsn(n + 2));
+    }
+    assert_eq!(w.claim(0, &ask(ANN, 99, 7, 1)), Standing::Limit(16));
+    assert_eq!(w.claim(0, &ask(ANN, 0, 7, 1)), Standing::Repeat(ReservationSeq(0)));
+    let mut seen = Vec::new();
+    w.claims.reservations(ANN, &w.board, |seq, _| {
+        seen.push(seq.0);
+        true
+    });
+    assert_eq!(seen, (0..16).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_thousand_threads_of_one_buyer_get_one() {
+    let (w, ready) = (World::new(10), std::sync::Barrier::new(1_000));
+    let flights = FlightLinks::new(1_000);
+    let clear = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        for n in 0..1_000u32 {
+            let (w, ready, clear, flights) = (&w, &ready, &clear, &flights);
+            s.spawn(move || {
+                let claim = Claim { limit: 1, ..ask(ANN, u64::from(n), 7, 1) };
+                ready.wait();
+                if w.claims.claim(&claim, n, &w.board, flights) == Standing::Clear {
+                    clear.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(clear.into_inner(), 1);
+}

@@ -1,0 +1,133 @@
+//! What the ledger is asked to do, and what it answers.
+
+use super::record::{By, PaymentLine};
+use crate::campaign::CampaignSpec;
+use crate::phase::Phase;
+use crate::refusal::Refusal;
+use onrush_types::{
+    BuyerDigest, CampaignIx, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx,
+};
+
+/// A request to the ledger. Ids were resolved and shapes checked by the layer above.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Create or update a campaign.
+    Put(Box<CampaignSpec>),
+    /// Add units, or withdraw free ones.
+    Supply {
+        /// Which SKU.
+        sku: SkuIx,
+        /// How many; negative withdraws.
+        units: i64,
+        /// Who and why.
+        by: By,
+    },
+    /// Move a campaign by hand: pause, resume, open early, close, settle.
+    Move {
+        /// Which campaign.
+        campaign: CampaignIx,
+        /// Where to.
+        to: Phase,
+        /// Who and why.
+        by: By,
+    },
+    /// Set units aside. The caller has claimed and taken them.
+    Reserve(Reserve),
+    /// Add payment lines and sell when the price is covered; with no lines, sell what is covered
+    /// already (or costs nothing).
+    Confirm {
+        /// Which reservation.
+        seq: ReservationSeq,
+        /// The lines, at most [`PAYMENTS_PER_RESERVATION_MAX`] over the reservation's life.
+        ///
+        /// [`PAYMENTS_PER_RESERVATION_MAX`]: onrush_types::limits::PAYMENTS_PER_RESERVATION_MAX
+        lines: Vec<PaymentLine>,
+        /// The caller's key and request, where there is a key.
+        key: Option<(KeyDigest, RequestDigest)>,
+    },
+    /// Give up a hold.
+    Release {
+        /// Which reservation.
+        seq: ReservationSeq,
+        /// The caller's key and request, where there is a key.
+        key: Option<(KeyDigest, RequestDigest)>,
+    },
+    /// Accept (`true`) or reject a hold under review.
+    Judge {
+        /// Which reservation.
+        seq: ReservationSeq,
+        /// The verdict.
+        accept: bool,
+        /// Who and why.
+        by: By,
+    },
+    /// Take a sale back.
+    Cancel {
+        /// Which reservation.
+        seq: ReservationSeq,
+        /// Whether its units are free again, or withdrawn.
+        restock: bool,
+        /// Who and why.
+        by: By,
+    },
+    /// Note that a refund due was paid out.
+    Refunded {
+        /// Which one.
+        refund: u32,
+        /// Who, and the provider's reference.
+        by: By,
+    },
+}
+
+/// A request for a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// Which SKU.
+    pub sku: SkuIx,
+    /// How many units.
+    pub quantity: Quantity,
+    /// For whom.
+    pub buyer: BuyerDigest,
+    /// Digest of the idempotency key.
+    pub key: KeyDigest,
+    /// Digest of the request after defaults.
+    pub request: RequestDigest,
+    /// Hold it for a look first.
+    pub review: bool,
+    /// Opaque details to keep with it, at most [`DETAILS_BYTES_MAX`] bytes.
+    ///
+    /// [`DETAILS_BYTES_MAX`]: onrush_types::limits::DETAILS_BYTES_MAX
+    pub details: Option<Box<[u8]>>,
+}
+
+/// What the ledger answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was done by the records just decided.
+    Done(Subject),
+    /// It had been done before; nothing was recorded.
+    Already(Subject),
+    /// It was not done; nothing was recorded.
+    Refused(Refusal),
+}
+
+/// What an answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A reservation: read its state from the board once the answer is durable.
+    Reservation(ReservationSeq),
+    /// A campaign.
+    Campaign(CampaignIx),
+    /// A SKU.
+    Sku(SkuIx),
+    /// A refund due.
+    Refund(u32),
+}
+
+/// How the ledger takes units from the stock that callers share, like any caller.
+///
+/// It is asked only for takes that no caller has made: late money and withdrawals.
+pub trait Take {
+    /// Take `units` of `sku`, or none of them.
+    fn take(&mut self, sku: SkuIx, units: u32) -> bool;
+}

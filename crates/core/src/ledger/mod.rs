@@ -1,0 +1,43 @@
+//! Below the queue: the only place where state changes, owned by one thread.
+//!
+//! An [`Action`] is decided against the present state and becomes [`Record`]s; each record is
+//! applied as soon as it is decided, so the next decision sees it. The engine makes a batch of
+//! records durable before anybody is told. Replay applies the same records and decides nothing, so
+//! it rebuilds the state to the byte (INV-10).
+//!
+//! | file | idea |
+//! |---|---|
+//! | `action.rs` | what may be asked, what is answered |
+//! | `record.rs`, `codec.rs` | what the journal says, and its bytes |
+//! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
+//! | `apply.rs` | the only mutation, with its assertions |
+//! | `due.rs` | what the passing of time brings: phases, waves, expiries |
+//! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
+
+mod action;
+mod apply;
+mod catalogue;
+mod check;
+mod codec;
+mod decide;
+mod due;
+mod money;
+mod record;
+mod snapshot;
+mod state;
+
+pub use action::{Action, Answer, Reserve, Subject, Take};
+pub use apply::{Divergence, Effect, StockMove, Touched};
+pub use check::{Conservation, Violation};
+pub use codec::{DecodeError, decode, encode};
+pub use decide::Outcome;
+pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};
+pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
+pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
+
+#[cfg(test)]
+mod apply_tests;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod scenario_tests;

@@ -1,0 +1,333 @@
+//! The rules of the ledger once more, as plainly as they can be said: lists, loops, no indexes, no
+//! running totals, no records. Shares no code with the ledger it is compared with.
+
+use crate::phase::Phase;
+
+#[derive(Clone, Debug)]
+pub(super) struct Camp {
+    pub(super) opens: u64,
+    pub(super) closes: u64,
+    /// (when, SKU, units); those that came are taken off.
+    pub(super) waves: Vec<(u64, usize, u32)>,
+    pub(super) limit: u32,
+    pub(super) hold: u64,
+    pub(super) phase: Phase,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Sku {
+    pub(super) camp: usize,
+    pub(super) price: i64,
+    pub(super) limit: u32,
+    pub(super) supplied: u32,
+    pub(super) withdrawn: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Res {
+    pub(super) sku: usize,
+    pub(super) buyer: u8,
+    pub(super) units: u32,
+    pub(super) key: (u64, u32),
+    pub(super) state: &'static str,
+    pub(super) amount: i64,
+    pub(super) expires: u64,
+    pub(super) lines: Vec<Line>,
+    pub(super) confirm_keys: Vec<(u64, u32)>,
+    pub(super) release_key: Option<(u64, u32)>,
+}
+
+/// A payment: reference, amount, whether it is of another currency, how much went back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) reference: u8,
+    pub(super) amount: i64,
+    pub(super) foreign: bool,
+    pub(super) back: i64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Model {
+    pub(super) now: u64,
+    pub(super) camps: Vec<Camp>,
+    pub(super) skus: Vec<Sku>,
+    pub(super) res: Vec<Res>,
+    /// (reservation, line, amount, paid out)
+    pub(super) refunds: Vec<(usize, usize, i64, bool)>,
+}
+
+type Key = Option<(u64, u32)>;
+
+impl Model {
+    fn units(&self, sku: usize, states: &[&str]) -> u32 {
+        let of = |r: &&Res| r.sku == sku && states.contains(&r.state);
+        self.res.iter().filter(of).map(|r| r.units).sum()
+    }
+    /// Return free, held, sold, withdrawn and supplied units.
+    pub(super) fn figures(&self, sku: usize) -> [u32; 5] {
+        let held = self.units(sku, &["held", "review"]);
+        let sold = self.units(sku, &["sold"]);
+        let Sku { supplied, withdrawn, .. } = self.skus[sku];
+        [supplied - held - sold - withdrawn, held, sold, withdrawn, supplied]
+    }
+    fn camp_of(&self, sku: usize) -> &Camp {
+        &self.camps[self.skus[sku].camp]
+    }
+    fn of_buyer(&self, camp: usize, buyer: u8) -> impl Iterator<Item = (usize, &Res)> {
+        let all = self.res.iter().enumerate();
+        all.filter(move |(_, r)| r.buyer == buyer && self.skus[r.sku].camp == camp)
+    }
+    fn over_limit(&self, sku: usize, buyer: u8, units: u32) -> Option<u32> {
+        let owned = |only: Option<usize>| -> u32 {
+            let live = |r: &Res| ["held", "review", "sold"].contains(&r.state);
+            let mine = self.of_buyer(self.skus[sku].camp, buyer).map(|(_, r)| r);
+            mine.filter(|r| live(r) && only.is_none_or(|s| s == r.sku)).map(|r| r.units).sum()
+        };
+        let (limit, sku_limit) = (self.camp_of(sku).limit, self.skus[sku].limit);
+        let over = (owned(None) + units > limit).then_some(limit);
+        over.or((owned(Some(sku)) + units > sku_limit).then_some(sku_limit))
+    }
+    pub(super) fn tell(&self, how: &str, n: usize) -> String {
+        format!("{how} {n} {}", self.res[n].state)
+    }
+
+    pub(super) fn reserve(
+        &mut self,
+        sku: usize,
+        buyer: u8,
+        units: u32,
+        key: (u64, u32),
+        review: bool,
+    ) -> String {
+        let camp = self.skus[sku].camp;
+        if let Some((n, r)) = self.of_buyer(camp, buyer).find(|(_, r)| r.key.0 == key.0) {
+            return if r.key == key { self.tell("already", n) } else { "key_reused".into() };
+        }
+        let c = &self.camps[camp];
+        match c.phase {
+            Phase::Open => {}
+            Phase::Paused => return "paused".into(),
+            Phase::Closed | Phase::Settled => return "ended".into(),
+            _ => return "not_open".into(),
+        }
+        if let Some(limit) = self.over_limit(sku, buyer, units) {
+            return format!("limit_reached {limit}");
+        }
+        if self.of_buyer(camp, buyer).count() == 16 {
+            return "limit_reached 16".into();
+        }
+        let [free, held, ..] = self.figures(sku);
+        if free < units {
+            return format!("{} {free}", if held > 0 { "all_held" } else { "sold_out" });
+        }
+        self.res.push(Res {
+            sku,
+            buyer,
+            units,
+            key,
+            state: if review { "review" } else { "held" },
+            amount: self.skus[sku].price * i64::from(units),
+            expires: self.now + c.hold,
+            lines: vec![],
+            confirm_keys: vec![],
+            release_key: None,
+        });
+        self.tell("done", self.res.len() - 1)
+    }
+
+    fn refund(&mut self, n: usize, line: usize, amount: i64) {
+        if amount > 0 {
+            self.res[n].lines[line].back += amount;
+            self.refunds.push((n, line, amount, false));
+        }
+    }
+    /// Keep `price` of the payments and give the rest back, in order.
+    fn keep_only(&mut self, n: usize, mut price: i64) {
+        for at in 0..self.res[n].lines.len() {
+            let line = self.res[n].lines[at];
+            let rest = line.amount - line.back;
+            let used = if line.foreign { 0 } else { rest.min(price) };
+            price -= used;
+            self.refund(n, at, rest - used);
+        }
+    }
+    fn end(&mut self, n: usize, state: &'static str) {
+        self.res[n].state = state;
+        self.keep_only(n, if state == "sold" { self.res[n].amount } else { 0 });
+    }
+
+    pub(super) fn confirm(&mut self, n: usize, lines: &[Line], key: Key, busy: bool) -> String {
+        let r = self.res[n].clone();
+        if let Some(key) = key {
+            for (other, o) in self.of_buyer(self.skus[r.sku].camp, r.buyer) {
+                if o.confirm_keys.iter().any(|k| k.0 == key.0 && (other != n || *k != key)) {
+                    return "key_reused".into();
+                }
+            }
+        }
+        if lines.is_empty() {
+            return match r.state {
+                "sold" => self.tell("already", n),
+                "expired" => "expired".into(),
+                "released" | "cancelled" => "already_final".into(),
+                _ if r.amount > 0 => "invalid_request".into(),
+                _ => {
+                    self.res[n].confirm_keys.extend(key);
+                    self.end(n, "sold");
+                    self.tell("done", n)
+                }
+            };
+        }
+        let mut new = vec![];
+        for (at, line) in lines.iter().enumerate() {
+            if lines[..at].iter().any(|l| l.reference == line.reference) {
+                return "invalid_request".into();
+            }
+            let known = |r: &Res| r.lines.iter().find(|l| l.reference == line.reference).copied();
+            match self.res.iter().enumerate().find_map(|(o, r)| known(r).map(|l| (o, l))) {
+                Some((o, l)) if o == n && (l.amount, l.foreign) == (line.amount, line.foreign) => {}
+                Some(_) => return "key_reused".into(),
+                None if line.amount <= 0 => return "invalid_request".into(),
+                None => new.push(*line),
+            }
+        }
+        if r.lines.len() + new.len() > 32 {
+            return "invalid_request".into();
+        }
+        for line in &new {
+            self.pay(n, *line, busy);
+            self.res[n].confirm_keys.extend(key);
+        }
+        self.tell(if new.is_empty() { "already" } else { "done" }, n)
+    }
+    fn pay(&mut self, n: usize, line: Line, busy: bool) {
+        let counts = if line.foreign { 0 } else { line.amount };
+        self.res[n].lines.push(line);
+        let r = &self.res[n];
+        let kept = |l: &&Line| !l.foreign;
+        let paid: i64 = r.lines.iter().filter(kept).map(|l| l.amount - l.back).sum();
+        let live = r.state == "held" || r.state == "review";
+        let late = r.state == "expired"
+            && counts >= r.amount
+            && self.camp_of(r.sku).phase == Phase::Open
+            && self.over_limit(r.sku, r.buyer, r.units).is_none()
+            && self.figures(r.sku)[0] >= r.units
+            && !busy;
+        if live && paid >= r.amount || late {
+            self.end(n, "sold");
+        } else if !live {
+            self.refund(n, self.res[n].lines.len() - 1, line.amount);
+        }
+    }
+
+    pub(super) fn release(&mut self, n: usize, key: Key) -> String {
+        let r = self.res[n].clone();
+        for (other, o) in self.of_buyer(self.skus[r.sku].camp, r.buyer) {
+            if let (Some(key), Some(used)) = (key, o.release_key)
+                && key.0 == used.0
+                && (other != n || key != used)
+            {
+                return "key_reused".into();
+            }
+        }
+        match r.state {
+            "held" | "review" => {
+                self.res[n].release_key = key;
+                self.end(n, "released");
+                self.tell("done", n)
+            }
+            "released" => self.tell("already", n),
+            "expired" => "expired".into(),
+            _ => "already_final".into(),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, n: usize, restock: bool) -> String {
+        match self.res[n].state {
+            "sold" => {
+                self.end(n, "cancelled");
+                let Res { sku, units, .. } = self.res[n];
+                self.skus[sku].withdrawn += if restock { 0 } else { units };
+                self.tell("done", n)
+            }
+            "cancelled" => self.tell("already", n),
+            "held" | "review" => "invalid_request".into(),
+            _ => "already_final".into(),
+        }
+    }
+
+    pub(super) fn judge(&mut self, n: usize, accept: bool) -> String {
+        match (self.res[n].state, accept) {
+            ("review", _) => {
+                self.end_or_hold(n, accept);
+                self.tell("done", n)
+            }
+            ("held", true) | ("released", false) => self.tell("already", n),
+            ("expired", _) => "expired".into(),
+            _ => "already_final".into(),
+        }
+    }
+    fn end_or_hold(&mut self, n: usize, accept: bool) {
+        if accept {
+            self.res[n].state = "held";
+        } else {
+            self.end(n, "released");
+        }
+    }
+
+    pub(super) fn supply(&mut self, sku: usize, units: i32, busy: bool) -> String {
+        let n = units.unsigned_abs();
+        if self.camp_of(sku).phase == Phase::Settled {
+            return "ended".into();
+        }
+        if units > 0 {
+            self.skus[sku].supplied += n;
+        } else if units < 0 && self.figures(sku)[0] >= n && !busy {
+            self.skus[sku].withdrawn += n;
+        } else {
+            return "invalid_request".into();
+        }
+        "done".into()
+    }
+
+    pub(super) fn move_phase(&mut self, camp: usize, to: Phase) -> String {
+        use Phase::*;
+        let from = self.camps[camp].phase;
+        let held = (0..self.skus.len()).filter(|s| self.skus[*s].camp == camp);
+        let held: u32 = held.map(|s| self.figures(s)[1]).sum();
+        match (from, to) {
+            _ if from == to => return "already".into(),
+            (Scheduled | Paused, Open) | (Open, Paused) | (Scheduled | Open | Paused, Closed) => {}
+            (Closed, Settled) if held == 0 => {}
+            _ => return "invalid_request".into(),
+        }
+        self.camps[camp].phase = to;
+        "done".into()
+    }
+
+    pub(super) fn pass(&mut self, ms: u64) {
+        self.now += ms;
+        for camp in 0..self.camps.len() {
+            let (now, c) = (self.now, &mut self.camps[camp]);
+            if now >= c.closes && c.phase < Phase::Closed {
+                c.phase = Phase::Closed;
+            } else if now >= c.opens && c.phase < Phase::Open {
+                c.phase = Phase::Open;
+            }
+            let over = c.phase >= Phase::Closed;
+            while let Some(&(at, sku, units)) = c.waves.first().filter(|w| !over && w.0 <= now) {
+                assert!(at <= now);
+                self.skus[sku].supplied += units;
+                c.waves.remove(0);
+            }
+        }
+        let live = |r: &Res| r.state == "held" || r.state == "review";
+        let due =
+            |(n, r): (usize, &Res)| (live(r) && r.expires <= self.now).then_some((r.expires, n));
+        let mut due: Vec<(u64, usize)> = self.res.iter().enumerate().filter_map(due).collect();
+        due.sort_unstable();
+        for (_, n) in due {
+            self.end(n, "expired");
+        }
+    }
+}

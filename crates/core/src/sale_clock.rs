@@ -1,0 +1,143 @@
+//! Time as a sale sees it: the wall clock while there is time to correct it, monotonic time around
+//! the start and during the sale.
+//!
+//! A wall clock may step (an operator, NTP, a virtual machine that was moved). Until
+//! [`FREEZE_BEFORE_MS`] before a switch the sale follows it; from then until it is told that no
+//! switch or open sale is near, sale time is the last wall reading plus monotonic time. A step in
+//! that span raises an alert and changes nothing (INV-7). Sale time never runs backwards.
+
+use onrush_types::{DurationMs, Timestamp};
+
+/// How long before a switch the wall clock is no longer followed.
+pub const FREEZE_BEFORE_MS: u64 = 10_000;
+
+/// A difference between wall clock and sale time that is reported as a step.
+pub const STEP_MS: u64 = 100;
+
+/// Turns readings of two clocks into sale time. Reads none itself.
+#[derive(Debug, Clone)]
+pub struct SaleClock {
+    /// Sale time minus monotonic time, in milliseconds.
+    offset: i128,
+    latest: Timestamp,
+    steps_seen: u64,
+    stepped: bool,
+}
+
+/// One reading of both clocks, as close together as can be.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// What the wall clock says.
+    pub wall: Timestamp,
+    /// Milliseconds of a clock that never steps.
+    pub monotonic: DurationMs,
+}
+
+impl SaleClock {
+    /// Start at the later of the wall clock and the last stamp in the journal.
+    pub fn new(first: Reading, last_stamp: Timestamp) -> SaleClock {
+        let start = first.wall.max(last_stamp);
+        SaleClock {
+            offset: i128::from(start.0) - i128::from(first.monotonic.0),
+            latest: start,
+            steps_seen: 0,
+            stepped: false,
+        }
+    }
+
+    /// Return what to add to monotonic milliseconds to get sale time.
+    pub fn offset_ms(&self) -> i64 {
+        self.offset as i64
+    }
+
+    /// Return how many steps of the wall clock were seen and not followed.
+    pub fn steps_seen(&self) -> u64 {
+        self.steps_seen
+    }
+
+    /// Take a reading into account and return sale time.
+    ///
+    /// `frozen` says that a switch is less than [`FREEZE_BEFORE_MS`] away or a sale is open.
+    pub fn observe(&mut self, reading: Reading, frozen: bool) -> Timestamp {
+        let by_monotonic = i128::from(reading.monotonic.0) + self.offset;
+        let ahead = i128::from(reading.wall.0) - by_monotonic;
+        if frozen {
+            let stepped = ahead.unsigned_abs() >= u128::from(STEP_MS);
+            self.steps_seen += u64::from(stepped && !self.stepped);
+            self.stepped = stepped;
+        } else {
+            self.stepped = false;
+            // A wall clock that went back waits for sale time to catch up: never backwards.
+            let floor = i128::from(self.latest.0) - i128::from(reading.monotonic.0);
+            self.offset = (self.offset + ahead).max(floor);
+        }
+        let now = u64::try_from(i128::from(reading.monotonic.0) + self.offset).unwrap_or(0);
+        self.latest = self.latest.max(Timestamp(now));
+        self.latest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(wall: u64, monotonic: u64) -> Reading {
+        Reading { wall: Timestamp(wall), monotonic: DurationMs(monotonic) }
+    }
+
+    #[test]
+    fn follows_the_wall_until_it_is_frozen() {
+        let mut clock = SaleClock::new(at(1_000_000, 50), Timestamp(0));
+        assert_eq!(clock.observe(at(1_000_100, 150), false), Timestamp(1_000_100));
+        assert_eq!(clock.observe(at(4_600_200, 250), false), Timestamp(4_600_200), "an hour ahead");
+        assert_eq!(clock.observe(at(8_200_300, 350), true), Timestamp(4_600_300), "not followed");
+        assert_eq!(clock.observe(at(8_200_400, 450), true), Timestamp(4_600_400));
+        assert_eq!(clock.steps_seen(), 1, "one step, one alert");
+    }
+
+    #[test]
+    fn never_runs_backwards() {
+        let mut clock = SaleClock::new(at(5_000_000, 0), Timestamp(0));
+        assert_eq!(clock.observe(at(1_400_100, 100), false), Timestamp(5_000_000));
+        assert_eq!(clock.observe(at(1_400_200, 200), false), Timestamp(5_000_000));
+        assert_eq!(clock.observe(at(5_000_500, 300), false), Timestamp(5_000_500));
+        let mut restarted = SaleClock::new(at(1, 0), Timestamp(5_000_500));
+        assert_eq!(
+            restarted.observe(at(11, 10), true),
+            Timestamp(5_000_510),
+            "on from the journal"
+        );
+    }
+
+    #[test]
+    fn a_leap_second_under_freeze_changes_nothing() {
+        let mut clock = SaleClock::new(at(10_000, 0), Timestamp(0));
+        clock.observe(at(10_000, 0), true);
+        assert_eq!(clock.observe(at(10_500, 1_500), true), Timestamp(11_500));
+        assert_eq!(clock.steps_seen(), 1);
+    }
+
+    proptest! {
+        /// Whatever the wall clock does: never backwards, and while frozen exactly as monotonic
+        /// time goes (INV-7).
+        #[test]
+        fn no_step_of_the_wall_moves_a_frozen_sale(
+            first: u32,
+            readings in proptest::collection::vec((any::<u32>(), 0u64..5_000, any::<bool>()), 1..40),
+        ) {
+            let mut clock = SaleClock::new(at(u64::from(first), 0), Timestamp(1_000));
+            let (mut monotonic, mut before) = (0, Timestamp(u64::from(first).max(1_000)));
+            for (wall, passed, frozen) in readings {
+                monotonic += passed;
+                let now = clock.observe(at(u64::from(wall), monotonic), frozen);
+                let expected = match frozen {
+                    true => before + DurationMs(passed),
+                    false => before.max(Timestamp(u64::from(wall))),
+                };
+                prop_assert_eq!(now, expected);
+                before = now;
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What runs beside the ledger thread: preparing journal segments, and snapshots.
+//!
+//! Neither holds anything that the ledger waits for. A segment is prepared ahead, so the commit path
+//! never zeroes one; a snapshot is built from the journal itself, on a thread and a copy of its own,
+//! so a sale does not pause for it.
+
+use crate::shared::Shared;
+use crate::snapshots;
+use crossbeam_queue::ArrayQueue;
+use onrush_journal::{Journal, JournalError, Prepare, PrepareJob, Prepared};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The ledger thread looks at the clock at least this often.
+pub(crate) const IDLE_MS_MAX: u64 = 50;
+/// After a full disk, room is looked for again this often.
+const RETRY_NS: u64 = 1_000_000_000;
+
+/// The ledger's end of the background.
+pub(crate) enum Background {
+    /// Work is done in slices by the owner itself: simulators and tests.
+    Inline,
+    /// Work is done by threads.
+    Threads {
+        /// Segments to prepare.
+        jobs: SyncSender<PrepareJob>,
+        /// Segments prepared.
+        done: Arc<ArrayQueue<PrepareJob>>,
+        /// No preparing before this, in monotonic nanoseconds.
+        not_before: u64,
+    },
+}
+
+impl Background {
+    /// Take finished work and hand out new work. Never blocks.
+    pub(crate) fn step(
+        &mut self,
+        shared: &Shared,
+        journal: &mut Journal,
+    ) -> Result<(), JournalError> {
+        match self {
+            Background::Inline => {
+                journal.prepare_step()?;
+            }
+            Background::Threads { jobs, done, not_before } => {
+                while let Some(job) = done.pop() {
+                    if journal.prepared(job)? == Prepared::DiskFull {
+                        *not_before = shared.time.monotonic_ns() + RETRY_NS;
+                    }
+                }
+                if shared.time.monotonic_ns() >= *not_before
+                    && let Some(job) = journal.prepare()
+                {
+                    // One job at a time is handed out, so the channel has room for it.
+                    let _ = jobs.try_send(job);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Start the thread that prepares segments. It ends when the ledger's end of the channel is dropped.
+pub(crate) fn start_preparing(shared: &Arc<Shared>) -> io::Result<(Background, JoinHandle<()>)> {
+    let (jobs, queue) = sync_channel(1);
+    let done = Arc::new(ArrayQueue::new(2));
+    let (finished, bell) = (done.clone(), shared.clone());
+    let thread = thread::Builder::new().name("onrush-prepare".to_owned());
+    let thread = thread.spawn(move || prepare(&queue, &finished, &bell))?;
+    Ok((Background::Threads { jobs, done, not_before: 0 }, thread))
+}
+
+fn prepare(queue: &Receiver<PrepareJob>, finished: &ArrayQueue<PrepareJob>, shared: &Shared) {
+    while let Ok(mut job) = queue.recv() {
+        while job.step() == Prepare::More {}
+        let _ = finished.push(job);
+        shared.bell.ring();
+    }
+}
+
+/// Start the thread that takes a snapshot every `every` records. It ends soon after the engine stops.
+pub(crate) fn start_snapshots(shared: Arc<Shared>, every: u64) -> io::Result<JoinHandle<()>> {
+    let thread = thread::Builder::new().name("onrush-snapshot".to_owned());
+    thread.spawn(move || {
+        let mut taken = snapshots::newest_lsn(&shared);
+        while !shared.stopping() && shared.failed.get().is_none() {
+            if shared.durable_lsn().0 >= taken.0 + every {
+                match snapshots::take(&shared) {
+                    Ok(lsn) => taken = lsn,
+                    // A snapshot only saves time at the next start; the journal is what counts. The
+                    // figure tells operators, and the next try comes after as many records again.
+                    Err(_) => {
+                        // Relaxed: a figure for people.
+                        shared
+                            .counters
+                            .snapshots_failed
+                            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        taken = shared.durable_lsn();
+                    }
+                }
+            }
+            thread::park_timeout(Duration::from_millis(IDLE_MS_MAX));
+        }
+    })
+}

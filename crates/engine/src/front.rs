@@ -1,0 +1,299 @@
+//! The caller's side: every check of the contract in its order, then claim, take, push.
+//!
+//! ```text
+//! SKU ── not found
+//! one look at the buyer: repeat ── the earlier answer │ key reused │ key in flight
+//! phase ── not open, paused, ended
+//! screen (risk hook) ── refused
+//! limit ── reached
+//! slot.look ── sold out, all held          touches nothing
+//! credit ── none: overloaded               nothing taken yet
+//! claim ── lost the race: limit            credit back
+//! slot.take ── lost the race: sold out     claim undone, credit back
+//! push ── cannot fail: it has a credit
+//! ```
+//!
+//! Between claim and push there is no hook, no await and no allocation of ours (the claim table may
+//! grow inside the claim, before anything is taken).
+
+use crate::catalogue::{Campaign, Sku};
+use crate::flight::{Claimed, LaneKind, Work};
+use crate::pending::{Decision, Pending, View};
+use crate::shared::{Reservation, Shared};
+use onrush_core::front::{Claim, Shortage, Standing};
+use onrush_core::ledger::{Action, Reserve};
+use onrush_core::phase::Phase;
+use onrush_core::refusal::Refusal;
+use onrush_types::limits::{DETAILS_BYTES_MAX, KEY_BYTES_MAX};
+use onrush_types::{BuyerDigest, KeyDigest, Quantity, RequestDigest, Timestamp};
+use std::sync::Arc;
+
+/// A client that met a full queue comes back after this long; a full queue drains faster.
+pub(crate) const OVERLOADED_RETRY_MS: u32 = 200;
+
+/// A request for units.
+#[derive(Clone, Copy, Debug)]
+pub struct ReserveRequest<'a> {
+    /// The campaign, as [`Engine::campaign`](crate::Engine::campaign) returned it; its newest terms
+    /// count.
+    pub campaign: &'a Campaign,
+    /// The SKU's name.
+    pub sku: &'a str,
+    /// How many units.
+    pub quantity: Quantity,
+    /// For whom.
+    pub buyer: BuyerDigest,
+    /// The idempotency key: 1 to 64 bytes, chosen by the client, one for each thing it wants.
+    pub key: &'a str,
+    /// Hold it for a look before it counts.
+    pub review: bool,
+    /// Details to keep and export with the reservation (destination, delivery, attribution), at
+    /// most 1,024 bytes; equal requests must give equal bytes.
+    pub details: Option<&'a [u8]>,
+}
+
+impl<'a> ReserveRequest<'a> {
+    /// Ask for one unit, without details.
+    pub fn new(
+        campaign: &'a Campaign,
+        sku: &'a str,
+        buyer: BuyerDigest,
+        key: &'a str,
+    ) -> ReserveRequest<'a> {
+        let (quantity, review, details) = (Quantity::ONE, false, None);
+        ReserveRequest { campaign, sku, quantity, buyer, key, review, details }
+    }
+}
+
+/// Looks at a request before anything is claimed: the place of risk scoring.
+///
+/// Called on the caller's thread for each reserve that is new and in phase. It must be quick and
+/// must not block; it cannot see or change stock.
+pub trait Screen: Send + Sync {
+    /// Return what to do with the request.
+    fn screen(&self, request: &ReserveRequest<'_>, now: Timestamp) -> Verdict;
+}
+
+/// What a [`Screen`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Admit,
+    /// Go on, and hold it for a look.
+    Review,
+    /// Not on the list.
+    NotEligible,
+    /// Refused on proof.
+    Refuse,
+}
+
+impl Shared {
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        ask: &ReserveRequest<'_>,
+        screen: Option<&dyn Screen>,
+        now: Timestamp,
+    ) -> Pending<Reservation> {
+        if let Some(error) = self.failure() {
+            return Pending::ready(Err(error));
+        }
+        match self.try_reserve(ask, screen, now) {
+            Ok(credit) => Pending::flying(self, credit),
+            Err(Stop::Refused(refusal)) => Pending::refused(refusal),
+            Err(Stop::Repeat(earlier)) => Pending::ready(Ok(Decision::Already(*earlier))),
+        }
+    }
+
+    fn try_reserve(
+        &self,
+        ask: &ReserveRequest<'_>,
+        screen: Option<&dyn Screen>,
+        now: Timestamp,
+    ) -> Result<u32, Stop> {
+        check_shape(ask)?;
+        let catalogue = self.catalogue.load();
+        let campaign = catalogue.list.get(ask.campaign.ix.index()).ok_or(Refusal::NotFound)?;
+        let sku = campaign.sku(ask.sku).ok_or(Refusal::NotFound)?;
+        let claim = self.claim_of(ask, campaign, sku);
+        let standing = campaign.claims.look(&claim, &self.board, &self.links);
+        self.stop_at_repeat(standing)?;
+        check_phase(campaign, now)?;
+        if self.stopping() {
+            return Err(Refusal::Stopping.into());
+        }
+        let review = ask.review || screened(screen, ask, now)?;
+        stop_at_limit(standing)?;
+        let slot = self.slots.get(sku.ix.index()).ok_or(Refusal::NotFound)?;
+        if let Some(shortage) = slot.look().shortage(claim.quantity) {
+            return Err(refusal_of(shortage).into());
+        }
+        let credit = self.flights.credit(LaneKind::Reserve).ok_or_else(overloaded)?;
+        let action = Action::Reserve(Reserve {
+            sku: sku.ix,
+            quantity: ask.quantity,
+            buyer: ask.buyer,
+            key: claim.key,
+            request: claim.request,
+            review,
+            details: ask.details.map(Into::into),
+        });
+        let claimed = Claimed {
+            campaign: campaign.ix,
+            buyer: ask.buyer,
+            sku: sku.ix,
+            quantity: claim.quantity,
+        };
+        self.flights.fill(credit, Work::Reserve(action, claimed));
+        // From here to the push: no hook, no await, no allocation.
+        let standing = campaign.claims.claim(&claim, credit, &self.board, &self.links);
+        if standing != Standing::Clear {
+            self.flights.unfill(credit);
+            self.stop_at_repeat(standing)?;
+            stop_at_limit(standing)?;
+        }
+        if let Err(shortage) = slot.take(claim.quantity) {
+            campaign.claims.undo(ask.buyer, credit, &self.links);
+            self.flights.unfill(credit);
+            return Err(refusal_of(shortage).into());
+        }
+        self.flights.send(credit);
+        self.bell.ring();
+        Ok(credit)
+    }
+
+    /// Queue anything but a reserve.
+    pub(crate) fn settle<T: View>(self: &Arc<Self>, action: Action) -> Pending<T> {
+        if let Some(error) = self.failure() {
+            return Pending::ready(Err(error));
+        }
+        match self.send_settle(Work::Act(action)) {
+            Ok(credit) => Pending::flying(self, credit),
+            Err(refusal) => Pending::refused(refusal),
+        }
+    }
+
+    pub(crate) fn send_settle(&self, work: Work) -> Result<u32, Refusal> {
+        if self.stopping() {
+            return Err(Refusal::Stopping);
+        }
+        let credit = self.flights.credit(LaneKind::Settle).ok_or_else(overloaded)?;
+        self.flights.fill(credit, work);
+        self.flights.send(credit);
+        self.bell.ring();
+        Ok(credit)
+    }
+
+    /// Digest a key and what came with it.
+    pub(crate) fn keyed(
+        &self,
+        key: Option<&str>,
+        parts: &[&[u8]],
+    ) -> Result<Option<(KeyDigest, RequestDigest)>, Refusal> {
+        let Some(key) = key else { return Ok(None) };
+        check_key(key)?;
+        Ok(Some((self.digests.key(key), self.digests.request(parts))))
+    }
+
+    fn claim_of(&self, ask: &ReserveRequest<'_>, campaign: &Campaign, sku: &Sku) -> Claim {
+        let quantity = ask.quantity.get();
+        let request = self.digests.request(&[
+            &sku.ix.0.to_le_bytes(),
+            &quantity.to_le_bytes(),
+            ask.details.unwrap_or_default(),
+        ]);
+        Claim {
+            buyer: ask.buyer,
+            key: self.digests.key(ask.key),
+            request,
+            sku: sku.ix,
+            quantity,
+            limit: campaign.terms.limit_per_buyer,
+            sku_limit: sku.limit_per_buyer,
+        }
+    }
+
+    fn stop_at_repeat(&self, standing: Standing) -> Result<(), Stop> {
+        match standing {
+            Standing::Repeat(seq) => {
+                let earlier = self.reservation(seq).ok_or(Refusal::NotFound)?;
+                Err(Stop::Repeat(Box::new(earlier)))
+            }
+            Standing::KeyReused => Err(Refusal::KeyReused.into()),
+            Standing::KeyInFlight => Err(Refusal::KeyInFlight.into()),
+            Standing::Clear | Standing::Limit(_) | Standing::Full => Ok(()),
+        }
+    }
+}
+
+/// Why a reserve ends before the queue.
+enum Stop {
+    Refused(Refusal),
+    Repeat(Box<Reservation>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+fn check_shape(ask: &ReserveRequest<'_>) -> Result<(), Refusal> {
+    check_key(ask.key)?;
+    if ask.details.is_some_and(|details| details.len() > DETAILS_BYTES_MAX) {
+        let what = format!("details: at most {DETAILS_BYTES_MAX} bytes");
+        return Err(Refusal::Invalid(what));
+    }
+    Ok(())
+}
+
+fn check_key(key: &str) -> Result<(), Refusal> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        let what = format!("idempotency key: send one of 1 to {KEY_BYTES_MAX} bytes");
+        return Err(Refusal::Invalid(what));
+    }
+    Ok(())
+}
+
+fn check_phase(campaign: &Campaign, now: Timestamp) -> Result<(), Refusal> {
+    match campaign.phase(now) {
+        Phase::Open => Ok(()),
+        Phase::Paused => Err(Refusal::Paused),
+        Phase::Closed | Phase::Settled => Err(Refusal::Ended),
+        Phase::Draft => Err(Refusal::NotFound),
+        Phase::Scheduled | Phase::Preheat | Phase::Draw => {
+            Err(Refusal::NotOpen { opens_at: campaign.terms.schedule.opens_at })
+        }
+    }
+}
+
+fn screened(
+    screen: Option<&dyn Screen>,
+    ask: &ReserveRequest<'_>,
+    now: Timestamp,
+) -> Result<bool, Refusal> {
+    match screen.map_or(Verdict::Admit, |screen| screen.screen(ask, now)) {
+        Verdict::Admit => Ok(false),
+        Verdict::Review => Ok(true),
+        Verdict::NotEligible => Err(Refusal::NotEligible),
+        Verdict::Refuse => Err(Refusal::RefusedRisk),
+    }
+}
+
+fn stop_at_limit(standing: Standing) -> Result<(), Refusal> {
+    match standing {
+        Standing::Limit(limit) => Err(Refusal::LimitReached { limit }),
+        Standing::Full => Err(overloaded()),
+        _ => Ok(()),
+    }
+}
+
+fn refusal_of(shortage: Shortage) -> Refusal {
+    match shortage {
+        Shortage::SoldOut { free } => Refusal::SoldOut { free },
+        Shortage::AllHeld { free } => Refusal::AllHeld { free },
+    }
+}
+
+fn overloaded() -> Refusal {
+    Refusal::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS }
+}

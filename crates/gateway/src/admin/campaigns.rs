@@ -1,0 +1,84 @@
+//! Campaigns, supply and phases by hand.
+
+use super::{Listing, by, listing};
+use crate::config::{CampaignBody, Scope, phase_named};
+use crate::gateway::{Ask, Gateway, Reply};
+use crate::problem::Problem;
+use crate::routes::Route;
+use crate::waiting::{Waiting, What};
+use crate::wire::{PhaseBody, SupplyBody, read_json};
+use onrush::{Name, Timestamp};
+
+impl Gateway {
+    pub(crate) fn put_campaign(
+        &self,
+        campaign: &str,
+        ask: &Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Reply, Problem> {
+        let body: CampaignBody = read_json(ask.headers, ask.body)?;
+        let name = Name::new(campaign).map_err(|e| Problem::invalid(format!("campaign: {e}")))?;
+        if body.campaign.as_ref().is_some_and(|stated| *stated != name) {
+            return Err(Problem::invalid("campaign: differs from the one in the address"));
+        }
+        let spec = body.spec(name);
+        spec.check().map_err(|error| Problem::invalid(error.to_string()))?;
+        self.authorised(ask, now, Scope::Admin)?;
+        Ok(wait(Route::AdminPut, What::Campaign(self.engine.put_campaign(spec))))
+    }
+
+    pub(crate) fn supply(
+        &self,
+        campaign: &str,
+        ask: &Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Reply, Problem> {
+        let body: SupplyBody<'_> = read_json(ask.headers, ask.body)?;
+        let key = self.authorised(ask, now, Scope::Admin)?;
+        let by = by(&key, &body.reason)?;
+        let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
+        let sku = campaign.sku(&body.sku).ok_or_else(Problem::not_found)?;
+        let pending = self.engine.supply(sku.ix, body.quantity, by);
+        Ok(wait(Route::AdminSupply, What::Units(pending)))
+    }
+
+    pub(crate) fn move_phase(
+        &self,
+        campaign: &str,
+        ask: &Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Reply, Problem> {
+        let body: PhaseBody<'_> = read_json(ask.headers, ask.body)?;
+        let to = phase_named(&body.to).ok_or_else(|| {
+            Problem::invalid("to: one of \"open\", \"paused\", \"closed\" and \"settled\"")
+        })?;
+        let key = self.authorised(ask, now, Scope::Admin)?;
+        let by = by(&key, &body.reason)?;
+        let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
+        let pending = self.engine.move_phase(&campaign, to, by);
+        Ok(wait(Route::AdminPhase, What::Campaign(pending)))
+    }
+
+    pub(crate) fn list_campaigns(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
+        self.authorised(ask, now, Scope::Admin)?;
+        let page = listing::Page::read(ask.query)?;
+        let inspect = self.engine.inspect(move |ledger| Some(Listing::campaigns(ledger, &page)));
+        Ok(wait(Route::AdminCampaigns, What::Listing(inspect)))
+    }
+
+    pub(crate) fn show_campaign(
+        &self,
+        campaign: &str,
+        ask: &Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Reply, Problem> {
+        self.authorised(ask, now, Scope::Admin)?;
+        let name = campaign.to_owned();
+        let inspect = self.engine.inspect(move |ledger| Listing::campaign(ledger, &name));
+        Ok(wait(Route::AdminCampaign, What::Listing(inspect)))
+    }
+}
+
+pub(super) fn wait(route: Route, what: What) -> Reply {
+    Reply::Wait(Waiting { route, what })
+}

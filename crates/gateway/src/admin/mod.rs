@@ -1,0 +1,119 @@
+//! What operators and back ends can ask. Everything but `/healthz` and `/readyz` needs a token.
+
+mod campaigns;
+mod listing;
+mod reservations;
+
+pub(crate) use listing::Listing;
+
+use crate::answer::{Answer, Content};
+use crate::config::Scope;
+use crate::errors::Code;
+use crate::gateway::{Ask, Gateway, Reply};
+use crate::identity::{ApiKey, Caller};
+use crate::metrics;
+use crate::openapi;
+use crate::problem::Problem;
+use crate::public::error_page;
+use crate::routes::Route;
+use http::{HeaderMap, StatusCode};
+use onrush::{By, Timestamp};
+use onrush_types::limits::TEXT_BYTES_MAX;
+use std::sync::Arc;
+
+impl Gateway {
+    /// Answer a request of the admin side.
+    pub(crate) fn admin(
+        &self,
+        route: Route,
+        part: &str,
+        ask: &Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Reply, Problem> {
+        match route {
+            Route::Healthz => return Ok(Reply::Ready(text(route, StatusCode::OK, "ok\n"))),
+            Route::Readyz => return Ok(Reply::Ready(self.readyz())),
+            _ => {}
+        }
+        match route {
+            Route::AdminPut => self.put_campaign(part, ask, now),
+            Route::AdminSupply => self.supply(part, ask, now),
+            Route::AdminPhase => self.move_phase(part, ask, now),
+            Route::AdminConfirm => self.confirm(part, ask, now),
+            Route::AdminCancel => self.cancel(part, ask, now),
+            Route::AdminJudge => self.judge(part, ask, now),
+            Route::AdminRefunded => self.refunded(part, ask, now),
+            Route::AdminCampaigns => self.list_campaigns(ask, now),
+            Route::AdminCampaign => self.show_campaign(part, ask, now),
+            Route::AdminReservations => self.list_reservations(part, ask, now),
+            Route::AdminReservation => self.show_reservation(part, ask, now),
+            Route::AdminRefunds => self.list_refunds(ask, now),
+            Route::Metrics => {
+                self.authorised(ask, now, Scope::Metrics)?;
+                let page = metrics::page(&self.metrics, &self.engine);
+                let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
+                Ok(Reply::Ready(answer))
+            }
+            Route::OpenApi => {
+                self.operator(ask.headers, now)?;
+                Ok(Reply::Ready(Answer::json(StatusCode::OK, route, openapi::document())))
+            }
+            Route::ErrorPage => {
+                self.operator(ask.headers, now)?;
+                error_page(part).map(Reply::Ready)
+            }
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    /// Tell which key asks, whatever its scope.
+    pub(crate) fn operator(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Arc<ApiKey>, Problem> {
+        match self.identity.someone(headers, &self.engine, now)? {
+            Caller::BackEnd(key) => Ok(key),
+            Caller::Buyer(_) => {
+                Err(Problem::new(Code::Forbidden, "this side needs an API key, not a buyer"))
+            }
+        }
+    }
+
+    /// Tell which key asks, if it has the scope.
+    pub(crate) fn authorised(
+        &self,
+        ask: &Ask<'_>,
+        now: Timestamp,
+        scope: Scope,
+    ) -> Result<Arc<ApiKey>, Problem> {
+        let key = self.operator(ask.headers, now)?;
+        key.require(scope)?;
+        Ok(key)
+    }
+
+    fn readyz(&self) -> Answer {
+        let status = self.engine.status();
+        let (code, said) = match (&status.failed, status.stopping) {
+            (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "the journal failed; restart\n"),
+            (None, true) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            (None, false) => (StatusCode::OK, "ready\n"),
+        };
+        text(Route::Readyz, code, said)
+    }
+}
+
+/// Note who does something, and the reason given.
+pub(crate) fn by(key: &ApiKey, reason: &str) -> Result<By, Problem> {
+    match reason.trim().len() {
+        1..=TEXT_BYTES_MAX => Ok(By::new(key.name.as_str(), reason.trim())),
+        _ => {
+            let detail = format!("reason: say why, in 1 to {TEXT_BYTES_MAX} bytes");
+            Err(Problem::invalid(detail))
+        }
+    }
+}
+
+fn text(route: Route, status: StatusCode, said: &'static str) -> Answer {
+    Answer::of(status, route, Content::Text, said.into())
+}

@@ -1,0 +1,111 @@
+//! What the gateway answers: a status, a body that is ready, and few prepared headers.
+
+use crate::errors::Code;
+use crate::routes::Route;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+/// A complete answer, free of any server's types until [`into_http`](Answer::into_http).
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// What the body is.
+    pub content: Content,
+    /// The body.
+    pub body: Bytes,
+    /// Headers beyond those that follow from `content`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The refusal's code, where it is one.
+    pub code: Option<Code>,
+    /// The route that answered, for the figures.
+    pub route: Route,
+}
+
+/// The kinds of body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// No body.
+    Empty,
+    /// JSON.
+    Json,
+    /// A problem document (RFC 9457).
+    Problem,
+    /// A page.
+    Html,
+    /// Plain text.
+    Text,
+    /// OpenMetrics text.
+    Metrics,
+}
+
+impl Answer {
+    /// Answer with JSON.
+    pub fn json(status: StatusCode, route: Route, body: impl Into<Bytes>) -> Answer {
+        Answer::of(status, route, Content::Json, body.into())
+    }
+
+    /// Answer with a body of some kind.
+    pub fn of(status: StatusCode, route: Route, content: Content, body: Bytes) -> Answer {
+        Answer { status, content, body, headers: Vec::new(), code: None, route }
+    }
+
+    /// Answer without a body.
+    pub fn empty(status: StatusCode, route: Route) -> Answer {
+        Answer::of(status, route, Content::Empty, Bytes::new())
+    }
+
+    /// Add a header.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Answer {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Name the methods an address takes.
+    pub fn allow(self, methods: &'static str) -> Answer {
+        self.with(ALLOW, HeaderValue::from_static(methods))
+    }
+
+    /// Make the server's response of it.
+    pub fn into_http(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        match self.content {
+            Content::Empty => {}
+            Content::Json => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+            Content::Problem => {
+                let kind = HeaderValue::from_static("application/problem+json");
+                headers.insert(CONTENT_TYPE, kind);
+            }
+            Content::Html => {
+                let kind = HeaderValue::from_static("text/html; charset=utf-8");
+                headers.insert(CONTENT_TYPE, kind);
+                let policy = "default-src 'none'; style-src 'unsafe-inline'";
+                headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+            }
+            Content::Text => {
+                let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+                headers.insert(CONTENT_TYPE, kind);
+            }
+            Content::Metrics => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+        }
+        // What a buyer is told is theirs alone, unless a handler says how it may be kept.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.headers {
+            if name == CACHE_CONTROL {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
+        }
+        response
+    }
+}

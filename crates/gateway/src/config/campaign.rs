@@ -1,0 +1,178 @@
+//! A campaign as an operator writes it: the same shape in the TOML file and in
+//! `PUT /admin/v1/campaigns/{campaign}`.
+
+use super::fields::{CurrencyText, Span, When, name, name_option};
+use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, Wave};
+use onrush_types::{Currency, Name, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A campaign: times, SKUs, limits, what is shown.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CampaignBody {
+    /// Its name; in a PUT it may be left out, as the address has it.
+    #[serde(with = "name_option", skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Name>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// `false` keeps it a draft, invisible to buyers.
+    pub published: bool,
+    /// The currency of all its prices.
+    pub currency: CurrencyText,
+    /// From when people may register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preheat_at: Option<When>,
+    /// From when the line is drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draw_at: Option<When>,
+    /// From when units can be reserved; left out: an operator opens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<When>,
+    /// From when no new reservation is accepted; left out: an operator closes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<When>,
+    /// Units one buyer may hold or own.
+    pub limit_per_buyer: u32,
+    /// How long a hold lives.
+    pub hold: Span,
+    /// Buyers to have memory ready for.
+    pub buyers_expected: u32,
+    /// What buyers see of the stock.
+    pub stock: StockShown,
+    /// With `stock = "band"`: up to so many free units are called few.
+    pub few_at: u32,
+    /// Its SKUs.
+    pub skus: Vec<SkuBody>,
+    /// Planned supplies.
+    pub waves: Vec<WaveBody>,
+}
+
+impl Default for CampaignBody {
+    fn default() -> CampaignBody {
+        CampaignBody {
+            campaign: None,
+            title: None,
+            published: true,
+            currency: Currency::CNY.into(),
+            preheat_at: None,
+            draw_at: None,
+            opens_at: None,
+            closes_at: None,
+            limit_per_buyer: 1,
+            hold: Span::secs(300),
+            buyers_expected: 1_000,
+            stock: StockShown::Exact,
+            few_at: 20,
+            skus: Vec::new(),
+            waves: Vec::new(),
+        }
+    }
+}
+
+/// One SKU of a campaign.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkuBody {
+    /// Its name.
+    #[serde(with = "name")]
+    pub sku: Name,
+    /// Price of one unit, in minor units.
+    pub price: i64,
+    /// Units to start with; acts once, when the SKU first appears.
+    #[serde(default)]
+    pub supply: u32,
+    /// Units one buyer may have of it; the campaign's limit when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_per_buyer: Option<u32>,
+}
+
+/// A planned supply.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaveBody {
+    /// When the units become free.
+    pub at: When,
+    /// Of which SKU.
+    #[serde(with = "name")]
+    pub sku: Name,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// What buyers see of the stock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StockShown {
+    /// The number of free units.
+    #[default]
+    Exact,
+    /// `none`, `few` or `many`.
+    Band,
+}
+
+/// What the gateway keeps with a campaign that the engine does not decide by.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Shown {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) title: Option<String>,
+    #[serde(default)]
+    pub(crate) stock: StockShown,
+    #[serde(default)]
+    pub(crate) few_at: u32,
+}
+
+impl Shown {
+    /// Read it from a campaign; what another tool wrote shows exact numbers.
+    pub(crate) fn of(terms: &Terms) -> Shown {
+        serde_json::from_str(&terms.attributes).unwrap_or_default()
+    }
+}
+
+impl CampaignBody {
+    /// Make the engine's specification of it, under `campaign`.
+    pub fn spec(&self, campaign: Name) -> CampaignSpec {
+        let shown = Shown { title: self.title.clone(), stock: self.stock, few_at: self.few_at };
+        let at = |when: Option<When>| when.map(|when| when.0);
+        let waves = self.waves.iter().map(|wave| Wave {
+            at: wave.at.0,
+            sku: wave.sku.clone(),
+            units: wave.quantity,
+        });
+        let skus = self.skus.iter().map(|sku| SkuSpec {
+            name: sku.sku.clone(),
+            price: sku.price,
+            limit_per_buyer: sku.limit_per_buyer.unwrap_or(self.limit_per_buyer),
+            supply: sku.supply,
+        });
+        CampaignSpec {
+            name: campaign,
+            terms: Terms {
+                published: self.published,
+                schedule: Schedule {
+                    preheat_at: at(self.preheat_at),
+                    draw_at: at(self.draw_at),
+                    opens_at: at(self.opens_at),
+                    closes_at: at(self.closes_at),
+                },
+                currency: self.currency.0,
+                limit_per_buyer: self.limit_per_buyer,
+                hold: self.hold.0,
+                buyers_expected: self.buyers_expected,
+                waves: waves.collect(),
+                attributes: serde_json::to_string(&shown).expect("plain data is JSON"),
+            },
+            skus: skus.collect(),
+        }
+    }
+
+    /// Tell how long after `now` the sale still runs, where that is planned.
+    pub(crate) fn runs_from(&self, now: Timestamp) -> Option<Timestamp> {
+        self.opens_at.map(|when| when.0.max(now))
+    }
+}
+
+/// Read the name of a phase that an operator may move to.
+pub(crate) fn phase_named(text: &str) -> Option<Phase> {
+    Phase::ALL.into_iter().find(|phase| phase.as_str() == text)
+}

@@ -1,0 +1,419 @@
+//! The OpenAPI document: every route that exists, written from the same tables the code uses.
+
+use crate::errors;
+use crate::routes::Route;
+use serde_json::{Map, Value, json};
+
+/// Return the document.
+pub(crate) fn document() -> Vec<u8> {
+    let mut paths = Map::new();
+    for route in Route::ALL {
+        let (method, path) = route.describe();
+        if path == "*" {
+            continue;
+        }
+        let operations = paths.entry(path).or_insert_with(|| json!({}));
+        operations[method.to_ascii_lowercase()] = operation(route, path);
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Onrush",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Times are RFC 3339 UTC with milliseconds; ids are strings; money is in \
+                            minor units. Refusals are problem documents (RFC 9457).",
+        },
+        "paths": paths,
+        "components": {"schemas": schemas(), "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer",
+                "description": "A buyer's JWT or session, or an API key."},
+            "session": {"type": "apiKey", "in": "header", "name": "Onrush-Session"},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": "onrush_session"},
+        }},
+    });
+    crate::wire::json(&document)
+}
+
+struct Text {
+    summary: &'static str,
+    request: Option<&'static str>,
+    answer: &'static str,
+    statuses: &'static [u16],
+}
+
+const fn text(
+    summary: &'static str,
+    request: Option<&'static str>,
+    answer: &'static str,
+    statuses: &'static [u16],
+) -> Text {
+    Text { summary, request, answer, statuses }
+}
+
+fn describe(route: Route) -> Text {
+    match route {
+        Route::Reserve => {
+            let statuses = &[201, 200];
+            text("Set units aside", Some("Reserve"), "Reservation", statuses)
+        }
+        Route::Look => text("Look at a reservation", None, "Reservation", &[200]),
+        Route::Release => text("Give up a hold", None, "Reservation", &[200]),
+        Route::Time => text("Server time", None, "Time", &[200]),
+        Route::Campaign => text("A campaign for buyers", None, "Campaign", &[200, 304]),
+        Route::Session => text("Exchange a JWT", Some("SessionRequest"), "Session", &[201]),
+        Route::Payment => {
+            text("A payment provider's notice", Some("PaymentNotice"), "Reservation", &[200])
+        }
+        Route::ErrorPage => text("What a code means", None, "Page", &[200]),
+        Route::AdminCampaigns => text("List campaigns", None, "CampaignList", &[200]),
+        Route::AdminCampaign => text("A campaign with its stock", None, "CampaignAdmin", &[200]),
+        Route::AdminPut => {
+            text("Create or update a campaign", Some("CampaignPut"), "CampaignPhase", &[200])
+        }
+        Route::AdminSupply => text("Add or withdraw units", Some("Supply"), "Units", &[200]),
+        Route::AdminPhase => {
+            text("Pause, open, close or settle", Some("Phase"), "CampaignPhase", &[200])
+        }
+        Route::AdminReservations => {
+            text("List a campaign's reservations", None, "ReservationList", &[200])
+        }
+        Route::AdminReservation => {
+            text("A reservation with its payments", None, "ReservationAdmin", &[200])
+        }
+        Route::AdminConfirm => text("Report payments", Some("Confirm"), "Reservation", &[200]),
+        Route::AdminCancel => text("Take a sale back", Some("Cancel"), "Reservation", &[200]),
+        Route::AdminJudge => {
+            text("Accept or reject a hold under review", Some("Judge"), "Reservation", &[200])
+        }
+        Route::AdminRefunds => text("List refunds due", None, "RefundList", &[200]),
+        Route::AdminRefunded => {
+            text("Note that a refund was paid", Some("Refunded"), "Refund", &[200])
+        }
+        Route::Metrics => text("Figures for Prometheus", None, "Page", &[200]),
+        Route::Healthz => text("The process lives", None, "Page", &[200]),
+        Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
+        Route::OpenApi => text("This document", None, "Document", &[200]),
+        Route::Preflight | Route::None => text("", None, "Page", &[]),
+    }
+}
+
+fn operation(route: Route, path: &str) -> Value {
+    let Text { summary, request, answer, statuses } = describe(route);
+    let mut responses = Map::new();
+    for status in statuses {
+        responses.insert(status.to_string(), response(answer));
+    }
+    let problem = json!({"description": "Refused; `code` tells why and what to do",
+        "content": {"application/problem+json": {"schema": reference("Problem")}}});
+    responses.insert("default".to_owned(), problem);
+    let mut operation = json!({
+        "operationId": format!("{route:?}"), "summary": summary, "responses": responses,
+        "parameters": parameters(route, path),
+        "tags": [if path.starts_with("/v1") { "public" } else { "admin" }],
+    });
+    if let Some(request) = request {
+        let content = json!({"application/json": {"schema": reference(request)}});
+        let is_optional = matches!(route, Route::Session | Route::AdminConfirm);
+        operation["requestBody"] = json!({"required": !is_optional, "content": content});
+    }
+    operation["security"] = match route {
+        Route::Time | Route::Campaign | Route::Payment | Route::Healthz | Route::Readyz => {
+            json!([])
+        }
+        Route::Reserve | Route::Look | Route::Release => {
+            json!([{"bearer": []}, {"session": []}, {"cookie": []}])
+        }
+        _ => json!([{"bearer": []}]),
+    };
+    operation
+}
+
+fn response(answer: &str) -> Value {
+    match answer {
+        "Page" => json!({"description": "Text"}),
+        "Document" => json!({"description": "OpenAPI", "content": {"application/json": {}}}),
+        name => json!({"description": name,
+            "content": {"application/json": {"schema": reference(name)}}}),
+    }
+}
+
+fn parameters(route: Route, path: &str) -> Vec<Value> {
+    let string = json!({"type": "string"});
+    let mut all: Vec<Value> = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": string}))
+        .collect();
+    let header = |name: &str, required: bool| json!({"name": name, "in": "header", "required": required, "schema": string});
+    match route {
+        Route::Reserve => all.push(header("Idempotency-Key", true)),
+        Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
+        Route::Campaign => all.push(header("If-None-Match", false)),
+        Route::Payment => {
+            let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+            all.extend(names.map(|name| header(name, true)));
+        }
+        Route::AdminCampaigns | Route::AdminReservations | Route::AdminRefunds => {
+            for name in ["after", "limit"] {
+                let number = json!({"type": "integer", "minimum": 0});
+                all.push(json!({"name": name, "in": "query", "schema": number}));
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// Make an object's schema of `name: type` pairs; a trailing `?` marks what may be missing.
+fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for (name, schema) in fields {
+        let plain = name.trim_end_matches('?');
+        if plain.len() == name.len() {
+            required.push(plain);
+        }
+        properties.insert(plain.to_owned(), schema.clone());
+    }
+    let mut object = json!({"type": "object", "properties": properties, "required": required});
+    if strict {
+        object["additionalProperties"] = false.into();
+    }
+    object
+}
+
+fn schemas() -> Value {
+    let mut all = Map::new();
+    for (name, schema) in shared_schemas().into_iter().chain(requests()).chain(answers()) {
+        all.insert(name.to_owned(), schema);
+    }
+    Value::Object(all)
+}
+
+fn s() -> Value {
+    json!({"type": "string"})
+}
+
+fn n() -> Value {
+    json!({"type": "integer"})
+}
+
+fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn list(name: &str) -> Value {
+    json!({"type": "array", "items": reference(name)})
+}
+
+fn shared_schemas() -> Vec<(&'static str, Value)> {
+    let codes: Vec<&str> = errors::all().iter().map(|page| page.code).collect();
+    vec![
+        ("Money", object(false, &[("amount", n()), ("currency", s())])),
+        (
+            "Problem",
+            object(
+                false,
+                &[
+                    ("type", s()),
+                    ("title", s()),
+                    ("status", n()),
+                    ("code", json!({"type": "string", "enum": codes})),
+                    ("detail", s()),
+                    ("retryable", json!({"type": "boolean"})),
+                    ("retry_after_ms?", n()),
+                    ("opens_at?", time()),
+                    ("alternatives?", json!({"type": "array", "items": s()})),
+                ],
+            ),
+        ),
+        (
+            "Destination",
+            object(
+                true,
+                &[
+                    ("lat", json!({"type": "number", "minimum": -90, "maximum": 90})),
+                    ("lon", json!({"type": "number", "minimum": -180, "maximum": 180})),
+                    ("crs?", json!({"type": "string", "enum": ["wgs84", "gcj02", "bd09"]})),
+                ],
+            ),
+        ),
+        ("Window", object(true, &[("from", time()), ("to", time())])),
+        (
+            "Attribution",
+            object(
+                true,
+                &[("channel?", s()), ("touchpoint?", s()), ("guide?", s()), ("store?", s())],
+            ),
+        ),
+        (
+            "SkuPut",
+            object(
+                true,
+                &[("sku", s()), ("price", n()), ("supply?", n()), ("limit_per_buyer?", n())],
+            ),
+        ),
+        ("WavePut", object(true, &[("at", time()), ("sku", s()), ("quantity", n())])),
+        (
+            "Payment",
+            object(
+                true,
+                &[
+                    ("method", s()),
+                    ("amount", n()),
+                    ("currency", s()),
+                    ("reference", s()),
+                    ("provider?", s()),
+                ],
+            ),
+        ),
+    ]
+}
+
+fn requests() -> Vec<(&'static str, Value)> {
+    let flag = || json!({"type": "boolean"});
+    let delivery = json!({"type": "string", "enum": ["one_hour", "four_hours", "same_day",
+        "next_day", "scheduled", "pickup", "ship_from_store", "in_store_home", "transfer"]});
+    vec![
+        (
+            "Reserve",
+            object(
+                true,
+                &[
+                    ("sku", s()),
+                    ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
+                    ("buyer?", s()),
+                    ("destination?", reference("Destination")),
+                    ("delivery?", delivery),
+                    ("pickup_node?", s()),
+                    ("window?", reference("Window")),
+                    ("attribution?", reference("Attribution")),
+                ],
+            ),
+        ),
+        ("SessionRequest", object(true, &[("cookie?", flag()), ("buyer?", s())])),
+        (
+            "PaymentNotice",
+            object(
+                true,
+                &[
+                    ("event_id", s()),
+                    ("reservation", s()),
+                    ("reference", s()),
+                    ("amount", n()),
+                    ("currency", s()),
+                    ("paid_at", time()),
+                ],
+            ),
+        ),
+        ("Confirm", object(true, &[("payments?", list("Payment"))])),
+        ("Cancel", object(true, &[("reason", s()), ("restock?", flag())])),
+        ("Judge", object(true, &[("accept", flag()), ("reason", s())])),
+        ("Supply", object(true, &[("sku", s()), ("quantity", n()), ("reason", s())])),
+        ("Phase", object(true, &[("to", s()), ("reason", s())])),
+        ("Refunded", object(true, &[("reference", s())])),
+        (
+            "CampaignPut",
+            object(
+                true,
+                &[
+                    ("campaign?", s()),
+                    ("title?", s()),
+                    ("published?", flag()),
+                    ("currency?", s()),
+                    ("preheat_at?", time()),
+                    ("draw_at?", time()),
+                    ("opens_at?", time()),
+                    ("closes_at?", time()),
+                    ("limit_per_buyer?", n()),
+                    ("hold?", s()),
+                    ("buyers_expected?", n()),
+                    ("stock?", json!({"type": "string", "enum": ["exact", "band"]})),
+                    ("few_at?", n()),
+                    ("skus?", list("SkuPut")),
+                    ("waves?", list("WavePut")),
+                ],
+            ),
+        ),
+    ]
+}
+
+fn answers() -> Vec<(&'static str, Value)> {
+    let open = || json!({"type": "object"});
+    let page = |name: &str| {
+        let rows = json!({"type": "array", "items": {"type": "object"}});
+        object(false, &[(name, rows), ("next_after", json!({"type": ["integer", "null"]}))])
+    };
+    vec![
+        (
+            "Reservation",
+            object(
+                false,
+                &[
+                    ("id", s()),
+                    ("campaign", s()),
+                    ("sku", s()),
+                    ("quantity", n()),
+                    (
+                        "state",
+                        json!({"type": "string", "enum":
+                        ["held", "review", "sold", "released", "expired", "cancelled"]}),
+                    ),
+                    ("price", reference("Money")),
+                    ("expires_at", time()),
+                    ("lsn", n()),
+                ],
+            ),
+        ),
+        ("Time", object(false, &[("now", time()), ("unix_ms", n())])),
+        ("Session", object(false, &[("session?", s()), ("expires_at", time())])),
+        (
+            "Campaign",
+            object(
+                false,
+                &[
+                    ("campaign", s()),
+                    ("phase", s()),
+                    ("skus", json!({"type": "array"})),
+                    ("policy", open()),
+                ],
+            ),
+        ),
+        ("CampaignPhase", object(false, &[("campaign", s()), ("phase", s())])),
+        ("CampaignAdmin", object(false, &[("campaign", s()), ("phase", s()), ("skus?", open())])),
+        ("CampaignList", page("campaigns")),
+        ("ReservationList", page("reservations")),
+        ("ReservationAdmin", object(false, &[("id", s()), ("state", s()), ("details", open())])),
+        ("RefundList", page("refunds")),
+        ("Refund", object(false, &[("refund", s()), ("paid", json!({"type": "boolean"}))])),
+        ("Units", object(false, &[("free", n()), ("held", n())])),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_and_every_reference_is_there() {
+        let text = String::from_utf8(document()).expect("UTF-8");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        for route in Route::ALL {
+            let (method, path) = route.describe();
+            if path != "*" {
+                let operation = &document["paths"][path][method.to_ascii_lowercase()];
+                assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{path}");
+            }
+        }
+        let mut references = text.split("#/components/schemas/").skip(1);
+        assert!(references.clone().count() > 30);
+        assert!(references.all(|rest| {
+            let name = rest.split('"').next().expect("a closing quote");
+            document["components"]["schemas"][name].is_object()
+        }));
+    }
+}

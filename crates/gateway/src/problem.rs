@@ -1,0 +1,148 @@
+//! Problem documents (RFC 9457): how every refusal and error looks from outside.
+
+use crate::answer::{Answer, Content};
+use crate::errors::Code;
+use crate::jitter::Jitter;
+use crate::routes::Route;
+use crate::wire::{push_json_string, push_timestamp, push_u64};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use onrush::{EngineError, Name, Refusal, Timestamp};
+use std::borrow::Cow;
+
+/// Shortest wait suggested where the engine names none.
+const RETRY_MS_KEY_IN_FLIGHT: u32 = 200;
+const RETRY_MS_ALL_HELD: u32 = 2_000;
+const RETRY_MS_PAUSED: u32 = 3_000;
+const RETRY_MS_STOPPING: u32 = 1_500;
+const RETRY_MS_DISK_FULL: u32 = 5_000;
+
+/// A refusal or an error on its way to the client.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Which one.
+    pub code: Code,
+    /// What exactly is wrong, in words for the one who reads it.
+    pub detail: Cow<'static, str>,
+    /// The least time to wait before asking again; jitter is added.
+    pub retry_ms: Option<u32>,
+    /// When the sale opens.
+    pub opens_at: Option<Timestamp>,
+    /// SKUs that could be asked for instead.
+    pub alternatives: Vec<Name>,
+}
+
+impl Problem {
+    /// Make a problem of `code` with its detail.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
+        let detail = detail.into();
+        Problem { code, detail, retry_ms: None, opens_at: None, alternatives: Vec::new() }
+    }
+
+    /// Make an `invalid_request`.
+    pub fn invalid(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(Code::InvalidRequest, detail)
+    }
+
+    /// Make the one answer for what does not exist and for what belongs to somebody else.
+    pub fn not_found() -> Problem {
+        Problem::new(Code::NotFound, "there is no such thing, or it is not yours")
+    }
+
+    /// Say what the engine refused.
+    pub fn of_refusal(refusal: Refusal) -> Problem {
+        let (code, retry_ms) = match &refusal {
+            Refusal::NotFound => return Problem::not_found(),
+            Refusal::Invalid(_) => (Code::InvalidRequest, None),
+            Refusal::KeyReused => (Code::KeyReused, None),
+            Refusal::KeyInFlight => (Code::KeyInFlight, Some(RETRY_MS_KEY_IN_FLIGHT)),
+            Refusal::NotOpen { .. } => (Code::NotOpen, None),
+            Refusal::Paused => (Code::Paused, Some(RETRY_MS_PAUSED)),
+            Refusal::Ended => (Code::Ended, None),
+            Refusal::NotEligible => (Code::NotEligible, None),
+            Refusal::RefusedRisk => (Code::RefusedRisk, None),
+            Refusal::LimitReached { .. } => (Code::LimitReached, None),
+            Refusal::SoldOut { .. } => (Code::SoldOut, None),
+            Refusal::AllHeld { .. } => (Code::AllHeld, Some(RETRY_MS_ALL_HELD)),
+            Refusal::AlreadyFinal => (Code::AlreadyFinal, None),
+            Refusal::Expired => (Code::Expired, None),
+            Refusal::Overloaded { retry_after_ms } => (Code::Overloaded, Some(*retry_after_ms)),
+            Refusal::DiskFull => (Code::Overloaded, Some(RETRY_MS_DISK_FULL)),
+            Refusal::Stopping => (Code::Stopping, Some(RETRY_MS_STOPPING)),
+            // A refusal this gateway does not know yet must not look like success.
+            _ => (Code::Forbidden, None),
+        };
+        let opens_at = match refusal {
+            Refusal::NotOpen { opens_at } => opens_at,
+            _ => None,
+        };
+        let detail = match &refusal {
+            Refusal::SoldOut { free: 0 } => Cow::Borrowed("all units are sold"),
+            other => Cow::Owned(other.to_string()),
+        };
+        Problem { code, detail, retry_ms, opens_at, alternatives: Vec::new() }
+    }
+
+    /// Say that the machinery failed, without telling how it is built.
+    pub fn of_error(error: &EngineError) -> Problem {
+        let (code, detail) = match error {
+            EngineError::Stopped => (Code::Stopping, "the service is restarting"),
+            _ => (
+                Code::JournalFailed,
+                "it is not known whether this was recorded; ask again with the same \
+                 Idempotency-Key once the service is back",
+            ),
+        };
+        Problem { retry_ms: Some(RETRY_MS_STOPPING), ..Problem::new(code, detail) }
+    }
+
+    /// Write the document. One buffer, about 300 bytes.
+    pub fn answer(self, route: Route, jitter: &Jitter) -> Answer {
+        let page = self.code.page();
+        let mut body = Vec::with_capacity(320);
+        body.extend_from_slice(b"{\"type\":\"/docs/errors/");
+        body.extend_from_slice(page.code.as_bytes());
+        body.extend_from_slice(b"\",\"title\":\"");
+        body.extend_from_slice(page.title.as_bytes());
+        body.extend_from_slice(b"\",\"status\":");
+        push_u64(&mut body, u64::from(page.status));
+        body.extend_from_slice(b",\"code\":\"");
+        body.extend_from_slice(page.code.as_bytes());
+        body.extend_from_slice(b"\",\"detail\":");
+        push_json_string(&mut body, &self.detail);
+        body.extend_from_slice(b",\"retryable\":");
+        body.extend_from_slice(if page.retryable { b"true" } else { b"false" });
+        let wait_ms = self.retry_ms.map(|least| jitter.spread(least));
+        if let Some(wait_ms) = wait_ms {
+            body.extend_from_slice(b",\"retry_after_ms\":");
+            push_u64(&mut body, u64::from(wait_ms));
+        }
+        if let Some(opens_at) = self.opens_at {
+            body.extend_from_slice(b",\"opens_at\":\"");
+            push_timestamp(&mut body, opens_at);
+            body.push(b'"');
+        }
+        if !self.alternatives.is_empty() {
+            body.extend_from_slice(b",\"alternatives\":[");
+            for (at, name) in self.alternatives.iter().enumerate() {
+                body.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+                body.extend_from_slice(name.as_str().as_bytes());
+                body.push(b'"');
+            }
+            body.push(b']');
+        }
+        body.push(b'}');
+        let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut answer = Answer::of(status, route, Content::Problem, body.into());
+        answer.code = Some(self.code);
+        if let Some(wait_ms) = wait_ms {
+            let seconds = HeaderValue::from(wait_ms.div_ceil(1000).max(1));
+            answer.headers.push((RETRY_AFTER, seconds));
+        }
+        if self.code == Code::Unauthenticated {
+            let scheme = HeaderValue::from_static("Bearer");
+            answer.headers.push((http::header::WWW_AUTHENTICATE, scheme));
+        }
+        answer
+    }
+}

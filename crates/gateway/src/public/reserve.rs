@@ -1,0 +1,119 @@
+//! `POST /v1/campaigns/{campaign}/reservations`: the hot path.
+//!
+//! Shape, then identity, then one call of the engine, which checks campaign, repeat, phase, limit,
+//! stock and capacity in this order. Nothing is awaited before the action is in the engine's queue,
+//! so a connection that closes changes nothing.
+
+use crate::gateway::{Ask, Gateway, Reply};
+use crate::jitter::Jitter;
+use crate::problem::Problem;
+use crate::routes::Route;
+use crate::waiting::{Settled, Waiting};
+use crate::wire::{Details, ReserveBody, read_json};
+use http::HeaderMap;
+use onrush::{Campaign, Decision, Phase, Quantity, Refusal, ReserveRequest, Timestamp};
+use onrush_types::Name;
+use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX};
+use std::sync::Arc;
+
+/// SKUs named as alternatives, and SKUs looked at to find them.
+const ALTERNATIVES_MAX: usize = 4;
+const ALTERNATIVES_SEEN_MAX: usize = 32;
+
+impl Gateway {
+    pub(crate) fn reserve(
+        &self,
+        campaign: &str,
+        ask: &Ask<'_>,
+        now: Timestamp,
+        jitter: &Jitter,
+    ) -> Result<Reply, Problem> {
+        let body: ReserveBody<'_> = read_json(ask.headers, ask.body)?;
+        let quantity = Quantity::new(body.quantity).map_err(|e| Problem::invalid(e.to_string()))?;
+        if body.sku.is_empty() || body.sku.len() > NAME_BYTES_MAX {
+            return Err(Problem::invalid(format!("sku: 1 to {NAME_BYTES_MAX} characters")));
+        }
+        let key = idempotency_key(ask.headers)?.ok_or_else(|| {
+            Problem::invalid(
+                "send an `Idempotency-Key` header: a new value for each thing you want, the same \
+                 one when you ask again",
+            )
+        })?;
+        let ReserveBody {
+            sku, buyer, destination, delivery, pickup_node, window, attribution, ..
+        } = body;
+        let details = Details { destination, delivery, pickup_node, window, attribution };
+        let details = details.encode().map_err(Problem::invalid)?;
+
+        let caller = self.caller(ask, now)?;
+        let buyer = caller.buyer(buyer.as_deref(), &self.engine)?;
+        let campaign = self.visible(campaign, now)?;
+        let request = ReserveRequest {
+            campaign: &campaign,
+            sku: &sku,
+            quantity,
+            buyer,
+            key,
+            review: false,
+            details: details.as_deref(),
+        };
+        let mut pending = self.engine.reserve(&request);
+        match pending.try_take() {
+            None => Ok(Reply::Wait(Waiting::reservation(Route::Reserve, pending))),
+            Some(Ok(Decision::Refused(refusal))) => Err(self.refused(&campaign, &request, refusal)),
+            Some(outcome) => {
+                let settled = Settled::reservation(Route::Reserve, outcome);
+                Ok(Reply::Ready(settled.answer(&self.engine, jitter)))
+            }
+        }
+    }
+
+    /// Find a campaign that buyers may know of.
+    pub(crate) fn visible(&self, name: &str, now: Timestamp) -> Result<Arc<Campaign>, Problem> {
+        self.engine
+            .campaign(name)
+            .filter(|campaign| campaign.phase(now) != Phase::Draft)
+            .ok_or_else(Problem::not_found)
+    }
+
+    fn refused(
+        &self,
+        campaign: &Campaign,
+        request: &ReserveRequest<'_>,
+        refusal: Refusal,
+    ) -> Problem {
+        let is_short = matches!(refusal, Refusal::SoldOut { .. } | Refusal::AllHeld { .. });
+        let mut problem = Problem::of_refusal(refusal);
+        if is_short && campaign.skus().len() > 1 {
+            problem.alternatives = self.alternatives(campaign, request);
+        }
+        problem
+    }
+
+    /// Name other SKUs of the campaign that have enough units now.
+    fn alternatives(&self, campaign: &Campaign, request: &ReserveRequest<'_>) -> Vec<Name> {
+        let seen = campaign.skus().take(ALTERNATIVES_SEEN_MAX);
+        let fits = seen.filter(|sku| {
+            let units = self.engine.units(sku.ix);
+            sku.name.as_str() != request.sku
+                && units.is_some_and(|units| units.free >= request.quantity.get())
+        });
+        fits.take(ALTERNATIVES_MAX).map(|sku| sku.name.clone()).collect()
+    }
+}
+
+/// Read the idempotency key, if there is one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all("idempotency-key").into_iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let wrong = || {
+        let detail =
+            format!("Idempotency-Key: send one value of 1 to {KEY_BYTES_MAX} visible characters");
+        Problem::invalid(detail)
+    };
+    let key = value.to_str().map_err(|_| wrong())?;
+    if key.is_empty() || key.len() > KEY_BYTES_MAX || values.next().is_some() {
+        return Err(wrong());
+    }
+    Ok(Some(key))
+}

@@ -1,0 +1,279 @@
+//! Which address is which route. Matched by hand on the bytes of the path: no table is built, no
+//! pattern is compiled, and the hottest routes are tried first.
+
+use crate::answer::Answer;
+use crate::errors::Code;
+use crate::jitter::Jitter;
+use crate::problem::Problem;
+use http::Method;
+
+/// Every route of both listeners. The numbers index the figures kept per route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[allow(missing_docs)] // Each is described by its method and address in `describe`.
+pub enum Route {
+    Reserve,
+    Look,
+    Release,
+    Time,
+    Campaign,
+    Session,
+    Payment,
+    ErrorPage,
+    Preflight,
+    AdminCampaigns,
+    AdminCampaign,
+    AdminPut,
+    AdminSupply,
+    AdminPhase,
+    AdminReservations,
+    AdminReservation,
+    AdminConfirm,
+    AdminCancel,
+    AdminJudge,
+    AdminRefunds,
+    AdminRefunded,
+    Metrics,
+    Healthz,
+    Readyz,
+    OpenApi,
+    None,
+}
+
+impl Route {
+    /// Every route, in the order of its number.
+    pub const ALL: [Route; 26] = [
+        Route::Reserve,
+        Route::Look,
+        Route::Release,
+        Route::Time,
+        Route::Campaign,
+        Route::Session,
+        Route::Payment,
+        Route::ErrorPage,
+        Route::Preflight,
+        Route::AdminCampaigns,
+        Route::AdminCampaign,
+        Route::AdminPut,
+        Route::AdminSupply,
+        Route::AdminPhase,
+        Route::AdminReservations,
+        Route::AdminReservation,
+        Route::AdminConfirm,
+        Route::AdminCancel,
+        Route::AdminJudge,
+        Route::AdminRefunds,
+        Route::AdminRefunded,
+        Route::Metrics,
+        Route::Healthz,
+        Route::Readyz,
+        Route::OpenApi,
+        Route::None,
+    ];
+
+    /// Return the route's method and address, as documents and figures name them.
+    pub const fn describe(self) -> (&'static str, &'static str) {
+        match self {
+            Route::Reserve => ("POST", "/v1/campaigns/{campaign}/reservations"),
+            Route::Look => ("GET", "/v1/reservations/{id}"),
+            Route::Release => ("DELETE", "/v1/reservations/{id}"),
+            Route::Time => ("GET", "/v1/time"),
+            Route::Campaign => ("GET", "/v1/campaigns/{campaign}"),
+            Route::Session => ("POST", "/v1/sessions"),
+            Route::Payment => ("POST", "/v1/payments/{provider}"),
+            Route::ErrorPage => ("GET", "/docs/errors/{code}"),
+            Route::Preflight => ("OPTIONS", "*"),
+            Route::AdminCampaigns => ("GET", "/admin/v1/campaigns"),
+            Route::AdminCampaign => ("GET", "/admin/v1/campaigns/{campaign}"),
+            Route::AdminPut => ("PUT", "/admin/v1/campaigns/{campaign}"),
+            Route::AdminSupply => ("POST", "/admin/v1/campaigns/{campaign}/supply"),
+            Route::AdminPhase => ("POST", "/admin/v1/campaigns/{campaign}/phase"),
+            Route::AdminReservations => ("GET", "/admin/v1/campaigns/{campaign}/reservations"),
+            Route::AdminReservation => ("GET", "/admin/v1/reservations/{id}"),
+            Route::AdminConfirm => ("POST", "/admin/v1/reservations/{id}/confirm"),
+            Route::AdminCancel => ("POST", "/admin/v1/reservations/{id}/cancel"),
+            Route::AdminJudge => ("POST", "/admin/v1/reservations/{id}/judge"),
+            Route::AdminRefunds => ("GET", "/admin/v1/refunds"),
+            Route::AdminRefunded => ("POST", "/admin/v1/refunds/{refund}/paid"),
+            Route::Metrics => ("GET", "/metrics"),
+            Route::Healthz => ("GET", "/healthz"),
+            Route::Readyz => ("GET", "/readyz"),
+            Route::OpenApi => ("GET", "/openapi.json"),
+            Route::None => ("*", "*"),
+        }
+    }
+}
+
+/// What a path and method came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Matched<'a> {
+    /// A route, and the part of its path that varies.
+    Route(Route, &'a str),
+    /// A known address, with the methods it takes.
+    Methods(&'static str),
+    /// No such address.
+    Nothing,
+}
+
+impl Matched<'_> {
+    /// Answer for an address that does not lead anywhere.
+    pub(crate) fn refuse(self, jitter: &Jitter) -> Answer {
+        match self {
+            Matched::Methods(methods) => {
+                let detail = "this address does not take that method; see `Allow`";
+                Problem::new(Code::MethodNotAllowed, detail)
+                    .answer(Route::None, jitter)
+                    .allow(methods)
+            }
+            _ => Problem::not_found().answer(Route::None, jitter),
+        }
+    }
+}
+
+/// Match an address of the public listener.
+pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
+    if let Some(rest) = path.strip_prefix("/v1/campaigns/") {
+        if let Some(campaign) = rest.strip_suffix("/reservations") {
+            return one(campaign, method == Method::POST, Route::Reserve, "POST");
+        }
+        return one(rest, is_get(method), Route::Campaign, GET);
+    }
+    if let Some(id) = path.strip_prefix("/v1/reservations/") {
+        let route = if method == Method::DELETE { Route::Release } else { Route::Look };
+        let fits = method == Method::DELETE || is_get(method);
+        return one(id, fits, route, "GET, HEAD, DELETE");
+    }
+    if let Some(provider) = path.strip_prefix("/v1/payments/") {
+        return one(provider, method == Method::POST, Route::Payment, "POST");
+    }
+    if let Some(code) = path.strip_prefix("/docs/errors/") {
+        return one(code, is_get(method), Route::ErrorPage, GET);
+    }
+    match path {
+        "/v1/time" => exact(is_get(method), Route::Time, GET),
+        "/v1/sessions" => exact(method == Method::POST, Route::Session, "POST"),
+        _ => Matched::Nothing,
+    }
+}
+
+/// Match an address of the admin listener.
+pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
+    let post = method == Method::POST;
+    if let Some(rest) = path.strip_prefix("/admin/v1/campaigns/") {
+        return match rest.split_once('/') {
+            Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
+            Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "reservations")) => {
+                one(campaign, is_get(method), Route::AdminReservations, GET)
+            }
+            Some(_) => Matched::Nothing,
+            None if method == Method::PUT => one(rest, true, Route::AdminPut, PUT),
+            None => one(rest, is_get(method), Route::AdminCampaign, PUT),
+        };
+    }
+    if let Some(rest) = path.strip_prefix("/admin/v1/reservations/") {
+        return match rest.split_once('/') {
+            Some((id, "confirm")) => one(id, post, Route::AdminConfirm, "POST"),
+            Some((id, "cancel")) => one(id, post, Route::AdminCancel, "POST"),
+            Some((id, "judge")) => one(id, post, Route::AdminJudge, "POST"),
+            Some(_) => Matched::Nothing,
+            None => one(rest, is_get(method), Route::AdminReservation, GET),
+        };
+    }
+    if let Some(rest) = path.strip_prefix("/admin/v1/refunds/") {
+        return match rest.split_once('/') {
+            Some((refund, "paid")) => one(refund, post, Route::AdminRefunded, "POST"),
+            _ => Matched::Nothing,
+        };
+    }
+    if let Some(code) = path.strip_prefix("/docs/errors/") {
+        return one(code, is_get(method), Route::ErrorPage, GET);
+    }
+    match path {
+        "/metrics" => exact(is_get(method), Route::Metrics, GET),
+        "/healthz" => exact(is_get(method), Route::Healthz, GET),
+        "/readyz" => exact(is_get(method), Route::Readyz, GET),
+        "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
+        "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
+        "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
+        _ => Matched::Nothing,
+    }
+}
+
+const GET: &str = "GET, HEAD";
+const PUT: &str = "GET, HEAD, PUT";
+
+fn is_get(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+/// Match an address with one part that varies.
+fn one<'a>(part: &'a str, fits: bool, route: Route, methods: &'static str) -> Matched<'a> {
+    if part.is_empty() || part.contains('/') {
+        Matched::Nothing
+    } else if fits {
+        Matched::Route(route, part)
+    } else {
+        Matched::Methods(methods)
+    }
+}
+
+fn exact(fits: bool, route: Route, methods: &'static str) -> Matched<'static> {
+    if fits { Matched::Route(route, "") } else { Matched::Methods(methods) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_at_its_address_on_one_listener_only() {
+        for (at, route) in Route::ALL.into_iter().enumerate() {
+            assert_eq!(route as usize, at);
+            let (method, template) = route.describe();
+            if template == "*" {
+                continue;
+            }
+            let path = ["{campaign}", "{id}", "{provider}", "{code}", "{refund}"]
+                .iter()
+                .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
+            let method: Method = method.parse().expect("method");
+            let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
+            let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
+            assert_eq!(on_public as u8 + on_admin as u8, 1 + (route == Route::ErrorPage) as u8);
+            assert_eq!(on_admin, template.starts_with("/admin") || !template.starts_with("/v1"));
+            let other = Method::PATCH;
+            assert!(!matches!(public(&other, &path), Matched::Route(..)));
+            assert!(!matches!(admin(&other, &path), Matched::Route(..)));
+        }
+    }
+
+    #[test]
+    fn near_misses_lead_nowhere() {
+        for path in [
+            "/",
+            "",
+            "*",
+            "/v1",
+            "/v1/",
+            "/v1/time/",
+            "/v1/campaigns/",
+            "/v1/campaigns/a/b",
+            "/v1/campaigns//reservations",
+            "/v1/campaigns/a/reservations/",
+            "/v1/reservations/",
+            "/v1/reservations/a/b",
+            "/V1/time",
+            "//v1/time",
+            "/v1/campaigns/a/../b",
+            "/admin/v1/campaigns",
+            "/metrics",
+            "/healthz",
+        ] {
+            assert_eq!(public(&Method::GET, path), Matched::Nothing, "{path}");
+        }
+        for path in ["/v1/time", "/admin/v1/campaigns/a/x", "/admin/v1/refunds/1", "/admin"] {
+            assert_eq!(admin(&Method::GET, path), Matched::Nothing, "{path}");
+        }
+    }
+}

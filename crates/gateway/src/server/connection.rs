@@ -1,0 +1,208 @@
+//! One connection: heads and bodies in, answers out.
+
+use super::watch::{Heads, Watch, Watched};
+use super::worker::{Place, Worker};
+use crate::answer::Answer;
+use crate::config::ServerSection;
+use crate::errors::Code;
+use crate::gateway::{Ask, Reply};
+use crate::problem::Problem;
+use crate::routes::Route;
+use bytes::{Bytes, BytesMut};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+/// Bytes kept of what a client sent ahead, and of a head: the limit of both.
+const BUFFER_BYTES_MAX: usize = 16 * 1_024;
+
+/// Connections of the admin side.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
+
+/// Bounds that all workers share.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) public: AtomicUsize,
+    pub(super) public_max: usize,
+    pub(super) per_worker_max: usize,
+    pub(super) admin: AtomicUsize,
+    pub(super) admin_max: usize,
+    header_timeout: Duration,
+    body_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Limits {
+    pub(super) fn new(section: &ServerSection) -> Limits {
+        Limits {
+            public: AtomicUsize::new(0),
+            public_max: section.connections_max,
+            per_worker_max: section.connections_per_worker_max,
+            admin: AtomicUsize::new(0),
+            admin_max: ADMIN_CONNECTIONS_MAX,
+            header_timeout: section.header_timeout.duration(),
+            body_timeout: section.body_timeout.duration(),
+            idle_timeout: section.idle_timeout.duration(),
+        }
+    }
+}
+
+/// Serve a connection until it ends, breaks, misses a deadline or the server stops.
+pub(super) async fn serve_connection<S>(
+    stream: S,
+    peer: Option<IpAddr>,
+    worker: Arc<Worker>,
+    _place: Place,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &worker.limits;
+    let watch = Arc::new(Watch::new(limits.header_timeout, limits.idle_timeout));
+    let io = Watched { stream, watch: watch.clone(), heads: Heads::default() };
+    let talk = Arc::new(Talk { worker: worker.clone(), watch: watch.clone(), peer });
+    let service = service_fn(move |request| respond(talk.clone(), request));
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(BUFFER_BYTES_MAX);
+    // A client may close its side after its request and still wait for the answer.
+    builder.half_close(true);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut stopped = worker.stopped.clone();
+    let mut stopping = false;
+    let mut look = pin!(tokio::time::sleep(limits.header_timeout));
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return;
+            }
+            _ = stopped.wait_for(|stop| *stop), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = look.as_mut() => match watch.next_look(Instant::now()) {
+                Some(at) => look.as_mut().reset(at),
+                None => return,
+            },
+        }
+    }
+}
+
+/// What the requests of one connection share.
+struct Talk {
+    worker: Arc<Worker>,
+    watch: Arc<Watch>,
+    peer: Option<IpAddr>,
+}
+
+async fn respond(
+    talk: Arc<Talk>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let started = Instant::now();
+    talk.watch.handling();
+    let answer = talk.answer(request).await;
+    let done = Instant::now();
+    talk.watch.answered(done);
+    talk.worker.gateway.metrics().answered(answer.route, answer.code, done - started);
+    Ok(answer.into_http())
+}
+
+impl Talk {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let Worker { side, gateway, limits, jitter, .. } = &*self.worker;
+        let engine = gateway.engine();
+        let (parts, body) = request.into_parts();
+        let body = if body.is_end_stream() {
+            Bytes::new()
+        } else {
+            let most = gateway.body_bytes_max(*side, &parts.headers, engine.now());
+            match read_body(body, most, limits.body_timeout).await {
+                Ok(bytes) => bytes,
+                Err(problem) => {
+                    // What is left of the body would be taken for the next request.
+                    let close = HeaderValue::from_static("close");
+                    return problem.answer(Route::None, jitter).with(CONNECTION, close);
+                }
+            }
+        };
+        let ask = Ask {
+            side: *side,
+            method: &parts.method,
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: &parts.headers,
+            body: &body,
+            peer: self.peer,
+        };
+        match gateway.handle(&ask, engine.now(), jitter) {
+            Reply::Ready(answer) => answer,
+            Reply::Wait(waiting) => {
+                let answer = waiting.await.answer(engine, jitter);
+                gateway.finish(answer, &ask)
+            }
+        }
+    }
+}
+
+/// Read a whole body of at most `most` bytes before a deadline.
+async fn read_body(body: Incoming, most: usize, timeout: Duration) -> Result<Bytes, Problem> {
+    let stated = body.size_hint();
+    if stated.lower() > most as u64 {
+        return Err(too_large(most));
+    }
+    let mut read = pin!(collect(body, most));
+    // A small body came with its head: only one that did not gets a timer.
+    let first = poll_fn(|cx| match read.as_mut().poll(cx) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    if let Some(read) = first.await {
+        return read;
+    }
+    match tokio::time::timeout(timeout, read).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::new(Code::TooSlow, "the body did not arrive in time")),
+    }
+}
+
+/// Collect the frames; a body of one frame is not copied.
+async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Problem> {
+    let mut only = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::invalid("the body ended early or is misframed"))?;
+        // Trailers mean nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if only.len() + all.len() + data.len() > most {
+            return Err(too_large(most));
+        }
+        if only.is_empty() && all.is_empty() {
+            only = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut only));
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { only } else { all.freeze() })
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::new(Code::TooLarge, format!("this body may have at most {most} bytes"))
+}

@@ -1,0 +1,248 @@
+//! One deadline per connection, and a look at the raw bytes of request heads.
+//!
+//! | the connection | its deadline |
+//! |---|---|
+//! | is new, or receives a head | `header_timeout` after the first byte (or the start) |
+//! | has its request handled | none: a body has its own deadline, and the engine always answers |
+//! | was answered | `idle_timeout`, within which the answer must be taken and the next head begin |
+//!
+//! The deadline is a number that requests move and one timer that looks at it when it fires, so a
+//! request costs no timer. (The server library's own header timeout allocates a timer for each.)
+//!
+//! A line feed without a carriage return ends a line for some parsers and not for others; a proxy
+//! and a server that disagree can be made to see different requests. So a head with one is cut off.
+//! Source: RFC 9112 §2.2, §11.2.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// The deadline of one connection. Relaxed everywhere: all of it is used by one thread.
+#[derive(Debug)]
+pub(super) struct Watch {
+    base: Instant,
+    deadline_ms: AtomicU64,
+    /// Waiting for the first byte of a head.
+    idle: AtomicBool,
+    /// The next bytes belong to a head.
+    in_head: AtomicBool,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Watch {
+    pub(super) fn new(header_timeout: Duration, idle_timeout: Duration) -> Watch {
+        let watch = Watch {
+            base: Instant::now(),
+            deadline_ms: AtomicU64::new(0),
+            idle: AtomicBool::new(false),
+            in_head: AtomicBool::new(true),
+            header_timeout,
+            idle_timeout,
+        };
+        watch.set(watch.base, header_timeout);
+        watch
+    }
+
+    /// A head is complete and its request is being handled.
+    pub(super) fn handling(&self) {
+        self.in_head.store(false, Ordering::Relaxed);
+        self.idle.store(false, Ordering::Relaxed);
+        self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// The answer is made.
+    pub(super) fn answered(&self, now: Instant) {
+        self.set(now, self.idle_timeout);
+        self.idle.store(true, Ordering::Relaxed);
+        self.in_head.store(true, Ordering::Relaxed);
+    }
+
+    /// Return when to look again; `None`: the deadline has passed.
+    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+        match self.deadline_ms.load(Ordering::Relaxed) {
+            u64::MAX => Some(now + self.header_timeout.min(self.idle_timeout)),
+            ms => {
+                let deadline = self.base + Duration::from_millis(ms);
+                (deadline > now).then_some(deadline)
+            }
+        }
+    }
+
+    fn set(&self, now: Instant, timeout: Duration) {
+        let at = now.duration_since(self.base) + timeout;
+        self.deadline_ms.store(at.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn began(&self) {
+        if self.idle.swap(false, Ordering::Relaxed) {
+            self.set(Instant::now(), self.header_timeout);
+        }
+    }
+}
+
+/// A stream that tells its [`Watch`] what happens.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    pub(super) stream: S,
+    pub(super) watch: Arc<Watch>,
+    pub(super) heads: Heads,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let new = &buf.filled()[before..];
+        if !new.is_empty() && self.watch.in_head.load(Ordering::Relaxed) {
+            self.watch.began();
+            if self.heads.look(new) == Seen::BareLineFeed {
+                buf.set_filled(before);
+                let what = "a line feed without a carriage return in a head";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+            }
+            if self.heads.is_complete() {
+                self.heads = Heads::default();
+                self.watch.in_head.store(false, Ordering::Relaxed);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Follows one head over its reads.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    /// The last byte that was seen.
+    last: u8,
+    /// Bytes of the present line that came with earlier reads.
+    line_bytes: usize,
+    /// A line that is not empty has ended: the next empty one ends the head.
+    begun: bool,
+    complete: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Fine,
+    BareLineFeed,
+}
+
+impl Heads {
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Look at bytes of a head up to its end.
+    fn look(&mut self, bytes: &[u8]) -> Seen {
+        let mut line_from = 0;
+        for at in memchr::memchr_iter(b'\n', bytes) {
+            let before = if at == 0 { self.last } else { bytes[at - 1] };
+            if before != b'\r' {
+                return Seen::BareLineFeed;
+            }
+            // Nothing but the carriage return came before the line feed.
+            let is_empty = self.line_bytes + (at - line_from) == 1;
+            if is_empty && self.begun {
+                self.complete = true;
+                return Seen::Fine;
+            }
+            // Empty lines before a request line are skipped by parsers (RFC 9112 §2.2).
+            self.begun |= !is_empty;
+            self.line_bytes = 0;
+            line_from = at + 1;
+        }
+        self.line_bytes += bytes.len() - line_from;
+        self.last = bytes.last().copied().unwrap_or(self.last);
+        Seen::Fine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feed `bytes` in pieces of `size`; tell how many were looked at before the head's end.
+    fn feed(bytes: &[u8], size: usize) -> Result<Option<usize>, usize> {
+        let mut heads = Heads::default();
+        let mut fed = 0;
+        for piece in bytes.chunks(size) {
+            if heads.look(piece) == Seen::BareLineFeed {
+                return Err(fed);
+            }
+            fed += piece.len();
+            if heads.is_complete() {
+                return Ok(Some(fed));
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn finds_the_end_of_a_head_however_it_is_cut() {
+        let head = b"POST / HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n";
+        let mut request = head.to_vec();
+        request.extend_from_slice(b"{\n\"a\": 1\n}");
+        for size in 1..=request.len() {
+            let seen = feed(&request, size).expect("line feeds in a body are fine");
+            let expected = head.len().div_ceil(size) * size;
+            assert_eq!(seen, Some(expected.min(request.len())), "pieces of {size}");
+            assert_eq!(feed(&head[..head.len() - 1], size), Ok(None), "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_bare_line_feed_in_any_line() {
+        for request in [
+            "GET / HTTP/1.1\n\n",
+            "GET / HTTP/1.1\r\nhost: a\n\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\n\n",
+            "GET / HTTP/1.1\r\n\nhost: a\r\n\r\n",
+            "\nGET / HTTP/1.1\r\n\r\n",
+        ] {
+            for size in 1..=request.len() {
+                assert!(feed(request.as_bytes(), size).is_err(), "{request:?} by {size}");
+            }
+        }
+        assert!(feed(b"\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n", 3).is_ok());
+    }
+}

@@ -1,0 +1,148 @@
+//! What a request waits for, and the answer that comes of it.
+
+use crate::admin::Listing;
+use crate::answer::Answer;
+use crate::jitter::Jitter;
+use crate::problem::Problem;
+use crate::routes::Route;
+use crate::wire::{json, reservation_json};
+use http::StatusCode;
+use onrush::{Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx};
+use serde_json::json as value;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A request that the engine is deciding. A future of [`Settled`]; [`wait`](Waiting::wait) blocks.
+#[derive(Debug)]
+#[must_use = "wait for it or await it"]
+pub struct Waiting {
+    pub(crate) route: Route,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Reservation(Pending<Reservation>),
+    Campaign(Pending<Arc<Campaign>>),
+    Units(Pending<SkuIx>),
+    Refund(Pending<u32>),
+    Listing(Inspect<Option<Listing>>),
+}
+
+/// What the engine said.
+#[derive(Debug)]
+pub struct Settled {
+    route: Route,
+    outcome: Result<Outcome, EngineError>,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Reservation(Decision<Reservation>),
+    Campaign(Decision<Arc<Campaign>>),
+    Units(Decision<SkuIx>),
+    Refund(Decision<u32>),
+    Listing(Option<Listing>),
+}
+
+impl Waiting {
+    pub(crate) fn reservation(route: Route, pending: Pending<Reservation>) -> Waiting {
+        Waiting { route, what: What::Reservation(pending) }
+    }
+
+    /// Return the route that waits.
+    pub fn route(&self) -> Route {
+        self.route
+    }
+
+    /// Block until the engine decided.
+    pub fn wait(self) -> Settled {
+        let outcome = match self.what {
+            What::Reservation(pending) => pending.wait().map(Outcome::Reservation),
+            What::Campaign(pending) => pending.wait().map(Outcome::Campaign),
+            What::Units(pending) => pending.wait().map(Outcome::Units),
+            What::Refund(pending) => pending.wait().map(Outcome::Refund),
+            What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
+        };
+        Settled { route: self.route, outcome }
+    }
+}
+
+impl Future for Waiting {
+    type Output = Settled;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Settled> {
+        let outcome = match &mut self.what {
+            What::Reservation(pending) => {
+                Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Reservation))
+            }
+            What::Campaign(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Campaign)),
+            What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
+            What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
+            What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
+        };
+        outcome.map(|outcome| Settled { route: self.route, outcome })
+    }
+}
+
+impl Settled {
+    pub(crate) fn reservation(
+        route: Route,
+        outcome: Result<Decision<Reservation>, EngineError>,
+    ) -> Settled {
+        Settled { route, outcome: outcome.map(Outcome::Reservation) }
+    }
+
+    /// Write the answer.
+    pub fn answer(self, engine: &Engine, jitter: &Jitter) -> Answer {
+        let route = self.route;
+        self.written(engine).unwrap_or_else(|problem| problem.answer(route, jitter))
+    }
+
+    fn written(self, engine: &Engine) -> Result<Answer, Problem> {
+        let route = self.route;
+        match self.outcome.map_err(|error| Problem::of_error(&error))? {
+            Outcome::Reservation(decision) => {
+                let (new, r) = granted(decision)?;
+                let created = new && route == Route::Reserve;
+                let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+                Ok(Answer::json(status, route, reservation_json(&r)))
+            }
+            Outcome::Campaign(decision) => {
+                let (_, campaign) = granted(decision)?;
+                let phase = campaign.phase(engine.now()).as_str();
+                let body = value!({"campaign": campaign.name().as_str(), "phase": phase});
+                Ok(Answer::json(StatusCode::OK, route, json(&body)))
+            }
+            Outcome::Units(decision) => {
+                let (_, sku) = granted(decision)?;
+                let units = engine.units(sku);
+                let body = value!({
+                    "free": units.map(|units| units.free),
+                    "held": units.map(|units| units.held),
+                });
+                Ok(Answer::json(StatusCode::OK, route, json(&body)))
+            }
+            Outcome::Refund(decision) => {
+                let (_, refund) = granted(decision)?;
+                let body = value!({"refund": refund.to_string(), "paid": true});
+                Ok(Answer::json(StatusCode::OK, route, json(&body)))
+            }
+            Outcome::Listing(found) => {
+                let found = found.ok_or_else(Problem::not_found)?;
+                Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
+            }
+        }
+    }
+}
+
+/// Tell whether it was done just now, and what it is; a refusal becomes a problem.
+fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
+    match decision {
+        Decision::Done(value) => Ok((true, value)),
+        Decision::Already(value) => Ok((false, value)),
+        Decision::Refused(refusal) => Err(Problem::of_refusal(refusal)),
+    }
+}

@@ -1,0 +1,41 @@
+//! Reading a JSON body: the media type, then the fields, strictly.
+
+use crate::errors::Code;
+use crate::problem::Problem;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use serde::Deserialize;
+
+/// Read a JSON body into `T`.
+///
+/// # Errors
+/// `unsupported_media` when the Content-Type is not JSON or the body is compressed;
+/// `invalid_request`, naming the place, when the fields are wrong.
+pub(crate) fn read_json<'a, T: Deserialize<'a>>(
+    headers: &HeaderMap,
+    body: &'a [u8],
+) -> Result<T, Problem> {
+    let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    });
+    if !is_json || headers.contains_key(CONTENT_ENCODING) {
+        let detail = "send JSON with `Content-Type: application/json` and without compression";
+        return Err(Problem::new(Code::UnsupportedMedia, detail));
+    }
+    // The deserialiser would take an array for an object with its fields in order.
+    if body.trim_ascii_start().first().is_some_and(|&byte| byte != b'{') {
+        return Err(Problem::invalid("the body must be a JSON object"));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        // The parser writes what it met; keep a hostile body from growing the answer.
+        let short: String = text.chars().take(300).collect();
+        Problem::invalid(short)
+    })
+}
+
+/// Write a value as JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("plain data with string keys is JSON")
+}

@@ -1,0 +1,9 @@
+//! The gateway over real sockets: every route, every precedence, and what hostile bytes do.
+
+mod admin;
+mod client;
+mod contract;
+mod identity;
+mod raw;
+mod server;
+mod stopping;

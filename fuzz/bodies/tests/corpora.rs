@@ -1,0 +1,85 @@
+//! Every committed corpus through its target, and whether it still reaches what it was made for.
+
+use onrush_fuzz::{TARGETS, frame, ledger, record, snapshot};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Read a target's corpus, in the order of its file names.
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = fuzz().join("corpus").join(target);
+    let entries = std::fs::read_dir(&folder).expect("each target has a corpus");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("listed").path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "write it: cargo xtask corpus");
+    paths.iter().map(|path| std::fs::read(path).expect("listed")).collect()
+}
+
+#[test]
+fn every_target_has_its_file_and_every_file_its_target() {
+    let files = std::fs::read_dir(fuzz().join("fuzz_targets")).expect("the fuzz package");
+    let files: BTreeSet<String> = files
+        .map(|file| file.expect("listed").path())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(files, targets);
+}
+
+#[test]
+fn records_of_every_kind_decode() {
+    let kinds: BTreeSet<u8> =
+        corpus("record").iter().filter(|data| record(data).is_some()).map(|data| data[0]).collect();
+    let expected: BTreeSet<u8> = (1..=5).chain(16..=23).collect();
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn the_ledger_reaches_every_change_and_state() {
+    let (mut changes, mut states) = (BTreeSet::new(), BTreeSet::new());
+    for data in corpus("ledger") {
+        let reached = ledger(&data);
+        changes.extend(reached.changes);
+        states.extend(reached.states);
+    }
+    assert_eq!(changes.len(), 13, "{changes:?}");
+    assert_eq!(states.len(), 6, "{states:?}");
+}
+
+#[test]
+fn snapshots_load() {
+    let corpus = corpus("snapshot");
+    let loaded = corpus.iter().filter(|data| snapshot(data)).count();
+    assert!(loaded >= 8, "{loaded} of {}", corpus.len());
+}
+
+#[test]
+fn frames_pass_as_written_and_mended() {
+    let corpus = corpus("frame");
+    for mend in [0, 1] {
+        let of = corpus.iter().filter(|data| data[0] == mend);
+        assert!(of.filter_map(|data| frame(data)).any(|records| records > 1), "{mend}");
+    }
+}
+
+/// Cuts and flips of every seed: a beginning of what a fuzzer does.
+#[test]
+fn damaged_seeds_break_no_promise() {
+    for (target, body) in TARGETS.iter().filter(|(name, _)| *name != "ledger") {
+        // Each image that loads asks for megabytes, so fewer places of it are tried.
+        let step = if *target == "snapshot" { 29 } else { 1 };
+        for data in corpus(target).iter().map(|data| &data[..data.len().min(1_600)]) {
+            for at in (0..data.len()).step_by(step) {
+                body(&data[..at]);
+                for bit in [0, 6, 7] {
+                    let mut flipped = data.to_vec();
+                    flipped[at] ^= 1 << bit;
+                    body(&flipped);
+                }
+            }
+        }
+    }
+}

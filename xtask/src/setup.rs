@@ -1,0 +1,71 @@
+//! Makes a fresh Debian machine that has Rust ready: the components of the toolchain and the few
+//! packages that the tests need.
+
+use crate::process::{command, on_path, run, succeeds};
+use anyhow::Result;
+use std::path::Path;
+use std::process::Command;
+
+/// A program that a step needs, the package that has it, and why.
+struct Need {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need { program: "cc", package: "gcc libc6-dev", why: "links every program" },
+    Need { program: "c++", package: "g++", why: "builds the fuzzer's runtime" },
+    Need { program: "git", package: "git", why: "lists the files that tidy reads" },
+];
+
+/// A component of the toolchain and the program that it brings.
+const COMPONENTS: [(&str, &str); 2] = [("rustfmt", "cargo-fmt"), ("clippy", "cargo-clippy")];
+
+/// Install what is missing; return whether everything is there.
+///
+/// # Errors
+/// When a command cannot be started.
+pub fn prepare(root: &Path) -> Result<bool> {
+    let mut ready = true;
+    for (component, program) in COMPONENTS {
+        if !on_path(program) || !succeeds(command(program, root).arg("--version")) {
+            println!("{component} is missing");
+            let add = &mut command("rustup", root);
+            ready &= on_path("rustup") && run(add.args(["component", "add", component]))?.ok;
+        }
+    }
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !on_path(need.program)).collect();
+    for need in &missing {
+        println!("`{}` is missing: it {} (package {})", need.program, need.why, need.package);
+    }
+    if missing.is_empty() {
+        println!("everything is there");
+        return Ok(ready);
+    }
+    let packages: Vec<&str> =
+        missing.iter().flat_map(|need| need.package.split_whitespace()).collect();
+    let Some(apt) = apt(root) else {
+        println!("install it as root: apt-get install -y {}", packages.join(" "));
+        return Ok(false);
+    };
+    let update = run(apt().arg("update"))?.ok;
+    let install = ["install", "-y", "--no-install-recommends"];
+    Ok(ready && update && run(apt().args(install).args(&packages))?.ok)
+}
+
+/// Return how to call apt-get here: as root, or through a sudo that asks for no password.
+fn apt(root: &Path) -> Option<impl Fn() -> Command> {
+    let is_root = succeeds(command("sh", root).args(["-c", "test \"$(id -u)\" = 0"]));
+    let sudo = !is_root && on_path("sudo") && succeeds(command("sudo", root).args(["-n", "true"]));
+    let usable = on_path("apt-get") && (is_root || sudo);
+    let root = root.to_owned();
+    usable.then_some(move || {
+        let mut apt = command(if sudo { "sudo" } else { "apt-get" }, &root);
+        if sudo {
+            apt.args(["-n", "apt-get"]);
+        }
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    })
+}

@@ -1,0 +1,219 @@
+//! The steps of the test command, in order. Each is a name, a reason and a function.
+
+use crate::process::{Counts, cargo, run};
+use crate::{setup, tidy};
+use anyhow::{Context, Result};
+use cargo_metadata::{Metadata, MetadataCommand};
+use std::path::{Path, PathBuf};
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It held, with these tests counted.
+    Passed(Counts),
+    /// It did not.
+    Failed(Counts),
+    /// It cannot run here, or there is nothing to run yet.
+    Skipped(String),
+}
+
+/// A step of the test command.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Its name, to select it by.
+    pub name: &'static str,
+    /// What it checks.
+    pub checks: &'static str,
+    /// How.
+    pub run: fn(&Path) -> Result<End>,
+}
+
+/// Every step, cheap ones first.
+pub const STEPS: &[Step] = &[
+    Step { name: "setup", checks: "programs that the steps need", run: set_up },
+    Step { name: "fmt", checks: "formatting", run: format },
+    Step { name: "tidy", checks: "the rules of the house", run: tidy },
+    Step { name: "clippy", checks: "lints, no warning left", run: clippy },
+    Step { name: "tests", checks: "unit, property and integration tests", run: tests },
+    Step { name: "doctests", checks: "examples in the documentation", run: doc_tests },
+    Step { name: "doc", checks: "documentation, no broken link", run: doc },
+    Step { name: "loom", checks: "every interleaving of the atomics", run: loom },
+    Step { name: "corpora", checks: "fuzz corpora as plain tests", run: corpora },
+    Step { name: "fuzz-build", checks: "fuzz targets compile", run: fuzz_build },
+    Step { name: "examples", checks: "examples compile", run: examples },
+    Step { name: "benches", checks: "benches compile", run: benches },
+];
+
+/// The package that runs the corpora; its tests are a step of their own.
+const FUZZ_PACKAGE: &str = "onrush-fuzz";
+
+fn set_up(root: &Path) -> Result<End> {
+    let none = Counts::default();
+    Ok(if setup::prepare(root)? { End::Passed(none) } else { End::Failed(none) })
+}
+
+fn format(root: &Path) -> Result<End> {
+    ended(cargo(root).args(["fmt", "--all", "--check"]))
+}
+
+fn clippy(root: &Path) -> Result<End> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    ended(cargo(root).args(arguments))
+}
+
+/// Check the rules; each counts as a test.
+///
+/// # Errors
+/// When the project cannot be read.
+pub fn tidy(root: &Path) -> Result<End> {
+    let mut counts = Counts::default();
+    for checked in tidy::check(root)? {
+        let tidy::Report { findings, notes } = &checked.report;
+        let verdict = if findings.is_empty() { "ok  " } else { "FAIL" };
+        println!("{verdict} {:<13} {}", checked.rule, checked.demands);
+        findings.iter().for_each(|finding| println!("       {finding}"));
+        notes.iter().for_each(|note| println!("       (note) {note}"));
+        counts.passed += u64::from(findings.is_empty());
+        counts.failed += u64::from(!findings.is_empty());
+    }
+    Ok(if counts.failed == 0 { End::Passed(counts) } else { End::Failed(counts) })
+}
+
+fn tests(root: &Path) -> Result<End> {
+    let arguments = ["test", "--workspace", "--exclude", FUZZ_PACKAGE, "--no-fail-fast"];
+    ended(cargo(root).args(arguments).args(["--lib", "--bins", "--tests"]))
+}
+
+fn doc_tests(root: &Path) -> Result<End> {
+    ended(cargo(root).args(["test", "--workspace", "--doc", "--no-fail-fast"]))
+}
+
+fn doc(root: &Path) -> Result<End> {
+    // Libraries only: the engine's library and the command share the name `onrush`.
+    let arguments = ["doc", "--workspace", "--no-deps", "--lib"];
+    ended(cargo(root).args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn loom(root: &Path) -> Result<End> {
+    let metadata = metadata(root)?;
+    let target = PathBuf::from(&metadata.target_directory).join("loom");
+    let mut all = Found::default();
+    for package in metadata.workspace_packages() {
+        for test in package.targets.iter().filter(|t| t.is_test() && t.name.starts_with("loom_")) {
+            let arguments =
+                ["test", "--release", "-p", package.name.as_str(), "--test", &test.name];
+            // Its own folder: the flag would rebuild everything else.
+            let mut command = cargo(root);
+            command.args(arguments).env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", &target);
+            all.add(ended(&mut command)?);
+        }
+    }
+    Ok(all.end("no tests/loom_*.rs in any crate yet"))
+}
+
+fn corpora(root: &Path) -> Result<End> {
+    ended(cargo(root).args(["test", "-p", FUZZ_PACKAGE, "--lib", "--tests", "--no-fail-fast"]))
+}
+
+fn fuzz_build(root: &Path) -> Result<End> {
+    let target = PathBuf::from(&metadata(root)?.target_directory).join("fuzz");
+    let arguments = ["check", "--locked", "--manifest-path", "fuzz/Cargo.toml"];
+    ended(cargo(root).args(arguments).env("CARGO_TARGET_DIR", target))
+}
+
+fn examples(root: &Path) -> Result<End> {
+    let mut all = Found::default();
+    let metadata = metadata(root)?;
+    for package in metadata.workspace_packages() {
+        let is_example = below(&metadata, package, "examples");
+        if is_example || package.targets.iter().any(|target| target.is_example()) {
+            let mut command = cargo(root);
+            command.args(["build", "-p", package.name.as_str(), "--examples"]);
+            if is_example {
+                command.arg("--bins");
+            }
+            all.add(ended(&mut command)?);
+        }
+    }
+    Ok(all.end("no examples yet"))
+}
+
+fn benches(root: &Path) -> Result<End> {
+    let mut all = Found::default();
+    let metadata = metadata(root)?;
+    for package in metadata.workspace_packages() {
+        let is_bench = below(&metadata, package, "benches");
+        if is_bench || package.targets.iter().any(|target| target.is_bench()) {
+            let mut command = cargo(root);
+            command.args(["build", "-p", package.name.as_str(), "--benches"]);
+            if is_bench {
+                command.arg("--bins");
+            }
+            all.add(ended(&mut command)?);
+        }
+    }
+    Ok(all.end("no benches yet"))
+}
+
+/// The ends of several commands of one step.
+#[derive(Default)]
+struct Found {
+    counts: Counts,
+    ran: bool,
+    failed: bool,
+}
+
+impl Found {
+    fn add(&mut self, end: End) {
+        self.ran = true;
+        if let End::Passed(counts) | End::Failed(counts) = end {
+            self.counts += counts;
+        }
+        self.failed |= matches!(end, End::Failed(_));
+    }
+
+    fn end(self, nothing: &str) -> End {
+        match self {
+            Found { ran: false, .. } => End::Skipped(nothing.to_owned()),
+            Found { failed: true, counts, .. } => End::Failed(counts),
+            Found { counts, .. } => End::Passed(counts),
+        }
+    }
+}
+
+fn ended(command: &mut std::process::Command) -> Result<End> {
+    let ran = run(command)?;
+    Ok(if ran.ok { End::Passed(ran.counts) } else { End::Failed(ran.counts) })
+}
+
+fn metadata(root: &Path) -> Result<Metadata> {
+    let manifest = root.join("Cargo.toml");
+    MetadataCommand::new().manifest_path(manifest).no_deps().exec().context("cargo metadata failed")
+}
+
+fn below(metadata: &Metadata, package: &cargo_metadata::Package, folder: &str) -> bool {
+    package.manifest_path.starts_with(metadata.workspace_root.join(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<&str> = STEPS.iter().map(|step| step.name).collect();
+        assert_eq!(names.len(), STEPS.len());
+    }
+
+    #[test]
+    fn one_failure_among_several_commands_fails_the_step() {
+        let counts = |passed, failed| Counts { passed, failed, skipped: 0 };
+        let mut all = Found::default();
+        all.add(End::Passed(counts(2, 0)));
+        all.add(End::Failed(counts(1, 1)));
+        all.add(End::Passed(counts(4, 0)));
+        assert_eq!(all.end("-"), End::Failed(counts(7, 1)));
+        assert_eq!(Found::default().end("none"), End::Skipped("none".to_owned()));
+    }
+}
