@@ -94,7 +94,7 @@ pub trait Distance: Send + Sync {
 
 /// Great circle times a detour factor.
 ///
-/// The default factor, 1.32, is the planning value for road networks; published averages by
+/// The default factor, 1.32, is a planning value for road networks; published averages by
 /// country lie between about 1.2 and 1.6 (Ballou, Rahardja and Sakai 2002, *Selected country
 /// circuity factors for road travel distance estimation*).
 #[derive(Clone, Copy, Debug, PartialEq)]
