@@ -1,0 +1,80 @@
+//! Replaying orders under a policy, and two policies side by side.
+
+mod kpi;
+pub mod svg;
+
+pub use kpi::{CURVE_ORDERS, Kpis, Tally};
+
+use crate::delivery::Delivery;
+use crate::network::Network;
+use crate::order::Order;
+use crate::plan::Plan;
+use crate::prices::fluid::{Climb, Fluid};
+use crate::prices::{Forecast, Pricer};
+use crate::router::Router;
+use crate::rules::Ruleset;
+
+/// Replay orders on a fresh network under one policy; stock, slots and quotas are taken.
+///
+/// `each` sees every order with its plan before the plan is taken.
+pub fn replay(
+    network: &Network,
+    rules: &Ruleset,
+    orders: &[Order],
+    forecast: Option<Forecast>,
+    mut each: impl FnMut(&Router<'_>, &Order, &Plan),
+) -> Tally {
+    let mut tally = Tally::default();
+    let mut router = Router::new(network, rules);
+    let prices = &rules.policy().prices;
+    let mut pricer = prices.enabled.then(|| Pricer::new(network, rules, forecast, None));
+    let mut plan = Plan::default();
+    for order in orders {
+        router.plan(order, &mut plan);
+        each(&router, order, &plan);
+        let held = network.hold(&plan);
+        debug_assert!(held.is_ok(), "nobody else takes from a replay's network");
+        tally.add(network, order, &plan);
+        if let Some(pricer) = &mut pricer {
+            pricer.observe(network, rules, order, &plan);
+        }
+    }
+    tally
+}
+
+/// Steps spent on the bound: coarse, then fine.
+const BOUND_CLIMBS: [Climb; 2] = [
+    Climb { steps: 500, first: 0.3, last: 0.003 },
+    Climb { steps: 1_000, first: 0.02, last: 0.000_5 },
+];
+
+/// Return a certified lower bound on what any policy would have paid that knew every order
+/// beforehand, in currency units.
+///
+/// Hours, slots, deadlines, weights and risks are left out, which only lowers it. `None` when some
+/// order has more possible nodes than one decision holds, when orders are too many to tell apart, or
+/// when distances are not great circles: then the relaxation could leave plans out. Needs the
+/// network as it was before the first order.
+pub fn hindsight_bound(network: &Network, rules: &Ruleset, orders: &[Order]) -> Option<f64> {
+    rules.detour()?;
+    let mut plain = rules.policy().clone();
+    plain.weights.clear();
+    plain.priorities.clear();
+    (plain.costs.per_rejection, plain.costs.per_late_shipment) = (0.0, 0.0);
+    let plain = Ruleset::new(plain, network);
+    let classes = Forecast::learn_exactly(orders)?;
+    let mut fluid = Fluid::default();
+    for (order, count) in classes.weights() {
+        let class = fluid.add_timeless_class(network, &plain, order);
+        fluid.set_weight(class, count);
+        if !fluid.is_whole() {
+            return None;
+        }
+    }
+    fluid.read_all_stock(network);
+    if orders.iter().all(|order| order.delivery != Delivery::InStoreHome) {
+        fluid.read_stock(network);
+    }
+    let bounds = BOUND_CLIMBS.map(|climb| fluid.climb(climb));
+    bounds.into_iter().reduce(f64::max)
+}
