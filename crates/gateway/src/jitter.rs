@@ -23,6 +23,7 @@ impl Jitter {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
+        // Relaxed: as above.
         self.0.store(x, Ordering::Relaxed);
         let span = u64::from(least_ms) + 1;
         least_ms.saturating_add(((u128::from(x) * u128::from(span)) >> 64) as u32)

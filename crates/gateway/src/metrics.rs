@@ -2,6 +2,8 @@
 //!
 //! Every label has few values: routes, codes, and campaigns and SKUs that an operator named.
 
+// Relaxed in this file: totals that stand alone; none of them publishes anything.
+
 use crate::errors::{CODES, Code, all};
 use crate::routes::Route;
 use onrush::{Engine, Status};

@@ -13,6 +13,8 @@
 //! and a server that disagree can be made to see different requests. So a head with one is cut off.
 //! Source: RFC 9112 §2.2, §11.2.
 
+// Relaxed in this file: a connection's deadline is used by the one thread that serves it.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// The deadline of one connection. Relaxed everywhere: all of it is used by one thread.
+/// The deadline of one connection.
 #[derive(Debug)]
 pub(super) struct Watch {
     base: Instant,
