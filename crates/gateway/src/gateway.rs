@@ -110,10 +110,10 @@ impl Gateway {
 
     /// Return how many bytes of a body to read before [`handle`](Gateway::handle): on the admin side
     /// more than on the public one, but only for who may be there.
-    pub fn body_bytes_max(&self, side: Side, headers: &HeaderMap, now: Timestamp) -> usize {
+    pub fn body_bytes_max(&self, side: Side, headers: &HeaderMap) -> usize {
         match side {
             Side::Public => PUBLIC_BODY_BYTES_MAX,
-            Side::Admin => match self.operator(headers, now) {
+            Side::Admin => match self.operator(headers, self.engine.now()) {
                 Ok(_) => ADMIN_BODY_BYTES_MAX,
                 Err(_) => PUBLIC_BODY_BYTES_MAX,
             },

@@ -131,12 +131,13 @@ fn stock(engine: &Engine) -> Vec<Stock> {
 }
 
 impl Latency {
-    fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
+    fn read(&self) -> Histogram {
         let bounds = LATENCY_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
         let counts = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
-        (self.total_ns.load(Ordering::Relaxed) as f64 / 1e9, count, buckets)
+        let sum_secs = self.total_ns.load(Ordering::Relaxed) as f64 / 1e9;
+        Histogram { sum_secs, count, buckets }
     }
 }
 
@@ -144,12 +145,20 @@ impl Latency {
 #[derive(Debug)]
 struct Snapshot {
     answers: [[u64; CODES + 1]; ROUTES],
-    latency: [(f64, u64, Vec<(f64, u64)>); ROUTES],
+    latency: [Histogram; ROUTES],
     accepted: u64,
     closed: u64,
     refused: u64,
     status: Status,
     stock: Vec<Stock>,
+}
+
+/// Times of one route; each bucket has its upper bound in seconds and its own count.
+#[derive(Debug)]
+struct Histogram {
+    sum_secs: f64,
+    count: u64,
+    buckets: Vec<(f64, u64)>,
 }
 
 #[derive(Debug)]
@@ -191,12 +200,12 @@ impl Snapshot {
             MetricType::Histogram,
         )?;
         for route in Route::ALL {
-            let (sum, count, buckets) = &self.latency[route as usize];
+            let Histogram { sum_secs, count, buckets } = &self.latency[route as usize];
             if *count > 0 {
                 let (method, path) = route.describe();
                 let labels = [("method", method), ("path", path)];
                 let mut encoder = family.encode_family(&labels)?;
-                encoder.encode_histogram::<[(&str, &str); 0]>(*sum, *count, buckets, None)?;
+                encoder.encode_histogram::<[(&str, &str); 0]>(*sum_secs, *count, buckets, None)?;
             }
         }
         counter(out, "onrush_connections_accepted", "Connections accepted", self.accepted)?;

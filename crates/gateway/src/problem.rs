@@ -77,7 +77,11 @@ impl Problem {
             _ => None,
         };
         let detail = match &refusal {
+            // The crowd's answers are not formatted each time.
             Refusal::SoldOut { free: 0 } => Cow::Borrowed("all units are sold"),
+            Refusal::AllHeld { free: 0 } => {
+                Cow::Borrowed("all units are on hold; some may come back")
+            }
             other => Cow::Owned(other.to_string()),
         };
         Problem { code, detail, retry_ms, opens_at, alternatives: Vec::new() }

@@ -1,6 +1,6 @@
 //! Campaigns, supply and phases by hand.
 
-use super::{Listing, by, listing};
+use super::{Listing, by, checked_reason, listing};
 use crate::config::{CampaignBody, Scope, phase_named};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::problem::Problem;
@@ -34,8 +34,8 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Reply, Problem> {
         let body: SupplyBody<'_> = read_json(ask.headers, ask.body)?;
-        let key = self.authorised(ask, now, Scope::Admin)?;
-        let by = by(&key, &body.reason)?;
+        let reason = checked_reason(&body.reason)?;
+        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
         let sku = campaign.sku(&body.sku).ok_or_else(Problem::not_found)?;
         let pending = self.engine.supply(sku.ix, body.quantity, by);
@@ -52,8 +52,8 @@ impl Gateway {
         let to = phase_named(&body.to).ok_or_else(|| {
             Problem::invalid("to: one of \"open\", \"paused\", \"closed\" and \"settled\"")
         })?;
-        let key = self.authorised(ask, now, Scope::Admin)?;
-        let by = by(&key, &body.reason)?;
+        let reason = checked_reason(&body.reason)?;
+        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
         let pending = self.engine.move_phase(&campaign, to, by);
         Ok(wait(Route::AdminPhase, What::Campaign(pending)))

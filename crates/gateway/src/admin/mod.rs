@@ -103,15 +103,20 @@ impl Gateway {
     }
 }
 
-/// Note who does something, and the reason given.
-pub(crate) fn by(key: &ApiKey, reason: &str) -> Result<By, Problem> {
-    match reason.trim().len() {
-        1..=TEXT_BYTES_MAX => Ok(By::new(key.name.as_str(), reason.trim())),
-        _ => {
-            let detail = format!("reason: say why, in 1 to {TEXT_BYTES_MAX} bytes");
-            Err(Problem::invalid(detail))
+/// Check the reason given for something done by hand.
+pub(crate) fn checked_reason(reason: &str) -> Result<&str, Problem> {
+    match reason.trim() {
+        "" => Err(Problem::invalid("reason: say why; it is kept for the audit")),
+        long if long.len() > TEXT_BYTES_MAX => {
+            Err(Problem::invalid(format!("reason: at most {TEXT_BYTES_MAX} bytes")))
         }
+        reason => Ok(reason),
     }
+}
+
+/// Note who does something, and why.
+pub(crate) fn by(key: &ApiKey, reason: &str) -> By {
+    By::new(key.name.as_str(), reason)
 }
 
 fn text(route: Route, status: StatusCode, said: &'static str) -> Answer {

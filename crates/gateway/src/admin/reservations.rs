@@ -1,7 +1,7 @@
 //! Reservations, payments and refunds by hand or by a trusted back end.
 
 use super::campaigns::wait;
-use super::{Listing, by, listing};
+use super::{Listing, by, checked_reason, listing};
 use crate::config::Scope;
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::ApiKey;
@@ -10,7 +10,7 @@ use crate::public::{checked_money, checked_reference, idempotency_key};
 use crate::routes::Route;
 use crate::waiting::What;
 use crate::wire::{CancelBody, ConfirmBody, JudgeBody, PaymentBody, RefundedBody, read_json};
-use onrush::{Name, PaymentLine, ReservationSeq, Timestamp};
+use onrush::{Money, Name, PaymentLine, ReservationSeq, Timestamp};
 use onrush_types::limits::PAYMENTS_PER_RESERVATION_MAX;
 
 impl Gateway {
@@ -29,9 +29,9 @@ impl Gateway {
             return Err(Problem::invalid(detail));
         }
         let idempotency_key = idempotency_key(ask.headers)?;
+        let lines: Vec<Line> = body.payments.iter().map(line).collect::<Result<_, _>>()?;
         let key = self.authorised(ask, now, Scope::Confirm)?;
-        let lines = body.payments.iter().map(|payment| line(payment, &key));
-        let lines: Vec<PaymentLine> = lines.collect::<Result<_, _>>()?;
+        let lines = lines.into_iter().map(|line| line.reported_by(&key)).collect();
         let seq = self.known(id)?;
         let pending = self.engine.confirm(seq, lines, idempotency_key);
         Ok(wait(Route::AdminConfirm, What::Reservation(pending)))
@@ -39,16 +39,16 @@ impl Gateway {
 
     pub(crate) fn cancel(&self, id: &str, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
         let body: CancelBody<'_> = read_json(ask.headers, ask.body)?;
-        let key = self.authorised(ask, now, Scope::Admin)?;
-        let by = by(&key, &body.reason)?;
+        let reason = checked_reason(&body.reason)?;
+        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
         let pending = self.engine.cancel(self.known(id)?, body.restock, by);
         Ok(wait(Route::AdminCancel, What::Reservation(pending)))
     }
 
     pub(crate) fn judge(&self, id: &str, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
         let body: JudgeBody<'_> = read_json(ask.headers, ask.body)?;
-        let key = self.authorised(ask, now, Scope::Admin)?;
-        let by = by(&key, &body.reason)?;
+        let reason = checked_reason(&body.reason)?;
+        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
         let pending = self.engine.judge(self.known(id)?, body.accept, by);
         Ok(wait(Route::AdminJudge, What::Reservation(pending)))
     }
@@ -60,8 +60,8 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Reply, Problem> {
         let body: RefundedBody<'_> = read_json(ask.headers, ask.body)?;
-        let key = self.authorised(ask, now, Scope::Admin)?;
-        let by = by(&key, &body.reference)?;
+        let reference = checked_reference(&body.reference)?;
+        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reference);
         let refund: u32 = refund.parse().map_err(|_| Problem::not_found())?;
         Ok(wait(Route::AdminRefunded, What::Refund(self.engine.refunded(refund, by))))
     }
@@ -106,16 +106,32 @@ impl Gateway {
     }
 }
 
-fn line(payment: &PaymentBody<'_>, key: &ApiKey) -> Result<PaymentLine, Problem> {
+/// A payment whose reporter is not known yet.
+struct Line {
+    provider: Option<Name>,
+    method: Name,
+    reference: Box<str>,
+    money: Money,
+}
+
+impl Line {
+    fn reported_by(self, key: &ApiKey) -> PaymentLine {
+        let Line { provider, method, reference, money } = self;
+        PaymentLine {
+            provider: provider.unwrap_or_else(|| key.name.clone()),
+            method,
+            reference,
+            money,
+        }
+    }
+}
+
+fn line(payment: &PaymentBody<'_>) -> Result<Line, Problem> {
     let name = |field: &str, text: &str| {
         Name::new(text).map_err(|error| Problem::invalid(format!("payments.{field}: {error}")))
     };
-    let provider = match &payment.provider {
-        Some(provider) => name("provider", provider)?,
-        None => key.name.clone(),
-    };
-    Ok(PaymentLine {
-        provider,
+    Ok(Line {
+        provider: payment.provider.as_deref().map(|text| name("provider", text)).transpose()?,
         method: name("method", &payment.method)?,
         reference: checked_reference(&payment.reference)?.into(),
         money: checked_money(payment.amount, &payment.currency)?,

@@ -25,7 +25,7 @@ const BYTES: usize = MAC_AT + 32;
 /// Characters of a session token.
 pub(crate) const SESSION_CHARS: usize = 88;
 
-const _: () = assert!(BYTES % 3 == 0 && BYTES / 3 * 4 == SESSION_CHARS, "no spare bits");
+const _: () = assert!(BYTES.is_multiple_of(3) && BYTES / 3 * 4 == SESSION_CHARS, "no spare bits");
 
 /// What a session says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

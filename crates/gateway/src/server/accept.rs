@@ -110,40 +110,36 @@ fn bind_unix(path: &std::path::Path) -> io::Result<StdUnixListener> {
 }
 
 /// Accept for one worker that has its own listener.
-pub(super) fn accept_public(
+pub(super) async fn accept_public(
     listener: StdListener,
     worker: Arc<Worker>,
     mut stopped: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "the listener cannot be served"),
-        };
-        while let Some((stream, peer)) = next(&mut stopped, || listener.accept()).await {
-            admit(stream, peer.ip(), &worker);
-        }
+) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the listener cannot be served"),
+    };
+    while let Some((stream, peer)) = next(&mut stopped, || listener.accept()).await {
+        admit(stream, peer.ip(), &worker);
     }
 }
 
 /// Accept on the admin side.
-pub(super) fn accept_admin(
+pub(super) async fn accept_admin(
     socket: AdminSocket,
     worker: Arc<Worker>,
     mut stopped: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let listener = match socket {
-            AdminSocket::Tcp(listener) => return accept_public(listener, worker, stopped).await,
-            AdminSocket::Unix(listener) => match UnixListener::from_std(listener) {
-                Ok(listener) => listener,
-                Err(error) => return tracing::error!(%error, "the socket cannot be served"),
-            },
-        };
-        while let Some((stream, _)) = next(&mut stopped, || listener.accept()).await {
-            if let Some(place) = worker.enter() {
-                tokio::spawn(serve_connection(stream, None, worker.clone(), place));
-            }
+) {
+    let listener = match socket {
+        AdminSocket::Tcp(listener) => return accept_public(listener, worker, stopped).await,
+        AdminSocket::Unix(listener) => match UnixListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "the socket cannot be served"),
+        },
+    };
+    while let Some((stream, _)) = next(&mut stopped, || listener.accept()).await {
+        if let Some(place) = worker.enter() {
+            tokio::spawn(serve_connection(stream, None, worker.clone(), place));
         }
     }
 }
@@ -160,58 +156,54 @@ pub(super) fn lane(worker: Arc<Worker>) -> (Lane, mpsc::Receiver<(StdStream, IpA
 }
 
 /// Accept for all workers, handing each connection to the one with the fewest.
-pub(super) fn hand_off(
+pub(super) async fn hand_off(
     listener: StdListener,
     lanes: Vec<Lane>,
     limits: Arc<Limits>,
     gateway: Arc<Gateway>,
     mut stopped: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "the listener cannot be served"),
-        };
-        while let Some((stream, peer)) = next(&mut stopped, || listener.accept()).await {
-            let waiting = |lane: &Lane| LANE_MAX - lane.sockets.capacity();
-            let least = lanes.iter().min_by_key(|lane| lane.worker.load() + waiting(lane));
-            let Some(lane) = least else { continue };
-            // Relaxed: as in `Worker::enter`, which keeps the bound; this only saves the hand-over.
-            if limits.public.load(Ordering::Relaxed) >= limits.public_max {
-                refuse(stream, &gateway);
-                continue;
-            }
-            let Ok(stream) = stream.into_std() else { continue };
-            if let Err(mpsc::error::TrySendError::Full((stream, _))) =
-                lane.sockets.try_send((stream, peer.ip()))
-            {
-                drop(stream);
-                gateway.metrics().refused();
-            }
+) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the listener cannot be served"),
+    };
+    while let Some((stream, peer)) = next(&mut stopped, || listener.accept()).await {
+        let waiting = |lane: &Lane| LANE_MAX - lane.sockets.capacity();
+        let least = lanes.iter().min_by_key(|lane| lane.worker.load() + waiting(lane));
+        let Some(lane) = least else { continue };
+        // Relaxed: as in `Worker::enter`, which keeps the bound; this only saves the hand-over.
+        if limits.public.load(Ordering::Relaxed) >= limits.public_max {
+            refuse(stream, &gateway);
+            continue;
+        }
+        let Ok(stream) = stream.into_std() else { continue };
+        if let Err(mpsc::error::TrySendError::Full((stream, _))) =
+            lane.sockets.try_send((stream, peer.ip()))
+        {
+            drop(stream);
+            gateway.metrics().refused();
         }
     }
 }
 
 /// Take sockets from the acceptor.
-pub(super) fn receive(
+pub(super) async fn receive(
     mut sockets: mpsc::Receiver<(StdStream, IpAddr)>,
     worker: Arc<Worker>,
     mut stopped: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        loop {
-            let (stream, peer) = tokio::select! {
-                biased;
-                _ = stopped.wait_for(|stop| *stop) => break,
-                socket = sockets.recv() => match socket {
-                    Some(socket) => socket,
-                    None => break,
-                },
-            };
-            match TcpStream::from_std(stream) {
-                Ok(stream) => admit(stream, peer, &worker),
-                Err(error) => tracing::debug!(%error, "a socket could not be taken over"),
-            }
+) {
+    loop {
+        let (stream, peer) = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => break,
+            socket = sockets.recv() => match socket {
+                Some(socket) => socket,
+                None => break,
+            },
+        };
+        match TcpStream::from_std(stream) {
+            Ok(stream) => admit(stream, peer, &worker),
+            Err(error) => tracing::debug!(%error, "a socket could not be taken over"),
         }
     }
 }

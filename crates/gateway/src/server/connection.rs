@@ -1,6 +1,6 @@
 //! One connection: heads and bodies in, answers out.
 
-use super::watch::{Heads, Watch, Watched};
+use super::watch::{Heads, Look, Timeouts, Watch, Watched};
 use super::worker::{Place, Worker};
 use crate::answer::Answer;
 use crate::config::ServerSection;
@@ -23,7 +23,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -41,9 +40,7 @@ pub(super) struct Limits {
     pub(super) per_worker_max: usize,
     pub(super) admin: AtomicUsize,
     pub(super) admin_max: usize,
-    header_timeout: Duration,
-    body_timeout: Duration,
-    idle_timeout: Duration,
+    timeouts: Timeouts,
 }
 
 impl Limits {
@@ -54,9 +51,11 @@ impl Limits {
             per_worker_max: section.connections_per_worker_max,
             admin: AtomicUsize::new(0),
             admin_max: ADMIN_CONNECTIONS_MAX,
-            header_timeout: section.header_timeout.duration(),
-            body_timeout: section.body_timeout.duration(),
-            idle_timeout: section.idle_timeout.duration(),
+            timeouts: Timeouts {
+                header: section.header_timeout.duration(),
+                body: section.body_timeout.duration(),
+                idle: section.idle_timeout.duration(),
+            },
         }
     }
 }
@@ -70,8 +69,7 @@ pub(super) async fn serve_connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limits = &worker.limits;
-    let watch = Arc::new(Watch::new(limits.header_timeout, limits.idle_timeout));
+    let watch = Arc::new(Watch::new(worker.limits.timeouts));
     let io = Watched { stream, watch: watch.clone(), heads: Heads::default() };
     let talk = Arc::new(Talk { worker: worker.clone(), watch: watch.clone(), peer });
     let service = service_fn(move |request| respond(talk.clone(), request));
@@ -82,7 +80,7 @@ pub(super) async fn serve_connection<S>(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut stopped = worker.stopped.clone();
     let mut stopping = false;
-    let mut look = pin!(tokio::time::sleep(limits.header_timeout));
+    let mut look = pin!(tokio::time::sleep(watch.tick()));
     loop {
         tokio::select! {
             biased;
@@ -96,9 +94,9 @@ pub(super) async fn serve_connection<S>(
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = look.as_mut() => match watch.next_look(Instant::now()) {
-                Some(at) => look.as_mut().reset(at),
-                None => return,
+            () = look.as_mut() => match watch.look(Instant::now()) {
+                Look::Again(at) => look.as_mut().reset(at),
+                Look::Over => return,
             },
         }
     }
@@ -117,7 +115,7 @@ async fn respond(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let started = Instant::now();
     talk.watch.handling();
-    let answer = talk.answer(request).await;
+    let answer = talk.answer(request, started).await;
     let done = Instant::now();
     talk.watch.answered(done);
     talk.worker.gateway.metrics().answered(answer.route, answer.code, done - started);
@@ -125,15 +123,18 @@ async fn respond(
 }
 
 impl Talk {
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let Worker { side, gateway, limits, jitter, .. } = &*self.worker;
+    async fn answer(&self, request: Request<Incoming>, started: Instant) -> Answer {
+        let Worker { side, gateway, jitter, .. } = &*self.worker;
         let engine = gateway.engine();
         let (parts, body) = request.into_parts();
         let body = if body.is_end_stream() {
             Bytes::new()
         } else {
-            let most = gateway.body_bytes_max(*side, &parts.headers, engine.now());
-            match read_body(body, most, limits.body_timeout).await {
+            let most = gateway.body_bytes_max(*side, &parts.headers);
+            self.watch.reading_body(started);
+            let read = self.read_body(body, most).await;
+            self.watch.handling();
+            match read {
                 Ok(bytes) => bytes,
                 Err(problem) => {
                     // What is left of the body would be taken for the next request.
@@ -154,31 +155,26 @@ impl Talk {
         match gateway.handle(&ask, engine.now(), jitter) {
             Reply::Ready(answer) => answer,
             Reply::Wait(waiting) => {
-                let answer = waiting.await.answer(engine, jitter);
+                let answer = self.worker.landing.land(waiting).await.answer(engine, jitter);
                 gateway.finish(answer, &ask)
             }
         }
     }
-}
 
-/// Read a whole body of at most `most` bytes before a deadline.
-async fn read_body(body: Incoming, most: usize, timeout: Duration) -> Result<Bytes, Problem> {
-    let stated = body.size_hint();
-    if stated.lower() > most as u64 {
-        return Err(too_large(most));
-    }
-    let mut read = pin!(collect(body, most));
-    // A small body came with its head: only one that did not gets a timer.
-    let first = poll_fn(|cx| match read.as_mut().poll(cx) {
-        Poll::Ready(read) => Poll::Ready(Some(read)),
-        Poll::Pending => Poll::Ready(None),
-    });
-    if let Some(read) = first.await {
-        return read;
-    }
-    match tokio::time::timeout(timeout, read).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::new(Code::TooSlow, "the body did not arrive in time")),
+    /// Read a whole body of at most `most` bytes before its deadline.
+    async fn read_body(&self, body: Incoming, most: usize) -> Result<Bytes, Problem> {
+        if body.size_hint().lower() > most as u64 {
+            return Err(too_large(most));
+        }
+        let mut read = pin!(collect(body, most));
+        poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Pending if self.watch.body_is_late() => {
+                let detail = "the body did not arrive in time";
+                Poll::Ready(Err(Problem::new(Code::TooSlow, detail)))
+            }
+            other => other,
+        })
+        .await
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod accept;
 mod connection;
+mod landing;
 mod watch;
 mod worker;
 

@@ -2,18 +2,20 @@
 //!
 //! | the connection | its deadline |
 //! |---|---|
-//! | is new, or receives a head | `header_timeout` after the first byte (or the start) |
-//! | has its request handled | none: a body has its own deadline, and the engine always answers |
+//! | is new, or receives a head | `header_timeout` after the start, or after the head's first part |
+//! | receives a body | `body_timeout`; then the request is answered 408 |
+//! | has its request handled | none: the engine always answers |
 //! | was answered | `idle_timeout`, within which the answer must be taken and the next head begin |
 //!
-//! The deadline is a number that requests move and one timer that looks at it when it fires, so a
-//! request costs no timer. (The server library's own header timeout allocates a timer for each.)
+//! The deadline is a number that requests move, and one timer looks at it now and then, so a request
+//! costs no timer: each would cost two system calls to tell the runtime, as measured. A deadline is
+//! noticed at most one [`tick`](Watch::tick), the shortest of the three, after it has passed.
 //!
 //! A line feed without a carriage return ends a line for some parsers and not for others; a proxy
 //! and a server that disagree can be made to see different requests. So a head with one is cut off.
 //! Source: RFC 9112 §2.2, §11.2.
 
-// Relaxed in this file: a connection's deadline is used by the one thread that serves it.
+// Relaxed in this file: a connection's deadline is used by the one task that serves it.
 
 use std::io;
 use std::pin::Pin;
@@ -28,26 +30,47 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Watch {
     base: Instant,
+    timeouts: Timeouts,
     deadline_ms: AtomicU64,
     /// Waiting for the first byte of a head.
     idle: AtomicBool,
     /// The next bytes belong to a head.
     in_head: AtomicBool,
-    header_timeout: Duration,
-    idle_timeout: Duration,
+    /// The deadline is a body's.
+    in_body: AtomicBool,
+    /// The body missed it.
+    body_is_late: AtomicBool,
+}
+
+/// The deadlines of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    pub(super) header: Duration,
+    pub(super) body: Duration,
+    pub(super) idle: Duration,
+}
+
+/// What a look at the deadline found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Look again then.
+    Again(Instant),
+    /// The connection is over.
+    Over,
 }
 
 impl Watch {
-    pub(super) fn new(header_timeout: Duration, idle_timeout: Duration) -> Watch {
+    pub(super) fn new(timeouts: Timeouts) -> Watch {
         let watch = Watch {
             base: Instant::now(),
+            timeouts,
             deadline_ms: AtomicU64::new(0),
             idle: AtomicBool::new(false),
             in_head: AtomicBool::new(true),
-            header_timeout,
-            idle_timeout,
+            in_body: AtomicBool::new(false),
+            body_is_late: AtomicBool::new(false),
         };
-        watch.set(watch.base, header_timeout);
+        watch.set(watch.base, timeouts.header);
         watch
     }
 
@@ -55,25 +78,51 @@ impl Watch {
     pub(super) fn handling(&self) {
         self.in_head.store(false, Ordering::Relaxed);
         self.idle.store(false, Ordering::Relaxed);
+        self.in_body.store(false, Ordering::Relaxed);
         self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// The request's body is being read.
+    pub(super) fn reading_body(&self, now: Instant) {
+        self.set(now, self.timeouts.body);
+        self.in_body.store(true, Ordering::Relaxed);
+        self.body_is_late.store(false, Ordering::Relaxed);
+    }
+
+    /// Tell whether the body missed its deadline. The connection's task is polled when it does.
+    pub(super) fn body_is_late(&self) -> bool {
+        self.body_is_late.load(Ordering::Relaxed)
     }
 
     /// The answer is made.
     pub(super) fn answered(&self, now: Instant) {
-        self.set(now, self.idle_timeout);
+        self.set(now, self.timeouts.idle);
+        self.in_body.store(false, Ordering::Relaxed);
         self.idle.store(true, Ordering::Relaxed);
         self.in_head.store(true, Ordering::Relaxed);
     }
 
-    /// Return when to look again; `None`: the deadline has passed.
-    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
-        match self.deadline_ms.load(Ordering::Relaxed) {
-            u64::MAX => Some(now + self.header_timeout.min(self.idle_timeout)),
-            ms => {
-                let deadline = self.base + Duration::from_millis(ms);
-                (deadline > now).then_some(deadline)
-            }
+    /// Look at the deadline.
+    pub(super) fn look(&self, now: Instant) -> Look {
+        let deadline = match self.deadline_ms.load(Ordering::Relaxed) {
+            u64::MAX => now + self.tick(),
+            ms => self.base + Duration::from_millis(ms),
+        };
+        if deadline > now {
+            return Look::Again(deadline.min(now + self.tick()));
         }
+        if !self.in_body.load(Ordering::Relaxed) {
+            return Look::Over;
+        }
+        self.body_is_late.store(true, Ordering::Relaxed);
+        self.set(now, self.timeouts.idle);
+        Look::Again(now + self.tick())
+    }
+
+    /// The longest time between two looks.
+    pub(super) fn tick(&self) -> Duration {
+        let Timeouts { header, body, idle } = self.timeouts;
+        header.min(body).min(idle).max(Duration::from_millis(1))
     }
 
     fn set(&self, now: Instant, timeout: Duration) {
@@ -81,9 +130,10 @@ impl Watch {
         self.deadline_ms.store(at.as_millis() as u64, Ordering::Relaxed);
     }
 
+    /// A head has begun and not ended.
     fn began(&self) {
         if self.idle.swap(false, Ordering::Relaxed) {
-            self.set(Instant::now(), self.header_timeout);
+            self.set(Instant::now(), self.timeouts.header);
         }
     }
 }
@@ -106,7 +156,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let new = &buf.filled()[before..];
         if !new.is_empty() && self.watch.in_head.load(Ordering::Relaxed) {
-            self.watch.began();
             if self.heads.look(new) == Seen::BareLineFeed {
                 buf.set_filled(before);
                 let what = "a line feed without a carriage return in a head";
@@ -115,6 +164,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             if self.heads.is_complete() {
                 self.heads = Heads::default();
                 self.watch.in_head.store(false, Ordering::Relaxed);
+            } else {
+                self.watch.began();
             }
         }
         Poll::Ready(Ok(()))
@@ -217,6 +268,27 @@ mod tests {
             }
         }
         Ok(None)
+    }
+
+    #[test]
+    fn deadlines_move_with_the_request() {
+        let secs = Duration::from_secs;
+        let watch = Watch::new(Timeouts { header: secs(10), body: secs(20), idle: secs(60) });
+        let start = watch.base;
+        assert_eq!(watch.tick(), secs(10));
+        assert_eq!(watch.look(start), Look::Again(start + secs(10)));
+        assert_eq!(watch.look(start + secs(10)), Look::Over, "no head came");
+        watch.handling();
+        let late = start + secs(1_000);
+        assert_eq!(watch.look(late), Look::Again(late + secs(10)), "the engine has its time");
+        watch.reading_body(late);
+        assert_eq!(watch.look(late + secs(15)), Look::Again(late + secs(20)));
+        assert!(!watch.body_is_late());
+        assert_eq!(watch.look(late + secs(20)), Look::Again(late + secs(30)));
+        assert!(watch.body_is_late(), "it is answered, not cut");
+        watch.answered(late);
+        assert_eq!(watch.look(late + secs(59)), Look::Again(late + secs(60)));
+        assert_eq!(watch.look(late + secs(60)), Look::Over);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A worker: one thread, one runtime, its connections.
 
 use super::connection::Limits;
+use super::landing::Landing;
 use crate::gateway::{Gateway, Side};
 use crate::jitter::Jitter;
 use std::future::Future;
@@ -19,6 +20,7 @@ pub(super) struct Worker {
     pub(super) limits: Arc<Limits>,
     pub(super) jitter: Jitter,
     pub(super) stopped: watch::Receiver<bool>,
+    pub(super) landing: Arc<Landing>,
     connections: AtomicUsize,
     /// Taken when the worker stops; its clones live as long as the connections that hold them.
     alive: parking_lot::Mutex<Option<mpsc::Sender<()>>>,
@@ -47,6 +49,7 @@ impl Worker {
             limits,
             jitter: Jitter::new(seed),
             stopped,
+            landing: Arc::default(),
             connections: AtomicUsize::new(0),
             alive: parking_lot::Mutex::new(Some(alive)),
             all_gone: parking_lot::Mutex::new(Some(all_gone)),
@@ -83,6 +86,7 @@ impl Worker {
 
     /// Accept until stopped, then wait for the connections, at most `grace`.
     pub(super) async fn run(self: Arc<Worker>, accept: impl Future<Output = ()>, grace: Duration) {
+        tokio::spawn(self.landing.clone().serve());
         accept.await;
         *self.alive.lock() = None;
         let all_gone = self.all_gone.lock().take();

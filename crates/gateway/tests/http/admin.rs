@@ -87,6 +87,29 @@ fn every_route_needs_its_scope() {
     }
 }
 
+/// Shape before identity, identity before existence, on this side too.
+#[test]
+fn the_order_of_checks_is_the_same() {
+    let server = with_keys();
+    let nothing = json!({"reason": "x", "sku": "u", "quantity": 1});
+    let supply = |body: &Value| ask("POST", "/admin/v1/campaigns/none/supply").json(body);
+    let mut bad = nothing.clone();
+    bad["reason"] = " ".into();
+    supply(&bad).to(server.admin).is_problem("invalid_request");
+    supply(&nothing).to(server.admin).is_problem("unauthenticated");
+    supply(&nothing).bearer(&key(Scope::Confirm)).to(server.admin).is_problem("forbidden");
+    supply(&nothing).bearer(&key(Scope::Admin)).to(server.admin).is_problem("not_found");
+    let confirm = |currency: &str| {
+        let payment =
+            json!({"method": "card", "amount": 1, "currency": currency, "reference": "r"});
+        ask("POST", "/admin/v1/reservations/x/confirm").json(&json!({"payments": [payment]}))
+    };
+    confirm("?").to(server.admin).is_problem("invalid_request");
+    confirm("CNY").to(server.admin).is_problem("unauthenticated");
+    confirm("CNY").bearer(&key(Scope::Metrics)).to(server.admin).is_problem("forbidden");
+    confirm("CNY").bearer(&key(Scope::Confirm)).to(server.admin).is_problem("not_found");
+}
+
 #[test]
 fn public_addresses_do_not_exist_on_the_admin_side() {
     let server = Server::dev();

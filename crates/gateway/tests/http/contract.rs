@@ -2,6 +2,8 @@
 
 use crate::client::{Answer, Ask, Connection, ask};
 use crate::server::{Server, reserve};
+use onrush::DurationMs;
+use onrush_gateway::Config;
 use serde_json::json;
 
 #[test]
@@ -156,6 +158,26 @@ fn refusals_say_when_and_what_instead() {
     server.operate("POST", "/admin/v1/campaigns/drop/phase", Some(to));
     let paused = server.reserve("drop", "bob", "k2").is_problem("paused");
     assert!(paused["retry_after_ms"].is_number());
+}
+
+/// What `onrush serve --dev` without a configuration offers.
+#[test]
+fn the_dev_campaign_supplies_once() {
+    let dev = |supply: u32| {
+        move |config: &mut Config, _: &std::path::Path| {
+            let demo = Config::dev(supply, 2, DurationMs::from_secs(60));
+            config.campaigns = demo.campaigns;
+            (config.dev, config.only_when_empty) = (demo.dev, demo.only_when_empty);
+        }
+    };
+    let server = Server::start(dev(3));
+    let made = server.reserve("demo", "ann", "k1").json();
+    assert_eq!(made["expires_at"], "2026-12-01T12:01:00.000Z");
+    assert_eq!(made["price"], json!({"amount": 100, "currency": "CNY"}));
+    let server = server.restart(dev(9));
+    assert_eq!(server.units("demo"), (2, 1), "only an empty folder is supplied");
+    server.held("demo", "ann", "k2");
+    server.reserve("demo", "ann", "k3").is_problem("limit_reached");
 }
 
 /// Each step of the documented order, from a request that fails in every later step too.

@@ -68,7 +68,7 @@ fn broken_requests_are_refused_or_cut_and_hold_nothing() {
         with(&format!("content-length: {length}\r\nx: a\0b\r\n"), BODY),
         with(&format!("content-length: {length}\r\nx\u{7f}: b\r\n"), BODY),
         // Request lines.
-        format!("POST  /v1/time HTTP/1.1\r\n\r\n"),
+        "POST  /v1/time HTTP/1.1\r\n\r\n".to_owned(),
         "GET /v1/time\r\n\r\n".to_owned(),
         "GET /v1/time HTTP/9.9\r\n\r\n".to_owned(),
         "GET /v1/time HTTP/2.0\r\n\r\n".to_owned(),
