@@ -1,5 +1,5 @@
-//! Locks, atomics, queues and parking for what callers and the ledger thread hand each other: the
-//! real ones or, under `--cfg loom`, those of the model checker with the same faces.
+//! Locks, atomics and queues for what callers and the ledger thread hand each other: the real ones
+//! or, under `--cfg loom`, those of the model checker with the same faces.
 
 #[cfg(not(loom))]
 pub(crate) use crossbeam_queue::ArrayQueue;
@@ -7,15 +7,11 @@ pub(crate) use crossbeam_queue::ArrayQueue;
 pub(crate) use parking_lot::Mutex;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-#[cfg(not(loom))]
-pub(crate) use std::thread::{Thread, current, park_timeout};
 
 #[cfg(loom)]
 pub(crate) use checked::{ArrayQueue, Mutex, park_timeout};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-#[cfg(loom)]
-pub(crate) use loom::thread::{Thread, current};
 
 #[cfg(loom)]
 mod checked {

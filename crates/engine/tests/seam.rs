@@ -224,16 +224,18 @@ fn late_money_takes_units_freed_in_the_same_batch() {
     }
 }
 
-/// Two releases, two late payments and a withdrawal share one batch.
+/// Two releases, two late payments, a withdrawal and a queued reserve share one batch: what was freed
+/// is used once, and what the reserve has taken is not touched.
 #[test]
 fn units_freed_in_a_batch_are_used_once() {
-    let (mut world, campaign, held) = with_an_expired_hold(4, 1);
+    let (mut world, campaign, held) = with_an_expired_hold(5, 1);
     let sku = world.sku(&campaign, "unit");
     let second = world.hold(&campaign, "unit", "eve", 1);
     world.clock.advance(61 * SECOND);
     world.driver.settle();
     let [ben, cem] = ["ben", "cem"].map(|buyer| world.hold(&campaign, "unit", buyer, 2));
-    assert_eq!(world.view(sku), SlotView { free: 0, held: 4 });
+    let mut queued = world.ask(&campaign, "unit", "dan", "k", 1);
+    assert_eq!(world.view(sku), SlotView { free: 0, held: 5 });
     let _one = world.engine.release(ben.seq, None);
     let mut first = pay_late(&world, &held);
     let mut withdrawn = world.engine.supply(sku, -1, by());
@@ -249,7 +251,8 @@ fn units_freed_in_a_batch_are_used_once() {
     assert_eq!(answer(&mut nothing_left), State::Expired, "both were used: a refund is due");
     let refusal = refused(too_much.try_take().expect("decided").expect("healthy"));
     assert_eq!(refusal.code(), "invalid_request");
-    assert_eq!(world.view(sku), SlotView { free: 2, held: 0 });
+    assert_eq!(answer(&mut queued), State::Held, "what was taken above the queue is kept");
+    assert_eq!(world.view(sku), SlotView { free: 2, held: 1 });
     world.check();
 }
 

@@ -16,11 +16,12 @@ const NO_WAIT: Duration = Duration::ZERO;
 
 /// A world with a history and snapshots taken at random places in it.
 fn with_snapshots(seed: u64) -> (World, Story) {
-    let mut world = World::new(seed);
+    // Small segments: several lie below the older snapshot.
+    let mut world = World::with(seed, Options { segment_bytes: 4 * 1_024, ..options() });
     let mut story = Story::new(&mut world, seed);
     let mut random = Random::new(seed ^ 0xabc);
     for _ in 0..6 {
-        assert!(story.run(&mut world, 1 + random.below(8) as usize));
+        assert!(story.run(&mut world, 4 + random.below(8) as usize));
         let taken = world.driver.snapshot().expect("there is room");
         assert_eq!(taken, world.driver.ledger().lsn(), "of everything durable");
     }

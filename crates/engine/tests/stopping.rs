@@ -6,9 +6,9 @@ mod common;
 use common::*;
 use onrush::journal::{FakeDisk, Loss};
 use onrush::*;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 fn running(disk: &FakeDisk) -> Engine {
@@ -142,6 +142,60 @@ fn under_load_until_failure(engine: &Engine) -> Vec<Reservation> {
             .collect();
         callers.into_iter().flat_map(|caller| caller.join().expect("no panic")).collect()
     })
+}
+
+/// Holds each caller back where every check of the engine's health is behind it.
+struct Gate {
+    arrived: Sender<()>,
+    open: Mutex<Receiver<()>>,
+}
+
+impl Screen for Gate {
+    fn screen(&self, _: &ReserveRequest<'_>, _: Timestamp) -> Verdict {
+        self.arrived.send(()).expect("the test listens");
+        self.open.lock().expect("one caller").recv().expect("the test opens it");
+        Verdict::Admit
+    }
+}
+
+/// A request that overtakes the end is answered with it, and leaves neither a claim nor a unit taken.
+fn a_late_comer_after(end: impl FnOnce(&Engine, &FakeDisk)) -> EngineError {
+    let disk = FakeDisk::new(5);
+    let ((arrived, arrivals), (opener, open)) = (channel(), channel());
+    let gate: Arc<dyn Screen> = Arc::new(Gate { arrived, open: Mutex::new(open) });
+    let options = Options { screen: Some(gate), ..options() };
+    let engine = Engine::open_with(parts(&disk, &ManualClock::new()), options).expect("opens");
+    let campaign = put(&engine, spec("drop", &[("unit", 3)]));
+    let sku = campaign.sku("unit").expect("it has it").ix;
+    thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            let ask = ReserveRequest::new(&campaign, "unit", engine.buyer("ann"), "k");
+            engine.reserve(&ask).wait()
+        });
+        arrivals.recv().expect("the caller comes");
+        end(&engine, &disk);
+        opener.send(()).expect("the caller waits");
+        let error = late.join().expect("no panic").expect_err("it came too late");
+        assert_eq!(engine.units(sku), Some(SlotView { free: 3, held: 0 }));
+        assert_eq!(campaign.buyers(), 0);
+        assert_eq!(engine.status().reserves_in_flight, 0);
+        error
+    })
+}
+
+#[test]
+fn a_request_that_overtakes_the_end_is_answered_and_undone() {
+    let stop = |engine: &Engine, _: &FakeDisk| engine.shutdown().expect("healthy");
+    assert_eq!(a_late_comer_after(stop), EngineError::Stopped);
+    let fail = |engine: &Engine, disk: &FakeDisk| {
+        disk.fail_sync(disk.operations().syncs);
+        let lost = engine.put_campaign(spec("more", &[])).wait();
+        assert_eq!(lost.map(|_| ()), Err(EngineError::OutcomeUnknown));
+    };
+    // The failure may still be being told when it comes: then it counts as one that was under way.
+    let error = a_late_comer_after(fail);
+    let told = matches!(error, EngineError::JournalFailed { .. } | EngineError::OutcomeUnknown);
+    assert!(told, "{error}");
 }
 
 /// The hook may own the last engine, and drop it where it is called.
