@@ -30,6 +30,11 @@
 //! and which test would catch it being broken. No async runtime is needed: a [`Pending`] is a future
 //! and has [`wait`](Pending::wait).
 
+/// The README's example is compiled with the doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod background;
 mod bell;
 mod catalogue;

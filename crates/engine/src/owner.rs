@@ -150,7 +150,9 @@ impl Owner {
     fn try_turn(&mut self) -> Result<Turn, Fatal> {
         self.shared.bell.begin();
         let last = self.ledger.stamp();
-        let frozen = self.ledger.clock_is_frozen(self.shared.time.now());
+        // A step after the close must not end holds early or keep them alive.
+        let frozen = self.ledger.has_live_hold()
+            || self.ledger.clock_is_frozen(self.shared.time.now());
         let now = self.shared.time.observe(frozen).max(last);
         self.background.step(&self.shared, &mut self.journal)?;
         self.switches(now)?;

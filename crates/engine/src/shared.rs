@@ -40,7 +40,8 @@ pub struct Reservation {
     pub price: Money,
     /// The hold's deadline.
     pub expires_at: Timestamp,
-    /// The record that made its state.
+    /// The record that made its state; after a restart, for what was there before it, the last
+    /// record that was recovered.
     pub lsn: Lsn,
 }
 

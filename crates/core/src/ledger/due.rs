@@ -42,6 +42,11 @@ impl Ledger {
         Some(next).filter(|at| *at != Timestamp::FAR_FUTURE)
     }
 
+    /// Tell whether any hold waits for its deadline.
+    pub fn has_live_hold(&mut self) -> bool {
+        (0..self.hold_classes.len()).any(|class| self.oldest_hold(class).is_some())
+    }
+
     /// Tell whether a switch is near or a sale is open at `now`, so that the clock must not follow
     /// a step (see [`crate::sale_clock`]).
     pub fn clock_is_frozen(&self, now: Timestamp) -> bool {
