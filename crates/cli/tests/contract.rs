@@ -81,9 +81,12 @@ fn a_wrong_command_line_is_exit_code_2() {
 fn what_cannot_be_done_is_exit_code_1_and_says_what_to_do() {
     let dir = folder();
     std::fs::write(dir.path().join("file"), "x").expect("written");
+    std::fs::create_dir_all(dir.path().join("empty/journal")).expect("made");
+    std::fs::write(dir.path().join("empty/secret"), "x").expect("written");
     for (args, says) in [
         (&["verify", "nowhere"][..], "no data folder of onrush"),
         (&["verify", "."], "no data folder of onrush"),
+        (&["verify", "empty"], "there is no journal yet"),
         (&["export", "nowhere"], "no data folder of onrush"),
         (&["explain", "nonsense"], "`onrush explain` lists all"),
         (&["check"], "onrush init"),
