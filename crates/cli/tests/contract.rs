@@ -81,9 +81,12 @@ fn a_wrong_command_line_is_exit_code_2() {
 fn what_cannot_be_done_is_exit_code_1_and_says_what_to_do() {
     let dir = folder();
     std::fs::write(dir.path().join("file"), "x").expect("written");
+    std::fs::create_dir_all(dir.path().join("empty/journal")).expect("made");
+    std::fs::write(dir.path().join("empty/secret"), "x").expect("written");
     for (args, says) in [
         (&["verify", "nowhere"][..], "no data folder of onrush"),
         (&["verify", "."], "no data folder of onrush"),
+        (&["verify", "empty"], "there is no journal yet"),
         (&["export", "nowhere"], "no data folder of onrush"),
         (&["explain", "nonsense"], "`onrush explain` lists all"),
         (&["check"], "onrush init"),
@@ -257,7 +260,34 @@ fn a_sale_its_folder_and_its_damage() {
     assert!(stderr(&damaged).contains("damaged"), "{}", stderr(&damaged));
 }
 
-/// Flip a bit in the middle of the written part of the first segment.
+#[test]
+fn a_trace_is_played_and_what_is_derived_is_said() {
+    let dir = folder();
+    let mut trace = "invoice,sku,quantity,time,unit_price,customer,country\n".to_owned();
+    trace += "1,another day,1,2011-12-04 09:00:00,1.00,7,Here\n";
+    for n in 0..40 {
+        trace += &format!("{n},mug,{},2011-12-05 09:{n:02}:00,2.50,{n},Here\n", n % 3 + 1);
+        trace += &format!("{n},gift,1,2011-12-05 09:{n:02}:00,0.0,{n},Here\n");
+    }
+    trace += "C40,mug,-1,2011-12-05 10:00:00,2.50,0,Here\n";
+    std::fs::write(dir.path().join("day.csv"), trace).expect("written");
+    let args = ["demo", "--trace", "day.csv", "--into", "1s", "--hold", "1s", "--json"];
+    let demo = onrush(dir.path(), &args);
+    assert_eq!(code(&demo), 0, "{}\n{}", stdout(&demo), stderr(&demo));
+    let value = json(&demo);
+    let facts = value["facts"].to_string();
+    for part in
+        ["orders of 2011-12-05: 80 lines of 2 SKUs, 119 units", "90 %", "1 lines were taken"]
+    {
+        assert!(facts.contains(part), "{part}: {facts}");
+    }
+    // 90 % of 79 mugs and of 40 gifts, rounded up.
+    assert_eq!(value["units"]["supplied"], 72 + 36);
+    assert_eq!(value["outcomes"]["cancelled"], 1);
+    assert!(value["figures"]["refusals"].to_string().contains("409"), "stock is short");
+}
+
+/// Flip a bit in the middle of what is written; the zeros between frames say nothing.
 fn flip_a_bit(journal: &Path) {
     let entries = std::fs::read_dir(journal).expect("a folder");
     let files = entries.map(|entry| entry.expect("an entry").path());
@@ -266,7 +296,8 @@ fn flip_a_bit(journal: &Path) {
         bytes.iter().rposition(|&byte| byte != 0).map(|last| (last, path, bytes))
     });
     let (last, path, mut bytes) = written.max_by_key(|(last, ..)| *last).expect("a segment");
-    bytes[last / 2] ^= 1;
+    let at = (last / 2..).find(|&at| bytes[at] != 0).expect("the last byte is not zero");
+    bytes[at] ^= 1;
     std::fs::write(path, bytes).expect("written");
 }
 

@@ -54,6 +54,13 @@ impl Folder {
                         the folder that `serve` was given as --data";
             return Err(unreadable(&what));
         }
+        let has_segment = |entry: std::fs::DirEntry| {
+            Path::new(&entry.file_name()).extension().is_some_and(|kind| kind == "journal")
+        };
+        let mut files = std::fs::read_dir(&journal).map_err(|e| unreadable(&e))?;
+        if !files.any(|entry| entry.is_ok_and(has_segment)) {
+            return Err(unreadable(&"there is no journal yet; the server never ran on it"));
+        }
         let mut history = History::default();
         let storage = DiskStorage::open(&journal).map_err(|e| unreadable(&e))?;
         let replayed = onrush::replay_storage(&storage, &mut |lsn, record, _| {

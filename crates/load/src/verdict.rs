@@ -72,7 +72,7 @@ impl Verdict {
     /// Write the table, in colour if asked.
     pub fn table(&self, colour: bool) -> String {
         let mut out = String::new();
-        let _ = writeln!(out, "  {:<44} {:>9}  {:<24} promise", "", "found", "looked at");
+        let _ = writeln!(out, "  {:<46} {:>9}  {:<26} promise", "", "found", "looked at");
         for check in &self.checks {
             let word = match (check.violations == 0, colour) {
                 (true, false) => "ok  ",
@@ -83,7 +83,7 @@ impl Verdict {
             let looked = format!("{} {}", grouped(check.looked_at), check.what);
             let (name, promise) = (check.name, check.promise);
             let found = grouped(check.violations);
-            let _ = writeln!(out, "  {word} {name:<39} {found:>9}  {looked:<24} {promise}");
+            let _ = writeln!(out, "  {word} {name:<41} {found:>9}  {looked:<26} {promise}");
             for example in &check.examples {
                 let _ = writeln!(out, "         {example}");
             }

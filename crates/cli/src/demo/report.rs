@@ -56,6 +56,25 @@ impl Outcome {
         for fact in &self.facts {
             let _ = writeln!(out, "  {fact}");
         }
+        self.told(&mut out);
+        self.found(&mut out);
+        let _ = write!(out, "\n{}", self.verdict.table(colour));
+        let _ = writeln!(out, "\n  {}", self.summary());
+        let _ = writeln!(out, "  chain {} at LSN {}", self.chain, grouped(self.lsn));
+        out += "\nWhere to look next\n";
+        let _ = match kept {
+            Some(data) => {
+                let data = data.display();
+                writeln!(out, "  onrush verify {data}\n  onrush export {data}")
+            }
+            None => writeln!(out, "  onrush demo --keep DIR   then: onrush verify DIR/data"),
+        };
+        out += "  onrush serve --dev       a server to try by hand; docs/cli.md has all commands\n";
+        out
+    }
+
+    /// Say what the crowd met.
+    fn told(&self, out: &mut String) {
         let figures = &self.figures;
         if let Some(killed) = &self.killed {
             let _ = writeln!(
@@ -84,7 +103,11 @@ impl Outcome {
         for (name, l) in [("held", figures.granted), ("refused", figures.refused)] {
             let _ = writeln!(out, "  {name:<8} {}", latency(&l));
         }
-        let money = self.money;
+    }
+
+    /// Say what is there in the end.
+    fn found(&self, out: &mut String) {
+        let (money, units) = (self.money, self.truth.units());
         let _ = writeln!(
             out,
             "  money    {} payments sold, {} came late and were sold again, {} were parts, {} are due \
@@ -94,7 +117,6 @@ impl Outcome {
             grouped(money.partial),
             grouped(money.refunded),
         );
-        let units = self.truth.units();
         let _ = writeln!(
             out,
             "  found    {} supplied = {} sold + {} free + {} held + {} withdrawn; {} refunds due",
@@ -105,26 +127,6 @@ impl Outcome {
             grouped(units.withdrawn),
             grouped(self.truth.refunds() as u64),
         );
-        let _ = write!(out, "\n{}", self.verdict.table(colour));
-        let _ = writeln!(out, "\n  {}", self.summary());
-        let _ = writeln!(out, "  chain {} at LSN {}", self.chain, grouped(self.lsn));
-        let _ = writeln!(out, "\nWhere to look next");
-        match kept {
-            Some(data) => {
-                let _ = writeln!(out, "  onrush verify {0}   onrush export {0}", data.display());
-            }
-            None => {
-                let _ = writeln!(
-                    out,
-                    "  onrush demo --keep DIR     keep the data, then: onrush verify DIR/data"
-                );
-            }
-        }
-        let _ = writeln!(
-            out,
-            "  onrush serve --dev         a server to try by hand; docs/cli.md has all commands"
-        );
-        out
     }
 
     fn summary(&self) -> String {

@@ -63,12 +63,12 @@ impl Day {
 
     /// Return the campaign for `PUT /admin/v1/campaigns/{campaign}`.
     pub(super) fn body(&self, hold_ms: u64) -> Value {
-        let skus = self.skus.iter().map(|(name, sku)| {
-            let supply = (sku.demand * STOCK_PERCENT).div_ceil(100);
-            json!({"sku": name, "price": sku.price, "supply": supply})
-        });
+        let skus = self
+            .skus
+            .iter()
+            .map(|(name, sku)| json!({"sku": name, "price": sku.price, "supply": sku.supply()}));
         json!({
-            "currency": "GBP", "opens_at": "1970-01-01T00:00:00Z", "limit_per_buyer": self.limit,
+            "currency": "GBP", "opens_at": "2000-01-01T00:00:00Z", "limit_per_buyer": self.limit,
             "hold": format!("{hold_ms}ms"), "buyers_expected": self.visits.len().max(1),
             "skus": skus.collect::<Vec<_>>(),
         })
@@ -91,73 +91,97 @@ pub(super) fn read(path: &Path, into: Duration) -> Result<Day, Failure> {
     Ok(day(date, of_day.filter(|row| row.time.starts_with(date.as_str())), into))
 }
 
-fn day(date: &str, rows: impl Iterator<Item = Row>, into: Duration) -> Day {
-    let mut lines: Vec<Line> = Vec::new();
-    let mut skus: BTreeMap<String, Sku> = BTreeMap::new();
-    let mut line_of: HashMap<(String, String), usize> = HashMap::new();
-    let mut bought: HashMap<(String, String), usize> = HashMap::new();
-    let (mut taken_back, mut others_back, mut skipped) = (0, 0, 0);
-    for row in rows {
+/// The orders of a day as they are read.
+#[derive(Default)]
+struct Book {
+    lines: Vec<Line>,
+    skus: BTreeMap<String, Sku>,
+    line_of: HashMap<(String, String), usize>,
+    bought: HashMap<(String, String), usize>,
+    taken_back: u32,
+    others_back: u32,
+    skipped: u32,
+}
+
+impl Book {
+    fn enter(&mut self, row: Row) {
         let sku = name(&row.sku);
         if row.invoice.starts_with('C') {
-            match bought.remove(&(row.customer, sku)) {
+            match self.bought.remove(&(row.customer, sku)) {
                 Some(at) => {
-                    lines[at].cancelled = true;
-                    taken_back += 1;
+                    self.lines[at].cancelled = true;
+                    self.taken_back += 1;
                 }
-                None => others_back += 1,
+                None => self.others_back += 1,
             }
-            continue;
+            return;
         }
-        let (Ok(quantity), price) = (u64::try_from(row.quantity), row.unit_price) else {
-            skipped += 1;
-            continue;
-        };
-        if quantity == 0 || price < 0.0 {
-            skipped += 1;
-            continue;
+        let quantity = u64::try_from(row.quantity).unwrap_or(0);
+        if quantity == 0 || row.unit_price < 0.0 {
+            self.skipped += 1;
+            return;
         }
-        skus.entry(sku.clone()).or_default().price = (price * 100.0).round() as i64;
+        self.skus.entry(sku.clone()).or_default().price = (row.unit_price * 100.0).round() as i64;
         let key = (row.invoice.clone(), sku.clone());
-        if let Some(&at) = line_of.get(&key) {
-            lines[at].quantity += quantity;
-            continue;
+        if let Some(&at) = self.line_of.get(&key) {
+            self.lines[at].quantity += quantity;
+            return;
         }
-        line_of.insert(key, lines.len());
-        bought.insert((row.customer, sku.clone()), lines.len());
+        self.line_of.insert(key, self.lines.len());
+        self.bought.insert((row.customer, sku.clone()), self.lines.len());
         let minute = minute_of(&row.time);
-        lines.push(Line { minute, invoice: row.invoice, sku, quantity, cancelled: false });
+        self.lines.push(Line { minute, invoice: row.invoice, sku, quantity, cancelled: false });
     }
-    let capped = lines.iter().filter(|line| line.quantity > u64::from(QUANTITY_MAX)).count();
-    for line in &mut lines {
-        line.quantity = line.quantity.min(u64::from(QUANTITY_MAX));
-        skus.entry(line.sku.clone()).or_default().demand += line.quantity;
+
+    /// Cut lines to what one reservation may have, and add up the demand; return how many were cut.
+    fn close(&mut self) -> usize {
+        let most = u64::from(QUANTITY_MAX);
+        let cut = self.lines.iter().filter(|line| line.quantity > most).count();
+        for line in &mut self.lines {
+            line.quantity = line.quantity.min(most);
+            self.skus.entry(line.sku.clone()).or_default().demand += line.quantity;
+        }
+        cut
     }
+}
+
+impl Sku {
+    fn supply(&self) -> u64 {
+        (self.demand * STOCK_PERCENT).div_ceil(100)
+    }
+}
+
+fn day(date: &str, rows: impl Iterator<Item = Row>, into: Duration) -> Day {
+    let mut book = Book::default();
+    rows.for_each(|row| book.enter(row));
+    let cut = book.close();
+    let Book { lines, skus, taken_back, others_back, skipped, .. } = book;
     let (visits, limit, hours) = visits(lines, into);
-    let (demand, stock) = skus.values().fold((0, 0), |(demand, stock), sku| {
-        (demand + sku.demand, stock + (sku.demand * STOCK_PERCENT).div_ceil(100))
-    });
-    let lines = grouped(visits.len() as u64);
+    let demand: u64 = skus.values().map(|sku| sku.demand).sum();
+    let stock: u64 = skus.values().map(Sku::supply).sum();
+    let seconds = into.as_secs_f64();
     let facts = vec![
         format!(
-            "orders of {date}: {lines} lines of {} SKUs, {} units asked for",
-            skus.len(),
-            grouped(demand)
+            "orders of {date}: {} lines of {} SKUs, {} units asked for",
+            grouped(visits.len() as u64),
+            grouped(skus.len() as u64),
+            grouped(demand),
         ),
         format!(
-            "compressed: {hours:.1} h into {} s, {:.0} times as fast; minute stamps spread evenly",
-            into.as_secs_f64(),
-            hours * 3600.0 / into.as_secs_f64()
+            "compressed: {hours:.1} h into {seconds} s, {:.0} times as fast; minute stamps spread evenly",
+            hours * 3_600.0 / seconds,
         ),
         format!(
             "stock is derived: {STOCK_PERCENT} % of the day's demand of each SKU, {} units",
-            grouped(stock)
+            grouped(stock),
         ),
         format!(
-            "each line is one reservation; an invoice counts as a new buyer after {RESERVATIONS_PER_BUYER_MAX} lines; {capped} lines cut to {QUANTITY_MAX} units"
+            "each line is one reservation; an invoice counts as a new buyer after \
+             {RESERVATIONS_PER_BUYER_MAX} lines; {cut} lines cut to {QUANTITY_MAX} units"
         ),
         format!(
-            "{taken_back} lines were taken back the same day and are cancelled; {others_back} refer to other days, {skipped} are no orders: left out"
+            "{taken_back} lines were taken back the same day and are cancelled; {others_back} refer \
+             to other days, {skipped} are no orders: left out"
         ),
     ];
     Day { date: date.to_owned(), visits, skus, limit, facts }
