@@ -3,6 +3,7 @@
 use crate::client::{Answer, Ask, Connection, ask};
 use crate::server::{Server, reserve};
 use onrush::DurationMs;
+use onrush::journal::FakeDisk;
 use onrush_gateway::Config;
 use serde_json::json;
 
@@ -247,6 +248,29 @@ fn what_is_in_flight_and_what_is_full() {
     let answer = ann.answer().expect("an answer");
     assert_eq!((answer.status, answer.text("state").as_str()), (201, "held"));
     assert_eq!(server.units("drop"), (1, 1), "what was refused touched nothing");
+}
+
+/// A disk that fails its sync leaves the outcome open, and says how to learn it.
+#[test]
+fn an_unknown_outcome_says_to_ask_again_with_the_same_key() {
+    let disk = FakeDisk::new(7);
+    let (server, mut driver) = Server::driven_on(Some(disk.clone()), 8);
+    let mut ann = Connection::open(server.public);
+    ann.send(&reserve("drop").buyer("ann").key("k1").bytes());
+    server.wait_until(|status| status.reserves_in_flight == 1);
+    disk.fail_sync(disk.operations().syncs);
+    driver.turn();
+    let unknown = ann.answer().expect("an answer").is_problem("journal_failed");
+    assert!(unknown["detail"].as_str().is_some_and(|text| text.contains("same Idempotency-Key")));
+    assert!(unknown["retry_after_ms"].is_number());
+    // What comes later is not recorded either, and operators see why.
+    server.reserve("drop", "bob", "k1").is_problem("journal_failed");
+    let ready = ask("GET", "/readyz").to(server.admin);
+    assert_eq!(ready.status, 503);
+    assert!(ready.body.starts_with(b"the journal failed"));
+    let figures = server.operate("GET", "/metrics", None);
+    let figures = String::from_utf8(figures.body).expect("UTF-8");
+    assert!(figures.contains("onrush_engine_healthy 0\n"), "{figures}");
 }
 
 /// The documented place of `stopping`: after phase, so that winners are still told.

@@ -1,6 +1,7 @@
 //! The gateway over real sockets: every route, every precedence, and what hostile bytes do.
 
 mod admin;
+mod back_end;
 mod client;
 mod contract;
 mod identity;

@@ -1,6 +1,7 @@
 //! A gateway on a temporary data folder, with a clock that only tests move.
 
 use crate::client::{Answer, Ask, ask};
+use onrush::journal::FakeDisk;
 use onrush::{
     CampaignSpec, Clock, Currency, Driver, Engine, Name, Options, Parts, SkuSpec, Status, Terms,
     Timestamp,
@@ -76,10 +77,18 @@ impl Server {
     /// `reserves_max` reserves under way. There is an open campaign `drop` with two of `unit`, none
     /// of `rare`, and a limit of one.
     pub(crate) fn driven(reserves_max: u32) -> (Server, Driver) {
+        Server::driven_on(None, reserves_max)
+    }
+
+    /// As [`driven`](Server::driven), on a disk that the test can break.
+    pub(crate) fn driven_on(disk: Option<FakeDisk>, reserves_max: u32) -> (Server, Driver) {
         let dir = Arc::new(tempfile::tempdir().expect("folder"));
         let clock = Arc::new(HandClock(AtomicU64::new(START_MS)));
         let options = Options { segment_bytes: 1 << 20, reserves_max, ..Options::default() };
-        let parts = parts(dir.path(), &clock);
+        let mut parts = parts(dir.path(), &clock);
+        if let Some(disk) = disk {
+            parts.storage = Arc::new(disk);
+        }
         let (engine, mut driver) = Engine::open_driven(parts, options).expect("engine");
         let config = config(dir.path(), |config, _| config.dev = true);
         let sku = |name, supply| {
@@ -135,7 +144,9 @@ impl Server {
     pub(crate) fn halt(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop();
-            running.wait().expect("the journal is fine");
+            let outcome = running.wait();
+            let failed = self.engine.status().failed;
+            assert_eq!(outcome.is_err(), failed.is_some(), "{outcome:?}");
         }
     }
 
