@@ -6,7 +6,7 @@ use onrush::{Campaign, Driver, Engine};
 use std::hint::black_box;
 use std::time::Instant;
 
-const IN_FLIGHT: u32 = 1 << 18;
+const IN_FLIGHT: u32 = 1 << 16;
 
 /// Measure reserves of distinct buyers up to the queue. What the ledger does between is not timed.
 pub(crate) fn run(setup: &Setup) -> Vec<Row> {
@@ -56,9 +56,10 @@ pub(crate) fn refusals(setup: &Setup) -> Vec<Row> {
     let (engine, mut driver, campaign) =
         driven(dir.path(), options(IN_FLIGHT), spec(buyers, buyers));
     fill(&engine, &mut driver, &campaign, buyers);
-    let again = median((0..5).map(|round| refusal_ns(&engine, &campaign, round)).collect());
-    let newcomers = u64::from(buyers) << 8;
-    let new = median((0..5).map(|n| refusal_ns(&engine, &campaign, newcomers + n)).collect());
+    let winners = |round| move |n| (round + n * 7_919) % u64::from(buyers);
+    let losers = |round| move |n| u64::from(buyers) + round + n * 7_919;
+    let again = median((0..5).map(|n| refusal_ns(&engine, &campaign, winners(n))).collect());
+    let new = median((0..5).map(|n| refusal_ns(&engine, &campaign, losers(n))).collect());
     let row = |what, (ns, low, high): (f64, f64, f64)| Row {
         what,
         target: "≤ 200 ns",
@@ -84,9 +85,9 @@ pub(crate) fn fill(engine: &Engine, driver: &mut Driver, campaign: &Campaign, bu
     driver.settle();
 }
 
-fn refusal_ns(engine: &Engine, campaign: &Campaign, seed: u64) -> f64 {
+fn refusal_ns(engine: &Engine, campaign: &Campaign, who: impl Fn(u64) -> u64) -> f64 {
     const ASKS: u64 = 1_000_000;
-    let buyers: Vec<_> = (0..ASKS).map(|n| buyer((seed + n * 7_919) % (1 << 40))).collect();
+    let buyers: Vec<_> = (0..ASKS).map(|n| buyer(who(n))).collect();
     let started = Instant::now();
     for buyer in &buyers {
         let mut request = ask(campaign, *buyer);
@@ -94,7 +95,9 @@ fn refusal_ns(engine: &Engine, campaign: &Campaign, seed: u64) -> f64 {
         drop(black_box(engine.reserve(&request)));
     }
     let ns = started.elapsed().as_nanos() as f64 / ASKS as f64;
-    let refused = engine.reserve(&ask(campaign, buyers[0])).wait().expect("answer");
-    assert!(refused.refusal().is_some() || seed < ASKS, "newcomers are refused");
+    let mut request = ask(campaign, buyers[0]);
+    request.key = "another";
+    let refused = engine.reserve(&request).wait().expect("answer");
+    assert!(refused.refusal().is_some(), "everybody is refused here");
     ns
 }

@@ -114,8 +114,11 @@ impl Shared {
         let catalogue = self.catalogue.load();
         let campaign = catalogue.list.get(ask.campaign.ix.index()).ok_or(Refusal::NotFound)?;
         let sku = campaign.sku(ask.sku).ok_or(Refusal::NotFound)?;
-        let claim = self.claim_of(ask, campaign, sku);
-        let standing = campaign.claims.look(&claim, &self.board, &self.links);
+        let claim = || self.claim_of(ask, campaign, sku);
+        let known = campaign.claims.look(ask.buyer, claim, &self.board, &self.links);
+        let quantity = ask.quantity.get();
+        let limits = (campaign.terms.limit_per_buyer, sku.limit_per_buyer);
+        let standing = known.unwrap_or_else(|| Standing::of_newcomer(quantity, limits.0, limits.1));
         self.stop_at_repeat(standing)?;
         check_phase(campaign, now)?;
         if self.stopping() {
@@ -124,10 +127,11 @@ impl Shared {
         let review = ask.review || screened(screen, ask, now)?;
         stop_at_limit(standing)?;
         let slot = self.slots.get(sku.ix.index()).ok_or(Refusal::NotFound)?;
-        if let Some(shortage) = slot.look().shortage(claim.quantity) {
+        if let Some(shortage) = slot.look().shortage(quantity) {
             return Err(refusal_of(shortage).into());
         }
         let credit = self.flights.credit(LaneKind::Reserve).ok_or_else(overloaded)?;
+        let claim = claim();
         let action = Action::Reserve(Reserve {
             sku: sku.ix,
             quantity: ask.quantity,

@@ -151,8 +151,8 @@ impl Owner {
         self.shared.bell.begin();
         let last = self.ledger.stamp();
         // A step after the close must not end holds early or keep them alive.
-        let frozen = self.ledger.has_live_hold()
-            || self.ledger.clock_is_frozen(self.shared.time.now());
+        let frozen =
+            self.ledger.has_live_hold() || self.ledger.clock_is_frozen(self.shared.time.now());
         let now = self.shared.time.observe(frozen).max(last);
         self.background.step(&self.shared, &mut self.journal)?;
         self.switches(now)?;

@@ -53,6 +53,14 @@ pub enum Standing {
     Full,
 }
 
+impl Standing {
+    /// Return the standing of a buyer who has nothing in the campaign.
+    #[inline]
+    pub fn of_newcomer(quantity: u32, limit: u32, sku_limit: u32) -> Standing {
+        limit_passed(quantity, limit, quantity, sku_limit).unwrap_or(Standing::Clear)
+    }
+}
+
 /// The chain links of requests in flight, one per credit of the queue.
 ///
 /// All fields are guarded by the shard lock of the buyer whose chain they are in; they are atomics
@@ -139,13 +147,21 @@ impl Claims {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Look at a buyer's standing without claiming anything.
+    /// Look at a buyer's standing without claiming anything; `None` when the buyer has nothing here,
+    /// so that only the limits could speak against them (see [`Standing::of_newcomer`]).
+    ///
+    /// `claim` is called only for a buyer who is known: in the rush most are not, and its digests
+    /// would cost as much as the look itself.
     #[inline]
-    pub fn look(&self, claim: &Claim, board: &Board, flights: &FlightLinks) -> Standing {
-        match self.buyers.get(&claim.buyer) {
-            None => limits_only(claim),
-            Some(chains) => standing(*chains, claim, board, flights),
-        }
+    pub fn look(
+        &self,
+        buyer: BuyerDigest,
+        claim: impl FnOnce() -> Claim,
+        board: &Board,
+        flights: &FlightLinks,
+    ) -> Option<Standing> {
+        let chains = self.buyers.get(&buyer)?;
+        Some(standing(*chains, &claim(), board, flights))
     }
 
     /// Look again and, when the buyer is clear, enter the request as flight `credit`.
@@ -167,7 +183,7 @@ impl Claims {
                 standing
             }
             Entry::Vacant(entry) => {
-                let standing = limits_only(claim);
+                let standing = Standing::of_newcomer(claim.quantity, claim.limit, claim.sku_limit);
                 if standing != Standing::Clear {
                     return standing;
                 }
@@ -241,16 +257,12 @@ impl Claims {
     }
 }
 
-fn limits_only(claim: &Claim) -> Standing {
-    limit_passed(claim, claim.quantity, claim.quantity).unwrap_or(Standing::Clear)
-}
-
 /// Compare with the campaign's limit first: the ledger names the same one.
-fn limit_passed(claim: &Claim, units: u32, units_of_sku: u32) -> Option<Standing> {
-    if units > claim.limit {
-        Some(Standing::Limit(claim.limit))
-    } else if units_of_sku > claim.sku_limit {
-        Some(Standing::Limit(claim.sku_limit))
+fn limit_passed(units: u32, limit: u32, units_of_sku: u32, sku_limit: u32) -> Option<Standing> {
+    if units > limit {
+        Some(Standing::Limit(limit))
+    } else if units_of_sku > sku_limit {
+        Some(Standing::Limit(sku_limit))
     } else {
         None
     }
@@ -290,7 +302,7 @@ fn standing(chains: Chains, claim: &Claim, board: &Board, flights: &FlightLinks)
         remembered += 1;
         at = flight.next.load(Ordering::Relaxed);
     }
-    if let Some(limit) = limit_passed(claim, units, units_of_sku) {
+    if let Some(limit) = limit_passed(units, claim.limit, units_of_sku, claim.sku_limit) {
         limit
     } else if remembered >= RESERVATIONS_PER_BUYER_MAX {
         Standing::Limit(RESERVATIONS_PER_BUYER_MAX as u32)

@@ -19,7 +19,9 @@ impl World {
     }
 
     fn claim(&self, credit: u32, claim: &Claim) -> Standing {
-        let looked = self.claims.look(claim, &self.board, &self.flights);
+        let looked = self.claims.look(claim.buyer, || *claim, &self.board, &self.flights);
+        let newcomer = || Standing::of_newcomer(claim.quantity, claim.limit, claim.sku_limit);
+        let looked = looked.unwrap_or_else(newcomer);
         let claimed = self.claims.claim(claim, credit, &self.board, &self.flights);
         assert!(looked == claimed || claimed == Standing::Full, "a look predicts the claim");
         claimed

@@ -19,6 +19,7 @@
 //! [`SUPPLY_MAX`]: onrush_types::limits::SUPPLY_MAX
 
 use crate::sync::{AtomicU64, Ordering};
+use crossbeam_utils::Backoff;
 use onrush_types::limits::SUPPLY_MAX;
 
 const FIELD_BITS: u32 = 31;
@@ -98,6 +99,7 @@ impl Slot {
         let moved = (u64::from(quantity) << FIELD_BITS) - u64::from(quantity);
         // Relaxed: only a first guess for the exchange below.
         let mut word = self.word.load(Ordering::Relaxed);
+        let backoff = Backoff::new();
         loop {
             if let Some(shortage) = SlotView::of(word).shortage(quantity) {
                 return Err(shortage);
@@ -113,6 +115,8 @@ impl Slot {
                 Ok(_) => return Ok(()),
                 Err(seen) => word = seen,
             }
+            // Two takers that retry at once keep taking the line from each other.
+            backoff.spin();
         }
     }
 

@@ -8,7 +8,7 @@
 //! | was answered | `idle_timeout`, within which the answer must be taken and the next head begin |
 //!
 //! The deadline is a number that requests move, and one timer looks at it now and then, so a request
-//! costs no timer: each would cost two system calls to tell the runtime, as measured. A deadline is
+//! moves no timer of the runtime. A deadline is
 //! noticed at most one [`tick`](Watch::tick), the shortest of the three, after it has passed.
 //!
 //! A line feed without a carriage return ends a line for some parsers and not for others; a proxy
