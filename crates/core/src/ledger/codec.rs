@@ -1,5 +1,5 @@
 //! Records as bytes: fixed layout, little endian, hand-encoded, so that a journal written today can
-//! be read by any later version and by other languages. `docs/journal-format.md` draws it.
+//! be read by any later version and by other languages. `docs/record-format.md` is their table.
 //!
 //! ```text
 //! 0      1      2          4               8                        16
