@@ -1,7 +1,7 @@
 //! The slot and the seam under every interleaving: run with
 //! `RUSTFLAGS="--cfg loom" cargo test -p onrush-core --release --test loom_slot`.
 //!
-//! The seam models the order of `docs/architecture.md` §2: a caller takes and then queues its
+//! The seam models the order of `docs/architecture.md`, "Two regimes, one seam": a caller takes and then queues its
 //! record; the ledger makes records durable and only then gives units back. The journal here is a
 //! list that grows record by record, and a crash may keep any prefix of it, so each prefix is
 //! checked as it comes to be (INV-2). The ledger's own veto is left out on purpose: the order alone

@@ -110,12 +110,14 @@ impl Engine {
         lines: Vec<PaymentLine>,
         key: Option<&str>,
     ) -> Pending<Reservation> {
-        let mut text = seq.0.to_string();
-        for line in &lines {
-            text +=
-                &format!("|{}|{}|{}|{}", line.provider, line.method, line.reference, line.money);
+        let money: Vec<String> = lines.iter().map(|line| line.money.to_string()).collect();
+        let seq_bytes = seq.0.to_le_bytes();
+        let mut parts: Vec<&[u8]> = vec![&seq_bytes];
+        for (line, money) in lines.iter().zip(&money) {
+            let texts = [line.provider.as_str(), line.method.as_str(), &line.reference, money];
+            parts.extend(texts.map(str::as_bytes));
         }
-        match self.shared.keyed(key, &[text.as_bytes()]) {
+        match self.shared.keyed(key, &parts) {
             Ok(key) => self.shared.settle(Action::Confirm { seq, lines, key }),
             Err(refusal) => Pending::refused(refusal),
         }

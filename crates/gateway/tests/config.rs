@@ -29,6 +29,9 @@ fn the_example_shows_the_defaults() {
     let shown = parse(EXAMPLE).expect("the example is valid");
     let now = Timestamp(0);
     let default = check(&Config::default(), now).effective;
+    assert_eq!(default["identity"]["leeway"], "30s");
+    assert_eq!(default["identity"]["jwks_refresh"], "5m");
+    assert_ne!(default["server"]["workers"], 0, "the number that will serve");
     assert_eq!(check(&shown, now).effective, default);
 }
 

@@ -97,10 +97,10 @@ impl Sale {
         progress.finish();
         let truth = folder.truth(&self.campaign);
         let rules = Rules { limit_per_buyer: self.limit, quiet: true };
-        let verdict = judge(&played.told, &seen, &truth, &folder, rules);
-        let mut facts = self.facts;
-        if self.kill_when.is_some() && killed.is_none() {
-            facts.push("the sale was over before it was time to kill the server".to_owned());
+        let mut verdict = judge(&played.told, &seen, &truth, &folder, rules);
+        let facts = self.facts;
+        if self.kill_when.is_some() {
+            verdict.checks.push(killed_in_the_middle(killed.is_some()));
         }
         Ok(Outcome {
             facts,
@@ -112,6 +112,19 @@ impl Sale {
             chain: folder.chain(),
             money: folder.history.outcomes,
         })
+    }
+}
+
+/// A demo that shows no crash has not shown what it is for.
+fn killed_in_the_middle(killed: bool) -> Check {
+    let example = "the sale was over before it was time to kill the server; try more buyers";
+    Check {
+        name: "kills in the middle that did not happen",
+        promise: "INV-4",
+        looked_at: 1,
+        what: "kill",
+        violations: u64::from(!killed),
+        examples: if killed { Vec::new() } else { vec![example.to_owned()] },
     }
 }
 

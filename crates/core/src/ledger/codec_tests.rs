@@ -189,7 +189,7 @@ fn golden_by() -> By {
 }
 
 /// One record of each kind about campaigns and SKUs, and its bytes in the fields of
-/// `docs/journal-format.md`.
+/// `docs/record-format.md`.
 fn golden_catalogue() -> Vec<(Change, &'static str)> {
     let (name, by) = (golden_name, golden_by);
     let (sku, campaign, to) = (SkuIx(3), CampaignIx(2), Phase::Paused);

@@ -1,6 +1,6 @@
 //! What a configuration comes to, and what about it is dangerous: `onrush check`.
 
-use super::{Config, Listen};
+use super::{Config, JWKS_REFRESH_DEFAULT, LEEWAY_DEFAULT, Listen};
 use crate::wire::{format_duration, format_timestamp};
 use onrush_types::Timestamp;
 use serde_json::{Value, json};
@@ -152,10 +152,15 @@ fn campaign_dangers(
 
 fn effective(config: &Config) -> Value {
     let engine = config.engine.options();
+    let mut identity = json!(config.identity);
+    identity["leeway"] = json!(config.identity.leeway.unwrap_or(LEEWAY_DEFAULT));
+    identity["jwks_refresh"] = json!(config.identity.jwks_refresh.unwrap_or(JWKS_REFRESH_DEFAULT));
+    let mut server = json!(config.server);
+    server["workers"] = json!(crate::server::worker_count(config.server.workers));
     json!({
         "listen": config.listen,
-        "server": config.server,
-        "identity": config.identity,
+        "server": server,
+        "identity": identity,
         "sessions": config.sessions,
         "cors": config.cors,
         "engine": {

@@ -80,6 +80,11 @@ pub enum Accept {
     ReusePort,
 }
 
+/// Clock difference that is forgiven unless it is configured.
+pub(crate) const LEEWAY_DEFAULT: Span = Span::secs(30);
+/// How often the keys are read again unless it is configured.
+pub(crate) const JWKS_REFRESH_DEFAULT: Span = Span::secs(300);
+
 /// `[identity]`: whose tokens are believed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

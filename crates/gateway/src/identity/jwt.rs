@@ -6,7 +6,7 @@
 //! judged with the caller's clock. Source: RFC 7519, RFC 7515, RFC 8725.
 
 use super::unauthenticated;
-use crate::config::{ConfigErrors, IdentitySection};
+use crate::config::{ConfigErrors, IdentitySection, LEEWAY_DEFAULT};
 use crate::problem::Problem;
 use crate::secrets::{read_secret, secret_error};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
@@ -20,8 +20,6 @@ const TOKEN_BYTES_MAX: usize = 8 * 1_024;
 
 /// Keys of an issuer at once, old ones included.
 const KEYS_MAX: usize = 64;
-
-const LEEWAY: DurationMs = DurationMs::from_secs(30);
 
 /// The issuer whose tokens are believed.
 pub(crate) struct Issuer {
@@ -86,7 +84,7 @@ impl Issuer {
         }
         Ok(Issuer {
             keys,
-            leeway: section.leeway.map_or(LEEWAY, |leeway| leeway.0),
+            leeway: section.leeway.unwrap_or(LEEWAY_DEFAULT).0,
             groups_claim: section.groups_claim.clone(),
             groups: section.groups.clone(),
         })

@@ -1,6 +1,6 @@
 //! `POST /v1/payments/{provider}`: a payment provider's signed notice.
 //!
-//! The signature covers the raw body and is checked before the body is read: what is not signed is
+//! The signature covers the raw body and is checked before the body is parsed: what is not signed is
 //! not looked into. A notice that comes late or again is answered 200 too, because the provider has
 //! done its part; the ledger decides what becomes of the money.
 

@@ -249,7 +249,7 @@ fn spawn(
 }
 
 /// Return how many threads serve: as configured, or one a core with one left for the ledger.
-fn worker_count(configured: usize) -> usize {
+pub(crate) fn worker_count(configured: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     match configured {
         0 => cores.saturating_sub(1).max(1),
@@ -274,11 +274,11 @@ fn make_campaigns(config: &Config, engine: &Engine) -> Result<(), ServeError> {
 
 /// Read the issuer's keys again now and then; a file that cannot be used leaves the old keys.
 async fn refresh_keys(config: Config, gateway: Arc<Gateway>) {
-    const EVERY: crate::config::Span = crate::config::Span(onrush::DurationMs::from_secs(300));
     if config.identity.jwks_file.is_none() {
         return;
     }
-    let every = config.identity.jwks_refresh.unwrap_or(EVERY).duration();
+    let every =
+        config.identity.jwks_refresh.unwrap_or(crate::config::JWKS_REFRESH_DEFAULT).duration();
     loop {
         tokio::time::sleep(every.max(std::time::Duration::from_millis(100))).await;
         match Issuer::load(&config.identity) {
