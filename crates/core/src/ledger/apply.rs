@@ -11,9 +11,7 @@ use onrush_types::limits::{
     CAMPAIGNS_MAX, HOLD_CLASSES_MAX, PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_MAX, SKUS_MAX,
     SUPPLY_MAX,
 };
-use onrush_types::{
-    CampaignIx, DurationMs, Lsn, Name, ReservationSeq, SkuIx, TicketNo, Timestamp,
-};
+use onrush_types::{CampaignIx, DurationMs, Lsn, Name, ReservationSeq, SkuIx, TicketNo, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 

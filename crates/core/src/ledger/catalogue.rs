@@ -36,7 +36,10 @@ impl Ledger {
         let name = spec.name.clone();
         let mut commitment = |lane| take.commitment(campaign, &name, lane);
         let line = self.put_line(campaign, spec.line.as_ref(), &mut commitment);
-        if same_terms && line.is_none() && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none()) {
+        if same_terms
+            && line.is_none()
+            && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none())
+        {
             return Ok(Answer::Already(subject));
         }
         if before.is_some_and(|c| c.reached == Phase::Settled) {

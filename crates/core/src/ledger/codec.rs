@@ -414,7 +414,10 @@ impl<'a> Reader<'a> {
     pub(super) fn by(&mut self) -> Result<By, DecodeError> {
         Ok(By::new(self.text()?, self.text()?))
     }
-    pub(super) fn key(&mut self, flag: u8) -> Result<Option<(KeyDigest, RequestDigest)>, DecodeError> {
+    pub(super) fn key(
+        &mut self,
+        flag: u8,
+    ) -> Result<Option<(KeyDigest, RequestDigest)>, DecodeError> {
         if boolean(flag)? {
             Ok(Some((KeyDigest(self.u64()?), RequestDigest(self.u32()?))))
         } else {

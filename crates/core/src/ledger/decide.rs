@@ -49,9 +49,7 @@ impl Ledger {
             Action::Put(spec) => self.put(*spec, now, take, sink),
             Action::Supply { sku, units, by } => self.supply(sku, units, by, now, take, sink),
             Action::Move { campaign, to, by } => self.move_phase(campaign, to, by, now, sink),
-            Action::Join { campaign, buyer, class } => {
-                self.join(campaign, buyer, class, now, sink)
-            }
+            Action::Join { campaign, buyer, class } => self.join(campaign, buyer, class, now, sink),
             Action::Draw { campaign, facts } => self.draw(campaign, facts, now, sink),
             Action::Return { campaign, number, place } => {
                 self.return_to_line(campaign, number, place, now, sink)

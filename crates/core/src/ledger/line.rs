@@ -315,7 +315,7 @@ impl Ledger {
     }
 
     /// Return the campaigns that have a line.
-    pub fn lines(&self) -> impl Iterator<Item = (CampaignIx, &LineState)> {
+    pub fn waiting_lines(&self) -> impl Iterator<Item = (CampaignIx, &LineState)> {
         let numbered = (0..).map(CampaignIx).zip(&self.lines);
         numbered.filter_map(|(ix, line)| Some((ix, line.as_deref()?)))
     }

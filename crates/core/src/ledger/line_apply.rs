@@ -2,11 +2,10 @@
 
 use super::action::PassUse;
 use super::apply::{Applied, Touched, ensure};
-use super::line::{Again, Called, Drawn, LaneState, LineState, StockSum, Step};
+use super::line::{Again, Called, Drawn, LaneState, LineState, Step, StockSum};
 use super::line_decide::{DrawFacts, check_draw};
 use super::record::{By, Change};
 use super::state::Ledger;
-use crate::line::outflow::Outflow;
 use crate::line::terms::LineTerms;
 use crate::line::tickets::TicketRow;
 use crate::phase::Phase;
@@ -73,7 +72,7 @@ impl Ledger {
         ensure(commitments.len() == lanes, "one commitment for each lane")?;
         let touched = Ok((Touched::Line(campaign), None));
         if self.line(campaign).is_some() {
-            let draft = c.reached == Phase::Draft;
+            let reached = c.reached;
             let line = self.line_mut(campaign)?;
             let outflow_only = LineTerms { outflow: line.terms.outflow, ..terms.clone() };
             if outflow_only == line.terms && line.commitments == commitments {
@@ -84,8 +83,10 @@ impl Ledger {
                 line.terms.outflow = terms.outflow;
                 return touched;
             }
+            let draft = reached == Phase::Draft;
             ensure(draft, "the terms of a line changed after it was published")?;
         }
+        let c = &self.campaigns[campaign.index()];
         ensure(c.reached < Phase::Draw, "a line came after the draw")?;
         let mut line = LineState::new(terms.clone(), commitments.to_vec());
         for sku in c.skus.values() {

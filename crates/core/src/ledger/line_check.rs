@@ -8,7 +8,7 @@ use onrush_types::{CampaignIx, ReservationSeq, TicketNo};
 impl Ledger {
     /// Count the tickets of each line again and compare with the running figures. O(tickets).
     pub(super) fn audit_lines(&self) -> Result<(), Violation> {
-        for (campaign, line) in self.lines() {
+        for (campaign, line) in self.waiting_lines() {
             line.audit().map_err(|what| violation(campaign, what))?;
             let units = self.campaigns[campaign.index()].skus.values().fold(
                 super::line::StockSum::default(),

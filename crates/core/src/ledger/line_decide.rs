@@ -107,7 +107,9 @@ impl Ledger {
         }
         let undrawn_before = line.lanes[..lane].iter().any(|lane| lane.drawn.is_none());
         if undrawn_before || !self.lane_started(campaign, facts.lane, now) {
-            return refuse(Refusal::Invalid("draw: lanes are drawn in order, each at its start".into()));
+            return refuse(Refusal::Invalid(
+                "draw: lanes are drawn in order, each at its start".into(),
+            ));
         }
         if let Err(what) = check_draw(line, &facts) {
             return refuse(Refusal::Invalid(what.to_owned()));
@@ -143,7 +145,9 @@ impl Ledger {
         match line.called(place, now) {
             None | Some(Called::Up { .. }) => already,
             Some(Called::Lost) => refuse(Refusal::PassInvalid),
-            Some(Called::PassedOver { .. }) if line.waiting.len() + line.again.len() >= RETURNS_MAX => {
+            Some(Called::PassedOver { .. })
+                if line.waiting.len() + line.again.len() >= RETURNS_MAX =>
+            {
                 refuse(Refusal::Overloaded { retry_after_ms: RETRY_MS })
             }
             Some(Called::PassedOver { .. }) => {
@@ -296,9 +300,10 @@ impl Ledger {
         if let Some(inside) = line.outflow.inside {
             room = room.min(inside.saturating_sub(out).saturating_sub(line.stock.holds));
         }
-        let per_second = line.outflow.per_second.map(|rate| {
-            (u64::from(rate) * u64::from(health) / u64::from(WHOLE)).max(1) as u32
-        });
+        let per_second = line
+            .outflow
+            .per_second
+            .map(|rate| (u64::from(rate) * u64::from(health) / u64::from(WHOLE)).max(1) as u32);
         if let Some(rate) = per_second {
             room = room.min(line.pace.room(now, rate, line.spacing()));
         }

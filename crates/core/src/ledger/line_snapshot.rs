@@ -212,10 +212,12 @@ impl Ledger {
             }
             let rows = self.reservations.chunks().iter().flatten();
             let held = rows.filter(|r| r.state.is_held());
-            stock.holds = held.filter(|r| self.skus[r.sku.index()].campaign == campaign).count() as u32;
+            stock.holds =
+                held.filter(|r| self.skus[r.sku.index()].campaign == campaign).count() as u32;
             let line = self.line_mut(campaign).map_err(|_| bad("a line"))?;
             line.stock = stock;
-            let counted: u32 = line.lanes.iter().map(|lane| lane.participants + lane.arrivals).sum();
+            let counted: u32 =
+                line.lanes.iter().map(|lane| lane.participants + lane.arrivals).sum();
             if counted != line.joined() {
                 return Err(bad("its tickets are missing"));
             }

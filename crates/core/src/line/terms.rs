@@ -145,7 +145,10 @@ mod tests {
         terms.tiers = vec![tier("all", 1, 600), tier("gold", 3, 0), tier("silver", 2, 600)];
         assert_eq!(terms.check(), Ok(()));
         assert_eq!(terms.lanes(), [DurationMs(0), DurationMs(600)]);
-        assert_eq!([0, 1, 2, 3].map(|class| terms.lane_of(class)), [Some(1), Some(0), Some(1), None]);
+        assert_eq!(
+            [0, 1, 2, 3].map(|class| terms.lane_of(class)),
+            [Some(1), Some(0), Some(1), None]
+        );
         assert_eq!(terms.weights().iter().collect::<Vec<_>>(), [1, 3, 2]);
     }
 

@@ -288,7 +288,9 @@ mod tests {
                 let joined_at = Timestamp(last);
                 TicketRow { buyer: BuyerDigest(t.0), joined_at, class, lane, place, used, returned }
             }).collect();
-            rows.iter().for_each(|row| drop(table.push(row)));
+            for row in &rows {
+                table.push(row);
+            }
             table.publish_all();
             let first = rows[0].joined_at;
             for (n, row) in rows.iter().enumerate() {
