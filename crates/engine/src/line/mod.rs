@@ -99,6 +99,8 @@ impl LineShared {
 
     /// Let callers see the line as it is in `ledger`, after the sync.
     pub(crate) fn publish(&self, ledger: &Ledger) {
+        let Some(line) = ledger.line(self.campaign) else { return };
+        self.tickets.publish(line.joined());
         let before = self.published.load();
         if let Some(next) = Published::of(ledger, self.campaign, Some(&before)) {
             self.published.store(Arc::new(next));
