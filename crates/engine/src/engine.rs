@@ -239,6 +239,7 @@ impl Engine {
             reserves_in_flight: shared.flights.in_use(LaneKind::Reserve),
             reserves_in_flight_max: shared.flights.capacity(LaneKind::Reserve),
             settles_in_flight: shared.flights.in_use(LaneKind::Settle),
+            joins_in_flight: shared.flights.in_use(LaneKind::Join),
             syncs: figure(&counters.syncs),
             sync_ns: figure(&counters.sync_ns),
             sync_ns_max: figure(&counters.sync_ns_max),
