@@ -164,14 +164,12 @@ impl Ledger {
         ensure(returned as usize <= line.waiting.len(), "more came back than had asked to")?;
         let called = returned + (through - served);
         ensure(called > 0, "nobody was called up")?;
-        // What is over is learned from with this record, so it counts from the next one on.
-        let passes_max = line.passes_max(limit);
         line.forget(stamp);
         ensure(line.steps.len() <= LINE_STEPS_MAX, "steps closer than their spacing")?;
         line.call_up(through, returned, stamp);
         // The bound of the whole line: nobody is called up for what cannot be sold.
         let out = line.outstanding(stamp);
-        ensure(out <= passes_max, "more passes than the stock is good for")?;
+        ensure(out <= line.passes_max(limit, stamp), "more passes than the stock is good for")?;
         let inside = u64::from(out) + u64::from(line.stock.holds);
         let inside_max = line.outflow.inside.map_or(u64::MAX, u64::from);
         ensure(inside <= inside_max, "more people inside than were to be")?;

@@ -304,7 +304,6 @@ impl World {
         let change = self.ledger.due_served(CAMPAIGN, health, Timestamp(self.now));
         let Some(change) = change else { return };
         let Change::Served { through, returned, .. } = change else { panic!("{change:?}") };
-        let passes_max = self.line().passes_max(10);
         assert!(!self.paused && self.now >= OPENS, "nobody is called up while it is not open");
         self.record(change);
         for at in self.waiting.drain(..returned as usize) {
@@ -320,7 +319,8 @@ impl World {
         let (stock, most) = (line.stock(), line.outflow.passes_per_unit_max);
         let good_for = (stock.free + stock.held) * u64::from(most);
         assert!(u64::from(out) <= good_for.max(1), "{out} passes for {stock:?}");
-        assert!(out <= passes_max, "{out} passes, {stock:?}, {:?}", line.learned());
+        let (now, limit) = (Timestamp(self.now), 10);
+        assert!(out <= line.passes_max(limit, now), "{out} passes, {stock:?}");
         let inside = line.outflow.inside.unwrap_or(u32::MAX);
         assert!(out + stock.holds <= inside, "{out} passes and {stock:?}, {inside} inside");
     }

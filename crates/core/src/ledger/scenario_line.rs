@@ -146,7 +146,7 @@ impl World {
         let ix = self.campaign_ix(campaign);
         let line = self.ledger.line(ix).expect("a line");
         let limit = self.ledger.campaigns()[ix.index()].terms.limit_per_buyer;
-        let (out, most) = (line.outstanding(self.now), line.passes_max(limit));
+        let (out, most) = (line.outstanding(self.now), line.passes_max(limit, self.now));
         format!("serving {} of {} out {out} most {most}", line.served(), line.servable())
     }
 
