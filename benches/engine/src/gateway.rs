@@ -166,7 +166,7 @@ fn be_shop(folder: &Path, supply: u32) -> ! {
     config.server.workers = 1;
     config.listen.public = "127.0.0.1:0".parse().expect("address");
     config.listen.admin = "127.0.0.1:0".parse().expect("address");
-    config.campaigns[0].buyers_expected = 1_000_000;
+    config.campaigns[0].buyers_expected = 4_000_000;
     let engine = Engine::open(folder, onrush::Options::default()).expect("open");
     let running = serve(&config, engine, std::future::pending()).expect("serve");
     let token = running.admin_token.as_deref().unwrap_or_default();

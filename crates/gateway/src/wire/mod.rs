@@ -18,6 +18,6 @@ pub(crate) use write::{
 
 mod requests;
 pub use requests::{
-    BatchBody, BatchEntry, CancelBody, ConfirmBody, JudgeBody, PaymentBody, PaymentNotice, PhaseBody, RefundedBody,
-    ReserveBody, SessionBody, SupplyBody,
+    BatchBody, BatchEntry, CancelBody, ConfirmBody, JudgeBody, PaymentBody, PaymentNotice,
+    PhaseBody, RefundedBody, ReserveBody, SessionBody, SupplyBody,
 };
