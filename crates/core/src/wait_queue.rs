@@ -144,10 +144,7 @@ impl WaitQueue {
         if wish.number < self.next || wish.number == u32::MAX {
             return Err("wishes are kept in the order of their numbers");
         }
-        if self.chunks.is_empty() {
-            self.first_chunk = wish.number / CHUNK;
-        }
-        self.skip_to(wish.number);
+        self.skip_to(wish.number)?;
         self.insert(wish)
     }
 
@@ -159,10 +156,7 @@ impl WaitQueue {
         if next < self.next {
             return Err("the next wish's number was used already");
         }
-        if self.chunks.is_empty() {
-            self.first_chunk = next / CHUNK;
-        }
-        self.skip_to(next);
+        self.skip_to(next)?;
         self.figures = figures;
         Ok(())
     }
@@ -235,17 +229,28 @@ impl WaitQueue {
     }
 
     /// Leave numbers out up to `number`, as gone.
-    fn skip_to(&mut self, number: u32) {
-        self.next = self.next.max(self.first_chunk * CHUNK);
+    fn skip_to(&mut self, number: u32) -> Result<(), &'static str> {
+        if self.chunks.is_empty() {
+            self.first_chunk = number / CHUNK;
+            self.next = self.first_chunk * CHUNK;
+        }
+        if (number - self.first_chunk * CHUNK) as usize > WAIT_SPAN_MAX + CHUNK as usize {
+            return Err("a line is not that long");
+        }
         while self.next < number {
             if self.next.is_multiple_of(CHUNK) || self.chunks.is_empty() {
                 self.chunks.push_back(Chunk::default());
             }
             let whole = (CHUNK - self.next % CHUNK).min(number - self.next);
-            let wishes = &mut self.chunks.back_mut().expect("pushed above").wishes;
-            wishes.resize(wishes.len() + whole as usize, GONE);
+            let chunk = self.chunks.back_mut().expect("pushed above");
             self.next += whole;
+            if self.next.is_multiple_of(CHUNK) && chunk.waiting == 0 {
+                chunk.wishes = Vec::new();
+            } else {
+                chunk.wishes.resize(chunk.wishes.len() + whole as usize, GONE);
+            }
         }
+        Ok(())
     }
 
     fn remove(&mut self, wish: Wish) {
@@ -314,6 +319,20 @@ mod tests {
         assert!(queue.skip(0).is_err() && !queue.is_waiting());
         queue.join(wish(1, 1, 1)).expect("may ask again, at the end");
         assert_eq!(queue.figures(), WaitFigures { offers: 2, left: 0, skipped: 0 });
+    }
+
+    #[test]
+    fn an_image_of_a_line_that_cannot_be_is_refused() {
+        let mut queue = WaitQueue::default();
+        queue.restore(wish(4_000_000_000, 1, 1)).expect("the first may have any number");
+        assert!(queue.restore(wish(4_000_000_000, 2, 1)).is_err(), "used");
+        assert!(queue.restore(wish(u32::MAX - 1, 2, 1)).is_err(), "too far behind the first");
+        queue.restore(wish(4_001_000_000, 2, 1)).expect("not too far");
+        assert_eq!(queue.ahead_of(4_001_000_000), 1);
+        assert!(queue.restore_end(4_000_000_001, WaitFigures::default()).is_err(), "used");
+        queue.restore_end(4_002_000_000, WaitFigures::default()).expect("after all");
+        queue.join(wish(4_002_000_000, 3, 1)).expect("the next");
+        assert_eq!(queue.iter().count(), 3);
     }
 
     #[test]

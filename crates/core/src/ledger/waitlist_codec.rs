@@ -92,3 +92,70 @@ fn wish(r: &mut Reader<'_>, quantity: u16) -> Result<Wish, DecodeError> {
     let quantity = Quantity::new(u32::from(quantity)).map_err(|_| bad("quantity"))?;
     Ok(Wish { buyer: BuyerDigest(r.array()?), number: r.u32()?, quantity })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Any record of the waitlist, for the properties that hold for every record.
+    pub(in super::super) fn any_wait() -> impl Strategy<Value = WaitChange> {
+        let wish = || {
+            (any::<(u32, [u8; 16])>(), 1u32..=1000).prop_map(|((number, buyer), units)| Wish {
+                number,
+                buyer: BuyerDigest(buyer),
+                quantity: Quantity::new(units).expect("in range"),
+            })
+        };
+        let sku = || any::<u32>().prop_map(SkuIx);
+        let figures = any::<(u32, i64, u64)>();
+        prop_oneof![
+            (any::<u16>(), proptest::option::of(any::<u64>())).prop_map(|(campaign, offer)| {
+                let terms = offer.map(|offer| WaitTerms { offer: DurationMs(offer) });
+                WaitChange::Terms { campaign: CampaignIx(campaign), terms }
+            }),
+            (sku(), wish()).prop_map(|(sku, wish)| WaitChange::Joined { sku, wish }),
+            (sku(), any::<u32>()).prop_map(|(sku, number)| WaitChange::Left { sku, number }),
+            (sku(), wish(), figures).prop_map(|(sku, wish, (seq, amount, at))| {
+                let (seq, expires_at) = (ReservationSeq(seq), Timestamp(at));
+                WaitChange::Offered(Offered { sku, wish, seq, amount, expires_at })
+            }),
+            (sku(), any::<u32>()).prop_map(|(sku, number)| WaitChange::Skipped { sku, number }),
+        ]
+    }
+
+    /// One record of each kind, and its bytes in the fields of `docs/record-format.md`.
+    pub(in super::super) fn golden() -> Vec<(WaitChange, &'static str)> {
+        let (sku, campaign, number) = (SkuIx(3), CampaignIx(2), 0x11);
+        let quantity = Quantity::new(2).expect("two");
+        let wish = Wish { number, buyer: BuyerDigest(*b"0123456789abcdef"), quantity };
+        let offered = Offered {
+            sku,
+            wish,
+            seq: ReservationSeq(7),
+            amount: 200,
+            expires_at: Timestamp(0x1234),
+        };
+        vec![
+            (
+                WaitChange::Terms {
+                    campaign,
+                    terms: Some(WaitTerms { offer: DurationMs(30_000) }),
+                },
+                "30 01 0200 00000000 efbeadde00000000 3075000000000000",
+            ),
+            (WaitChange::Terms { campaign, terms: None }, "30 00 0200 00000000 efbeadde00000000"),
+            (
+                WaitChange::Joined { sku, wish },
+                "31 00 0200 03000000 efbeadde00000000 30313233343536373839616263646566 11000000",
+            ),
+            (WaitChange::Left { sku, number }, "32 00 0000 03000000 efbeadde00000000 11000000"),
+            (
+                WaitChange::Offered(offered),
+                "33 00 0200 03000000 efbeadde00000000 30313233343536373839616263646566 11000000 \
+                 07000000 c800000000000000 3412000000000000",
+            ),
+            (WaitChange::Skipped { sku, number }, "34 00 0000 03000000 efbeadde00000000 11000000"),
+        ]
+    }
+}
