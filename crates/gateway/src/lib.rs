@@ -12,6 +12,7 @@
 //! | [`gateway`], `routes` | from a request to its route |
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
+//! | `waitlist` | waiting for units that come back |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
@@ -38,6 +39,7 @@ mod public;
 mod routes;
 mod secrets;
 mod waiting;
+mod waitlist;
 
 pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};

@@ -64,6 +64,12 @@ fn describe(route: Route) -> Text {
         Route::Payment => {
             text("A payment provider's notice", Some("PaymentNotice"), "Reservation", &[200])
         }
+        Route::WaitJoin => {
+            text("Wait for units that come back", Some("WaitJoin"), "Waitlisted", &[201, 200])
+        }
+        Route::WaitLook => text("A place in the waitlist", None, "Waitlisted", &[200, 304]),
+        Route::WaitLeave => text("Leave the waitlist", None, "Waitlisted", &[200]),
+        Route::AdminWaitlist => text("List a campaign's waitlists", None, "WaitlistList", &[200]),
         Route::ErrorPage => text("What a code means", None, "Page", &[200]),
         Route::AdminCampaigns => text("List campaigns", None, "CampaignList", &[200]),
         Route::AdminCampaign => text("A campaign with its stock", None, "CampaignAdmin", &[200]),
@@ -123,7 +129,12 @@ fn operation(route: Route, path: &str) -> Value {
         Route::Time | Route::Campaign | Route::Payment | Route::Healthz | Route::Readyz => {
             json!([])
         }
-        Route::Reserve | Route::Look | Route::Release => {
+        Route::Reserve
+        | Route::Look
+        | Route::Release
+        | Route::WaitJoin
+        | Route::WaitLook
+        | Route::WaitLeave => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         _ => json!([{"bearer": []}]),
@@ -151,12 +162,15 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
     match route {
         Route::Reserve => all.push(header("Idempotency-Key", true)),
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
-        Route::Campaign => all.push(header("If-None-Match", false)),
+        Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
         }
-        Route::AdminCampaigns | Route::AdminReservations | Route::AdminRefunds => {
+        Route::AdminCampaigns
+        | Route::AdminReservations
+        | Route::AdminRefunds
+        | Route::AdminWaitlist => {
             for name in ["after", "limit"] {
                 let number = json!({"type": "integer", "minimum": 0});
                 all.push(json!({"name": name, "in": "query", "schema": number}));
@@ -167,12 +181,12 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
     all
 }
 
-fn reference(name: &str) -> Value {
+pub(crate) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 /// Make an object's schema of `name: type` pairs; a trailing `?` marks what may be missing.
-fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
+pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, schema) in fields {
@@ -191,7 +205,9 @@ fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    for (name, schema) in shared_schemas().into_iter().chain(requests()).chain(answers()) {
+    let waitlist = crate::waitlist::schemas();
+    let parts = [shared_schemas(), requests(), answers(), waitlist];
+    for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
@@ -231,6 +247,7 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
                     ("retry_after_ms?", n()),
                     ("opens_at?", time()),
                     ("alternatives?", json!({"type": "array", "items": s()})),
+                    ("waitlist?", json!({"type": "boolean"})),
                 ],
             ),
         ),
@@ -336,6 +353,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("few_at?", n()),
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
+                    ("waitlist?", object(true, &[("offer?", s())])),
                 ],
             ),
         ),

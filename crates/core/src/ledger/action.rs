@@ -1,6 +1,7 @@
 //! What the ledger is asked to do, and what it answers.
 
 use super::record::{By, PaymentLine};
+use super::waitlist::WaitAction;
 use crate::campaign::CampaignSpec;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
@@ -77,6 +78,8 @@ pub enum Action {
         /// Who, and the provider's reference.
         by: By,
     },
+    /// Join or leave the waitlist.
+    Wait(WaitAction),
 }
 
 /// A request for a hold.
@@ -122,11 +125,13 @@ pub enum Subject {
     Sku(SkuIx),
     /// A refund due.
     Refund(u32),
+    /// A wish in the waitlist of a SKU; it may be over already.
+    Wish(SkuIx, u32),
 }
 
 /// How the ledger takes units from the stock that callers share, like any caller.
 ///
-/// It is asked only for takes that no caller has made: late money and withdrawals.
+/// It is asked only for takes that no caller has made: late money, withdrawals and offers.
 pub trait Take {
     /// Take `units` of `sku`, or none of them.
     fn take(&mut self, sku: SkuIx, units: u32) -> bool;

@@ -11,6 +11,7 @@
 //! | `record.rs`, `codec.rs` | what the journal says, and its bytes |
 //! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
 //! | `apply.rs` | the only mutation, with its assertions |
+//! | `waitlist.rs`, `waitlist_apply.rs` | those who wait for units that come back |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
@@ -25,6 +26,8 @@ mod money;
 mod record;
 mod snapshot;
 mod state;
+mod waitlist;
+mod waitlist_apply;
 
 pub use action::{Action, Answer, Reserve, Subject, Take};
 pub use apply::{Divergence, Effect, StockMove, Touched};
@@ -34,6 +37,7 @@ pub use decide::Outcome;
 pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};
 pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
 pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
+pub use waitlist::{Offered, WaitAction, WaitChange};
 
 #[cfg(test)]
 mod apply_tests;
@@ -41,3 +45,5 @@ mod apply_tests;
 mod model_tests;
 #[cfg(test)]
 mod scenario_tests;
+#[cfg(test)]
+mod waitlist_tests;

@@ -9,3 +9,4 @@ mod identity;
 mod raw;
 mod server;
 mod stopping;
+mod waitlist;
