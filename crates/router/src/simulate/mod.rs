@@ -1,9 +1,11 @@
 //! Replaying orders under a policy, and two policies side by side.
 
 mod kpi;
+mod shadow;
 pub mod svg;
 
 pub use kpi::{CURVE_ORDERS, Kpis, Tally};
+pub use shadow::{Shadow, ShadowTally};
 
 use crate::delivery::Delivery;
 use crate::network::Network;
@@ -38,6 +40,24 @@ pub fn replay(
         if let Some(pricer) = &mut pricer {
             pricer.observe(network, rules, order, &plan);
         }
+    }
+    tally
+}
+
+/// Plan every order on the network as it is and take nothing: a dry run.
+pub fn rehearse(
+    network: &Network,
+    rules: &Ruleset,
+    orders: &[Order],
+    mut each: impl FnMut(&Router<'_>, &Order, &Plan),
+) -> Tally {
+    let mut tally = Tally::default();
+    let mut router = Router::new(network, rules);
+    let mut plan = Plan::default();
+    for order in orders {
+        router.plan(order, &mut plan);
+        each(&router, order, &plan);
+        tally.add(network, order, &plan);
     }
     tally
 }
