@@ -71,10 +71,10 @@ const BOUND_CLIMBS: [Climb; 2] = [
 /// Return a certified lower bound on what any policy would have paid that knew every order
 /// beforehand, in currency units.
 ///
-/// Hours, slots, deadlines, weights and risks are left out, which only lowers it. `None` when some
-/// order has more possible nodes than one decision holds, when orders are too many to tell apart, or
-/// when distances are not great circles: then the relaxation could leave plans out. Needs the
-/// network as it was before the first order.
+/// Hours, slots, deadlines, weights and risks are left out, which only lowers it, as does the bound
+/// that stands in for orders with more possible nodes than one decision holds. `None` when orders are
+/// too many to tell apart, or when distances are not great circles: then the relaxation could leave
+/// plans out. Needs the network as it was before the first order.
 pub fn hindsight_bound(network: &Network, rules: &Ruleset, orders: &[Order]) -> Option<f64> {
     rules.detour()?;
     let mut plain = rules.policy().clone();
@@ -87,9 +87,6 @@ pub fn hindsight_bound(network: &Network, rules: &Ruleset, orders: &[Order]) -> 
     for (order, count) in classes.weights() {
         let class = fluid.add_timeless_class(network, &plain, order);
         fluid.set_weight(class, count);
-        if !fluid.is_whole() {
-            return None;
-        }
     }
     fluid.read_all_stock(network);
     if orders.iter().all(|order| order.delivery != Delivery::InStoreHome) {
