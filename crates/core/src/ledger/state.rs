@@ -35,6 +35,8 @@ pub struct Ledger {
     pub(super) refunds: Vec<RefundDue>,
     pub(super) hold_classes: Vec<HoldClass>,
     pub(super) waits: Waits,
+    /// The line of each campaign that has one.
+    pub(super) lines: Vec<Option<Box<super::line::LineState>>>,
     /// No phase switch or wave is due before this; not part of the state, derived.
     pub(super) next_switch_at: Timestamp,
     hash_key: [u64; 2],
@@ -153,6 +155,7 @@ impl Ledger {
             refunds: Vec::new(),
             hold_classes: Vec::new(),
             waits: Waits::default(),
+            lines: Vec::new(),
             next_switch_at: Timestamp::FAR_FUTURE,
             hash_key,
         }

@@ -90,6 +90,7 @@ impl Offered {
             expires_at: self.expires_at,
             review: false,
             details: None,
+            pass: None,
         }
     }
 }

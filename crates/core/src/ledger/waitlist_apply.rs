@@ -56,7 +56,7 @@ impl Ledger {
                 self.waits.queues.entry(sku).or_default().join(wish)?;
                 self.waits.waiting += 1;
                 self.note_free(sku);
-                Ok((Touched::Line(sku), None))
+                Ok((Touched::Waitlist(sku), None))
             }
             WaitChange::Left { sku, number } => self.end_wish(sku, |queue| queue.leave(number)),
             WaitChange::Skipped { sku, number } => {
@@ -92,7 +92,7 @@ impl Ledger {
         let before = queue.waiting();
         end(queue)?;
         self.waits.waiting -= (before - queue.waiting()) as usize;
-        Ok((Touched::Line(sku), None))
+        Ok((Touched::Waitlist(sku), None))
     }
 
     /// A line ends with the sale; one that was paused goes on when it is opened again.

@@ -141,6 +141,10 @@ impl Take for Grants {
     fn take(&mut self, _: SkuIx, _: u32) -> bool {
         true
     }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, _: u8) -> [u8; 32] {
+        unreachable!("no campaign here has a line")
+    }
 }
 
 fn buyer(n: u8) -> BuyerDigest {
@@ -237,6 +241,7 @@ impl Pair {
                     request: RequestDigest(0),
                     review: false,
                     details: None,
+                    pass: None,
                 };
                 (self.ask(Action::Reserve(ask)), self.reserve(sku, b, units))
             }

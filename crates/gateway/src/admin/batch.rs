@@ -15,7 +15,8 @@ use crate::waiting::{What, granted};
 use crate::wire::{BatchBody, BatchEntry, Details, push_reservation, push_u64, read_json};
 use http::StatusCode;
 use onrush::{
-    Campaign, Decision, EngineError, Pending, Quantity, Reservation, ReserveRequest, Timestamp,
+    Campaign, Decision, EngineError, PassShown, Pending, Quantity, Reservation, ReserveRequest,
+    Timestamp,
 };
 use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX, RESERVATIONS_PER_BATCH_MAX};
 use std::pin::Pin;
@@ -91,6 +92,7 @@ impl Gateway {
             key: &key,
             review: false,
             details: details.as_deref(),
+            pass: PassShown::NotShown,
         }))
     }
 }

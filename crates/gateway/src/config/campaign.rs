@@ -182,6 +182,7 @@ impl CampaignBody {
                 attributes: serde_json::to_string(&shown).expect("plain data is JSON"),
             },
             skus: skus.collect(),
+            line: None,
         }
     }
 
