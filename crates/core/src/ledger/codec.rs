@@ -97,17 +97,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
             w.u32(*supply);
             w.text(name.as_str());
         }
-        Change::Supplied { sku, units, source } => {
-            let (flag, wave) = match source {
-                Source::Operator(_) => (0, 0),
-                Source::Wave(wave) => (1, *wave),
-            };
-            w.head(kind::SUPPLIED, flag, wave, sku.0);
-            w.u32(*units);
-            if let Source::Operator(by) = source {
-                w.by(by);
-            }
-        }
+        Change::Supplied { sku, units, source } => supplied(w, *sku, *units, source),
         Change::Withdrawn { sku, units, by } => {
             w.head(kind::WITHDRAWN, 0, 0, sku.0);
             w.u32(*units);
@@ -126,6 +116,18 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
         | Change::Returned { .. }
         | Change::Outflow { .. }
         | Change::PublicValue { .. } => line_codec::encode(w, &record.change),
+    }
+}
+
+fn supplied(w: &mut Writer<'_>, sku: SkuIx, units: u32, source: &Source) {
+    let (flag, wave) = match source {
+        Source::Operator(_) => (0, 0),
+        Source::Wave(wave) => (1, *wave),
+    };
+    w.head(kind::SUPPLIED, flag, wave, sku.0);
+    w.u32(units);
+    if let Source::Operator(by) = source {
+        w.by(by);
     }
 }
 
