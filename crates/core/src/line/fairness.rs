@@ -182,8 +182,9 @@ struct Draw {
     at: Timestamp,
 }
 
+/// Takes facts one by one, for callers who cannot hand over an iterator.
 #[derive(Debug, Default)]
-struct History {
+pub struct History {
     weights: Option<Weights>,
     tickets: Vec<Ticket>,
     draws: BTreeMap<u8, Draw>,
@@ -195,7 +196,8 @@ struct History {
 }
 
 impl History {
-    fn note(&mut self, fact: Fact) {
+    /// Take the next fact.
+    pub fn note(&mut self, fact: Fact) {
         match fact {
             Fact::Weights(weights) => self.weights = Some(weights),
             Fact::Joined { class, lane, pseudonym, at } => {
@@ -230,7 +232,8 @@ impl History {
         }
     }
 
-    fn report(&self) -> Report {
+    /// Tell what the line did so far. Cost: as [`report`].
+    pub fn report(&self) -> Report {
         let weights = self.weights.unwrap_or(Weights::EQUAL);
         let order = self.order(weights);
         let mut places = vec![None; self.tickets.len()];

@@ -13,6 +13,7 @@ pub mod chi2;
 pub mod draw;
 pub mod eta;
 pub mod fairness;
+pub mod fairness_facts;
 pub mod key;
 pub mod list;
 pub mod log2;

@@ -70,7 +70,7 @@ impl LineShared {
         LineShared {
             campaign,
             tickets: line.tickets().clone(),
-            pseudonyms: Pseudonyms::new(&pseudonym_key(secret, campaign, name)),
+            pseudonyms: pseudonyms(secret, campaign, name),
             seeds: (0..lanes).map(|lane| seed(secret, campaign, name, lane as u8)).collect(),
             weights: line.terms.weights(),
             published: ArcSwap::from_pointee(published),
@@ -126,6 +126,11 @@ impl LineShared {
 /// second attempt draws another one.
 pub(crate) fn seed(secret: &Secret, campaign: CampaignIx, name: &Name, lane: u8) -> Seed {
     Seed(secret.derive(&format!("draw/{campaign}/{name}/{lane}")))
+}
+
+/// Return what makes the pseudonyms of a campaign, for whoever has the data folder's secret.
+pub fn pseudonyms(secret: &Secret, campaign: CampaignIx, name: &Name) -> Pseudonyms {
+    Pseudonyms::new(&pseudonym_key(secret, campaign, name))
 }
 
 fn pseudonym_key(secret: &Secret, campaign: CampaignIx, name: &Name) -> [u8; 32] {
