@@ -31,6 +31,7 @@ mod admin;
 mod cors;
 mod identity;
 mod jitter;
+mod line;
 mod metrics;
 mod openapi;
 mod providers;
