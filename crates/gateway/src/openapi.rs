@@ -80,6 +80,9 @@ fn describe(route: Route) -> Text {
         Route::AdminReservation => {
             text("A reservation with its payments", None, "ReservationAdmin", &[200])
         }
+        Route::AdminBatch => {
+            text("Reserve for many buyers at once", Some("Batch"), "Batched", &[200])
+        }
         Route::AdminConfirm => text("Report payments", Some("Confirm"), "Reservation", &[200]),
         Route::AdminCancel => text("Take a sale back", Some("Cancel"), "Reservation", &[200]),
         Route::AdminJudge => {
@@ -278,23 +281,20 @@ fn requests() -> Vec<(&'static str, Value)> {
     let flag = || json!({"type": "boolean"});
     let delivery = json!({"type": "string", "enum": ["one_hour", "four_hours", "same_day",
         "next_day", "scheduled", "pickup", "ship_from_store", "in_store_home", "transfer"]});
+    let wish = [
+        ("sku", s()),
+        ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
+        ("destination?", reference("Destination")),
+        ("delivery?", delivery),
+        ("pickup_node?", s()),
+        ("window?", reference("Window")),
+        ("attribution?", reference("Attribution")),
+    ];
+    let wish_with = |more: &[(&'static str, Value)]| object(true, &[&wish[..], more].concat());
     vec![
-        (
-            "Reserve",
-            object(
-                true,
-                &[
-                    ("sku", s()),
-                    ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
-                    ("buyer?", s()),
-                    ("destination?", reference("Destination")),
-                    ("delivery?", delivery),
-                    ("pickup_node?", s()),
-                    ("window?", reference("Window")),
-                    ("attribution?", reference("Attribution")),
-                ],
-            ),
-        ),
+        ("Reserve", wish_with(&[("buyer?", s())])),
+        ("BatchEntry", wish_with(&[("buyer", s()), ("key", s())])),
+        ("Batch", object(true, &[("campaign", s()), ("reservations", list("BatchEntry"))])),
         ("SessionRequest", object(true, &[("cookie?", flag()), ("buyer?", s())])),
         (
             "PaymentNotice",
@@ -389,6 +389,18 @@ fn answers() -> Vec<(&'static str, Value)> {
         ("ReservationList", page("reservations")),
         ("ReservationAdmin", object(false, &[("id", s()), ("state", s()), ("details", open())])),
         ("RefundList", page("refunds")),
+        ("Batched", object(false, &[("outcomes", list("BatchOutcome"))])),
+        (
+            "BatchOutcome",
+            object(
+                false,
+                &[
+                    ("status", n()),
+                    ("reservation?", reference("Reservation")),
+                    ("problem?", reference("Problem")),
+                ],
+            ),
+        ),
         ("Refund", object(false, &[("refund", s()), ("paid", json!({"type": "boolean"}))])),
         ("Units", object(false, &[("free", n()), ("held", n())])),
     ]

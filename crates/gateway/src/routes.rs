@@ -28,6 +28,7 @@ pub enum Route {
     AdminPhase,
     AdminReservations,
     AdminReservation,
+    AdminBatch,
     AdminConfirm,
     AdminCancel,
     AdminJudge,
@@ -42,7 +43,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 26] = [
+    pub const ALL: [Route; 27] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -59,6 +60,7 @@ impl Route {
         Route::AdminPhase,
         Route::AdminReservations,
         Route::AdminReservation,
+        Route::AdminBatch,
         Route::AdminConfirm,
         Route::AdminCancel,
         Route::AdminJudge,
@@ -90,6 +92,7 @@ impl Route {
             Route::AdminPhase => ("POST", "/admin/v1/campaigns/{campaign}/phase"),
             Route::AdminReservations => ("GET", "/admin/v1/campaigns/{campaign}/reservations"),
             Route::AdminReservation => ("GET", "/admin/v1/reservations/{id}"),
+            Route::AdminBatch => ("POST", "/admin/v1/reservations:batch"),
             Route::AdminConfirm => ("POST", "/admin/v1/reservations/{id}/confirm"),
             Route::AdminCancel => ("POST", "/admin/v1/reservations/{id}/cancel"),
             Route::AdminJudge => ("POST", "/admin/v1/reservations/{id}/judge"),
@@ -195,6 +198,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/readyz" => exact(is_get(method), Route::Readyz, GET),
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
+        "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }

@@ -1,6 +1,6 @@
 //! What a request waits for, and the answer that comes of it.
 
-use crate::admin::Listing;
+use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
 use crate::jitter::Jitter;
 use crate::problem::Problem;
@@ -29,6 +29,7 @@ pub(crate) enum What {
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
     Listing(Inspect<Option<Listing>>),
+    Batch(Batch),
 }
 
 /// What the engine said.
@@ -45,6 +46,7 @@ enum Outcome {
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
     Listing(Option<Listing>),
+    Batch(Batched),
 }
 
 impl Waiting {
@@ -65,6 +67,7 @@ impl Waiting {
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
+            What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
         };
         Settled { route: self.route, outcome }
     }
@@ -82,6 +85,7 @@ impl Future for Waiting {
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
+            What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
         };
         outcome.map(|outcome| Settled { route: self.route, outcome })
     }
@@ -98,10 +102,10 @@ impl Settled {
     /// Write the answer.
     pub fn answer(self, engine: &Engine, jitter: &Jitter) -> Answer {
         let route = self.route;
-        self.written(engine).unwrap_or_else(|problem| problem.answer(route, jitter))
+        self.written(engine, jitter).unwrap_or_else(|problem| problem.answer(route, jitter))
     }
 
-    fn written(self, engine: &Engine) -> Result<Answer, Problem> {
+    fn written(self, engine: &Engine, jitter: &Jitter) -> Result<Answer, Problem> {
         let route = self.route;
         match self.outcome.map_err(|error| Problem::of_error(&error))? {
             Outcome::Reservation(decision) => {
@@ -134,12 +138,13 @@ impl Settled {
                 let found = found.ok_or_else(Problem::not_found)?;
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
+            Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
         }
     }
 }
 
 /// Tell whether it was done just now, and what it is; a refusal becomes a problem.
-fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
+pub(crate) fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
     match decision {
         Decision::Done(value) => Ok((true, value)),
         Decision::Already(value) => Ok((false, value)),

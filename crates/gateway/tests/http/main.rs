@@ -2,6 +2,7 @@
 
 mod admin;
 mod back_end;
+mod batch;
 mod client;
 mod contract;
 mod identity;
