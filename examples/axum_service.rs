@@ -60,6 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: Name::new("drop")?,
         terms: Terms::open_now(Currency::CNY),
         skus: vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
+        line: None,
     });
     let campaign = put.await?.granted().ok_or("refused")?;
     let app = Router::new().route("/buy", post(buy)).with_state(Shop { engine, campaign });

@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: Name::new("drop")?,
         terms: Terms::open_now(Currency::CNY),
         skus: vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
+        line: None,
     });
     let campaign = campaign.wait()?.granted().ok_or("refused")?;
     let ask = ReserveRequest::new(&campaign, "jacket", engine.buyer("ann"), "key-1");

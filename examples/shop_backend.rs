@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: Name::new("drop")?,
         terms: Terms { hold: DurationMs::from_secs(1), ..Terms::open_now(Currency::CNY) },
         skus: vec![SkuSpec::new(Name::new("jacket")?, 1_000, 2)],
+        line: None,
     });
     let campaign = put.wait()?.granted().ok_or("refused")?;
 

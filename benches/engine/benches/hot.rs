@@ -30,6 +30,7 @@ fn refusal(c: &mut Criterion) {
         name: Name::new("bench").expect("name"),
         terms: Terms::open_now(Currency::CNY),
         skus: vec![SkuSpec::new(Name::new("unit").expect("name"), 100, 0)],
+        line: None,
     });
     driver.settle();
     let campaign = put.wait().expect("put").granted().expect("granted");

@@ -18,6 +18,7 @@ pub(crate) fn spec(buyers: u32, supply: u32) -> CampaignSpec {
         name: Name::new("bench").expect("name"),
         terms: Terms { buyers_expected: buyers, ..Terms::open_now(Currency::CNY) },
         skus: vec![SkuSpec::new(Name::new("unit").expect("name"), 100, supply)],
+        line: None,
     }
 }
 

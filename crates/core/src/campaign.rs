@@ -1,5 +1,6 @@
 //! What an operator defines: a campaign, its SKUs and its waves.
 
+use crate::line::terms::LineTerms;
 use crate::phase::Schedule;
 use onrush_types::limits::{
     AMOUNT_MAX, ATTRIBUTES_BYTES_MAX, BUYERS_PER_CAMPAIGN_MAX, HOLD_MS_MAX, HOLD_MS_MIN,
@@ -22,6 +23,8 @@ pub struct CampaignSpec {
     pub terms: Terms,
     /// Its SKUs, or those to add or change.
     pub skus: Vec<SkuSpec>,
+    /// Its line; `None`: whoever comes may reserve.
+    pub line: Option<LineTerms>,
 }
 
 /// The terms of a campaign: all that a decision depends on, besides stock.
@@ -118,6 +121,14 @@ impl CampaignSpec {
     /// The first field that is wrong. O(SKUs).
     pub fn check(&self) -> Result<(), SpecError> {
         self.terms.check()?;
+        if let Some(line) = &self.line {
+            line.check()?;
+            let schedule = &self.terms.schedule;
+            if !line.public_value_source.is_empty() && schedule.draw_at.is_none() {
+                let what = "plan draw_at too: the value is set between it and the opening";
+                return Err(wrong("line.public_value_source", what.to_owned()));
+            }
+        }
         if self.skus.len() > SKUS_PER_CAMPAIGN_MAX {
             return Err(wrong("skus", format!("at most {SKUS_PER_CAMPAIGN_MAX} in a campaign")));
         }
@@ -183,7 +194,7 @@ impl Terms {
     }
 }
 
-fn wrong(field: &str, problem: String) -> SpecError {
+pub(crate) fn wrong(field: &str, problem: String) -> SpecError {
     SpecError { field: field.to_owned(), problem }
 }
 
@@ -210,6 +221,7 @@ mod tests {
                 limit_per_buyer: 1,
                 supply: 10,
             }],
+            line: None,
         }
     }
 

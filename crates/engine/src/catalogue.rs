@@ -1,6 +1,7 @@
 //! The campaigns and SKUs as callers see them: an immutable map that is replaced whole, so a reader
 //! takes no lock and no shared counter moves on a hot key.
 
+use crate::line::LineShared;
 use crate::secret::KeyedState;
 use onrush_core::campaign::Terms;
 use onrush_core::front::Claims;
@@ -20,6 +21,7 @@ pub struct Campaign {
     pub(crate) reached: Phase,
     pub(crate) skus: Arc<SkuTable>,
     pub(crate) claims: Arc<Claims>,
+    pub(crate) line: Option<Arc<LineShared>>,
 }
 
 /// A SKU of a campaign.
@@ -99,16 +101,18 @@ impl Catalogue {
         ledger: &Ledger,
         dirty: impl Fn(CampaignIx) -> Dirt,
         hasher: KeyedState,
+        line_of: impl Fn(CampaignIx, Option<&Arc<LineShared>>) -> Option<Arc<LineShared>>,
     ) -> Catalogue {
         let mut next = Catalogue { list: Vec::new(), by_name: HashMap::with_hasher(hasher) };
         for (n, state) in ledger.campaigns().iter().enumerate() {
             let ix = CampaignIx(n as u16);
             let before = self.list.get(n);
+            let line = || line_of(ix, before.and_then(|before| before.line.as_ref()));
             let campaign = match (before, dirty(ix)) {
                 (Some(before), Dirt::None) => before.clone(),
                 (Some(before), Dirt::Terms) => {
                     let (skus, claims) = (before.skus.clone(), before.claims.clone());
-                    Arc::new(view(ix, state, skus, claims))
+                    Arc::new(view(ix, state, skus, claims, line()))
                 }
                 (before, _) => {
                     let skus = Arc::new(sku_table(ledger, state, hasher));
@@ -117,7 +121,7 @@ impl Catalogue {
                     let claims = claims.unwrap_or_else(|| {
                         Arc::new(Claims::new(expected, BUYERS_PER_CAMPAIGN_MAX))
                     });
-                    Arc::new(view(ix, state, skus, claims))
+                    Arc::new(view(ix, state, skus, claims, line()))
                 }
             };
             next.by_name.insert(campaign.name.clone(), n as u32);
@@ -140,10 +144,11 @@ fn view(
     state: &CampaignState,
     skus: Arc<SkuTable>,
     claims: Arc<Claims>,
+    line: Option<Arc<LineShared>>,
 ) -> Campaign {
     let CampaignState { name, terms, reached, .. } = state;
     let terms = Arc::new(terms.clone());
-    Campaign { ix, name: name.clone(), terms, reached: *reached, skus, claims }
+    Campaign { ix, name: name.clone(), terms, reached: *reached, skus, claims, line }
 }
 
 fn sku_table(ledger: &Ledger, state: &CampaignState, hasher: KeyedState) -> SkuTable {

@@ -14,6 +14,7 @@
 //!     name: Name::new("drop")?,
 //!     terms: Terms::open_now(Currency::CNY),
 //!     skus: vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
+//!     line: None,
 //! });
 //! let campaign = campaign.wait()?.granted().ok_or("refused")?;
 //! let hold = engine.reserve(&ReserveRequest::new(&campaign, "jacket", engine.buyer("ann"), "key-1"));
@@ -45,6 +46,7 @@ mod error;
 mod events;
 mod flight;
 mod front;
+mod line;
 mod open;
 mod owner;
 mod pending;
@@ -63,10 +65,16 @@ pub use engine::Engine;
 pub use error::{EngineError, EventsError, OpenError};
 pub use events::Events;
 pub use front::{ReserveRequest, Screen, Verdict};
+pub use line::{
+    DrawView, Eta, JoinRequest, LaneView, LineView, Odds, Pass, PassShown, Standing, Ticket,
+};
 pub use onrush_core::campaign::{CampaignSpec, SkuSpec, SpecError, Terms, Wave};
 pub use onrush_core::front::SlotView;
 pub use onrush_core::ledger;
 pub use onrush_core::ledger::{By, PaymentLine};
+pub use onrush_core::line::outflow::Outflow;
+pub use onrush_core::line::terms::{LineTerms, Tier};
+pub use onrush_core::line::{self as draw_rule, Pseudonym};
 pub use onrush_core::phase::{Phase, Schedule};
 pub use onrush_core::refusal::Refusal;
 pub use onrush_core::reservation::State;

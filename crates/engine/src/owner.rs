@@ -15,18 +15,20 @@ use crate::background::Background;
 use crate::error::EngineError;
 use crate::flight::{Claimed, Landed, LaneKind, Work};
 use crate::publish::{Posted, undo};
+use crate::secret::Secret;
 use crate::shared::Shared;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
     Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, encode,
 };
+use onrush_core::line::key::CLASSES_MAX;
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
 use onrush_types::limits::{
     ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, NAME_BYTES_MAX, PAYMENTS_PER_RESERVATION_MAX,
-    SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, WAVES_MAX,
+    SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, TIER_GROUPS_MAX, WAVES_MAX,
 };
-use onrush_types::{SkuIx, Timestamp};
+use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,6 +43,11 @@ pub(crate) const MARK_AFTER_MS: u64 = 100;
 const RECORD_BYTES_MAX: usize = 2_048;
 /// No SKU's record, and no wave's part of a campaign's record, is longer than this.
 const NAMED_BYTES_MAX: usize = 128;
+/// No line's record is longer than this, nor the draft of its campaign that comes before it.
+const LINE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX
+    + ATTRIBUTES_BYTES_MAX
+    + NAMED_BYTES_MAX * WAVES_MAX
+    + CLASSES_MAX * (NAMED_BYTES_MAX + TIER_GROUPS_MAX * (TEXT_BYTES_MAX + 2));
 const _: () = assert!(NAMED_BYTES_MAX > 48 + NAME_BYTES_MAX, "a SKU's record fits");
 const _: () = assert!(RECORD_BYTES_MAX > 128 + DETAILS_BYTES_MAX, "a reserve's record fits");
 const _: () = assert!(RECORD_BYTES_MAX > 256 + 2 * TEXT_BYTES_MAX, "an operator's record fits");
@@ -158,7 +165,9 @@ impl Owner {
         self.switches(now)?;
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
+        self.call_up(now)?;
         self.lane(LaneKind::Reserve, now)?;
+        self.lane(LaneKind::Join, now)?;
         let decided = !self.batch.landings.is_empty() || !self.batch.posted.is_empty();
         let busy = decided || !self.batch.inspections.is_empty();
         if !self.batch.posted.is_empty() {
@@ -183,6 +192,24 @@ impl Owner {
             }
             let Some(seq) = self.ledger.due_expiry(now) else { break };
             self.record(Change::Expired { seq }, now)?;
+        }
+        Ok(())
+    }
+
+    /// Call people up, in every line in which it is time.
+    fn call_up(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        let lines: Vec<CampaignIx> = self.ledger.waiting_lines().map(|(ix, _)| ix).collect();
+        for ix in lines {
+            if !self.journal.has_room(RECORD_BYTES_MAX) {
+                break;
+            }
+            let catalogue = self.shared.catalogue.load();
+            let line = catalogue.list.get(ix.index()).and_then(|campaign| campaign.line.as_ref());
+            // A line that was put in this very batch is not mirrored yet, nor has anybody joined it.
+            let Some(health) = line.map(|line| line.health_milli()) else { continue };
+            if let Some(change) = self.ledger.due_served(ix, health, now) {
+                self.record(change, now)?;
+            }
         }
         Ok(())
     }
@@ -252,7 +279,7 @@ impl Owner {
         let Owner { shared, ledger, journal, batch, .. } = self;
         let Batch { posted, reused, freed, buffer, append_failed, .. } = batch;
         let before = posted.len();
-        let mut take = LikeACaller { slots: &shared.slots, freed, reused };
+        let mut take = LikeACaller { slots: &shared.slots, freed, reused, secret: &shared.secret };
         let answer = ledger.perform(action, now, &mut take, &mut |record, effect| {
             append(journal, buffer, append_failed, record);
             posted.push(Posted::new(record, effect, credit));
@@ -292,6 +319,11 @@ impl Owner {
                 sleep_ms = sleep_ms.min(MARK_AFTER_MS - waited_ms - 1);
             }
         }
+        let lines = self.ledger.waiting_lines();
+        let called = lines.filter_map(|(ix, _)| self.ledger.next_served_at(ix, now)).min();
+        if let Some(due) = called {
+            sleep_ms = sleep_ms.min(due.since(now).0.max(1));
+        }
         if let Some(due) = self.ledger.next_due_at() {
             sleep_ms = sleep_ms.min(due.since(now).0.max(1));
         }
@@ -320,7 +352,7 @@ impl Owner {
         for (credit, _look) in self.batch.inspections.drain(..) {
             self.shared.flights.give_back(credit);
         }
-        for kind in [LaneKind::Settle, LaneKind::Reserve] {
+        for kind in [LaneKind::Settle, LaneKind::Reserve, LaneKind::Join] {
             while let Some((credit, work)) = self.shared.flights.next(kind) {
                 match work {
                     Work::Act(_) => {}
@@ -352,6 +384,7 @@ struct LikeACaller<'a> {
     slots: &'a Slots,
     freed: &'a mut Vec<(SkuIx, u32)>,
     reused: &'a mut Vec<(SkuIx, u32)>,
+    secret: &'a Secret,
 }
 
 impl Take for LikeACaller<'_> {
@@ -370,6 +403,10 @@ impl Take for LikeACaller<'_> {
         self.reused.push((sku, units));
         true
     }
+
+    fn commitment(&mut self, campaign: CampaignIx, name: &Name, lane: u8) -> [u8; 32] {
+        crate::line::seed(self.secret, campaign, name, lane).commitment()
+    }
 }
 
 /// An upper bound of the bytes that an action's records take in the journal. Room is promised within
@@ -380,6 +417,7 @@ fn bytes_max(action: &Action) -> usize {
             let terms = &spec.terms;
             RECORD_BYTES_MAX
                 + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
+                + spec.line.as_ref().map_or(0, |_| LINE_BYTES_MAX)
                 + NAMED_BYTES_MAX * terms.waves.len().min(WAVES_MAX)
                 + NAMED_BYTES_MAX * spec.skus.len().min(SKUS_PER_CAMPAIGN_MAX)
         }
@@ -394,7 +432,7 @@ fn bytes_max(action: &Action) -> usize {
 /// and the last segment is left to payments, releases and expiries.
 fn is_new(action: &Action) -> bool {
     match action {
-        Action::Put(_) => true,
+        Action::Put(_) | Action::Join { .. } => true,
         Action::Supply { units, .. } => *units > 0,
         _ => false,
     }

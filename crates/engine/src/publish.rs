@@ -10,7 +10,7 @@ use crate::owner::{Batch, Fatal, Landing, Owner};
 use crate::shared::{Shared, posting};
 use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched};
 use onrush_core::refusal::Refusal;
-use onrush_types::{CampaignIx, SkuIx};
+use onrush_types::{CampaignIx, SkuIx, TicketNo};
 use std::sync::atomic::Ordering;
 
 /// One record of a batch, as far as the mirror needs it.
@@ -19,6 +19,8 @@ pub(crate) struct Posted {
     pub(crate) effect: Effect,
     /// The request in flight that it answers.
     pub(crate) credit: Option<u32>,
+    /// The ticket that was used or came back, to be told.
+    ticket: Option<TicketNo>,
     /// What of the catalogue it makes stale.
     dirt: Option<(CampaignIx, Dirt)>,
 }
@@ -26,13 +28,33 @@ pub(crate) struct Posted {
 impl Posted {
     pub(crate) fn new(record: &Record, effect: Effect, credit: Option<u32>) -> Posted {
         let dirt = match record.change {
-            Change::Campaign { campaign, .. } | Change::Phase { campaign, .. } => {
-                Some((campaign, Dirt::Terms))
-            }
+            Change::Campaign { campaign, .. }
+            | Change::Phase { campaign, .. }
+            | Change::Line { campaign, .. } => Some((campaign, Dirt::Terms)),
             Change::Sku { campaign, .. } => Some((campaign, Dirt::Skus)),
             _ => None,
         };
-        Posted { effect, credit, dirt }
+        let ticket = match &record.change {
+            Change::Reserved(reserved) => reserved.pass.map(|pass| pass.number),
+            Change::Returned { number, .. } => Some(*number),
+            _ => None,
+        };
+        Posted { effect, credit, ticket, dirt }
+    }
+}
+
+impl Posted {
+    /// Return the campaign it is about.
+    fn campaign(&self, ledger: &Ledger) -> Option<CampaignIx> {
+        let of_sku = |sku: SkuIx| ledger.skus().get(sku.index()).map(|sku| sku.campaign);
+        match self.effect.touched {
+            Touched::Campaign(ix) | Touched::Line(ix) | Touched::Ticket(ix, _) => Some(ix),
+            Touched::Sku(sku) => of_sku(sku),
+            Touched::New(seq, _) | Touched::Reservation(seq, _) => {
+                of_sku(ledger.reservation(seq)?.sku)
+            }
+            Touched::Refund(_) => None,
+        }
     }
 }
 
@@ -50,6 +72,7 @@ impl Owner {
             }
         }
         refresh_catalogue(batch, shared, ledger);
+        publish_lines(batch, shared, ledger);
         check_slots(batch, shared, ledger)?;
         if !batch.posted.is_empty() {
             shared.publish_lsn(ledger.lsn());
@@ -95,7 +118,7 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
             }
             Touched::Reservation(seq, state) => shared.board.move_to(seq, state, lsn),
             Touched::Sku(sku) => shared.make_sku(ledger, sku),
-            Touched::Campaign(_) | Touched::Refund(_) => {}
+            Touched::Campaign(_) | Touched::Refund(_) | Touched::Line(_) | Touched::Ticket(..) => {}
         }
     }
 }
@@ -150,6 +173,31 @@ fn refresh_catalogue(batch: &Batch, shared: &Shared, ledger: &Ledger) {
     };
     if batch.posted.iter().any(|posted| posted.dirt.is_some()) {
         shared.update_catalogue(ledger, dirt);
+    }
+}
+
+/// 4: the lines that the batch touched: their tickets, then what everybody may know.
+fn publish_lines(batch: &Batch, shared: &Shared, ledger: &Ledger) {
+    let catalogue = shared.catalogue.load();
+    let mut any = false;
+    for (ix, state) in ledger.waiting_lines() {
+        let Some(line) = &catalogue.list[ix.index()].line else { continue };
+        let theirs = batch.posted.iter().filter(|posted| posted.campaign(ledger) == Some(ix));
+        let mut touched = false;
+        for posted in theirs {
+            touched = true;
+            if let Some(number) = posted.ticket {
+                line.tickets.tell(number);
+            }
+        }
+        if touched {
+            line.tickets.publish(state.joined());
+            line.publish(ledger);
+        }
+        any |= touched;
+    }
+    if any {
+        shared.index_bell.ring();
     }
 }
 

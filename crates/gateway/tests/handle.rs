@@ -25,6 +25,7 @@ fn world(edit: impl FnOnce(&mut Config)) -> World {
         name: name("drop"),
         terms: Terms::open_now(Currency::CNY),
         skus: vec![SkuSpec::new(name("unit"), 100, 2)],
+        line: None,
     });
     driver.settle();
     assert!(put.wait().expect("decided").granted().is_some());

@@ -155,7 +155,15 @@ impl History {
                     self.withdraw(lsn, r.sku, r.quantity);
                 }
             }
-            Change::Refunded { .. } => {}
+            // The line decides who may come, not what is there.
+            Change::Refunded { .. }
+            | Change::Line { .. }
+            | Change::Joined { .. }
+            | Change::Drawn { .. }
+            | Change::Served { .. }
+            | Change::Returned { .. }
+            | Change::Outflow { .. }
+            | Change::PublicValue { .. } => {}
         }
     }
 

@@ -11,7 +11,7 @@ use onrush_types::limits::{
     CAMPAIGNS_MAX, HOLD_CLASSES_MAX, PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_MAX, SKUS_MAX,
     SUPPLY_MAX,
 };
-use onrush_types::{CampaignIx, DurationMs, Lsn, Name, ReservationSeq, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Lsn, Name, ReservationSeq, SkuIx, TicketNo, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -57,6 +57,10 @@ pub enum Touched {
     Reservation(ReservationSeq, State),
     /// A refund that was paid out.
     Refund(u32),
+    /// The line of a campaign.
+    Line(CampaignIx),
+    /// A ticket: it is new, or its owner came back.
+    Ticket(CampaignIx, TicketNo),
 }
 
 /// What a record moves in the slot of a SKU once it is durable. A new hold moves nothing: its units
@@ -71,7 +75,7 @@ pub enum StockMove {
     Add(u32),
 }
 
-type Applied = Result<(Touched, Option<(SkuIx, StockMove)>), String>;
+pub(super) type Applied = Result<(Touched, Option<(SkuIx, StockMove)>), String>;
 
 impl Ledger {
     /// Apply one record.
@@ -84,7 +88,11 @@ impl Ledger {
         if record.stamp < self.stamp {
             return Err(diverged(format!("time ran back from {:?}", self.stamp)));
         }
+        let before = self.stock_before(&record.change);
         let (touched, stock) = self.change(record).map_err(diverged)?;
+        if let Some(before) = before {
+            self.stock_after(before, &record.change);
+        }
         if let Some((sku, _)) = stock {
             self.skus[sku.index()].check().map_err(diverged)?;
         }
@@ -153,13 +161,21 @@ impl Ledger {
                 s.withdrawn += units;
                 Ok((Touched::Sku(*sku), Some((*sku, StockMove::Keep(*units)))))
             }
-            Change::Phase { campaign, to, .. } => {
+            Change::Phase { campaign, to, by } => {
                 let c = self.campaigns.get_mut(campaign.index()).ok_or("no such campaign")?;
                 ensure(c.reached.can_move_to(*to), "a phase went where the diagram has no arrow")?;
                 c.reached = *to;
                 self.note_switches();
+                self.line_phase(*campaign, *to, by.as_ref(), record.stamp);
                 Ok((Touched::Campaign(*campaign), None))
             }
+            Change::Line { .. }
+            | Change::Joined { .. }
+            | Change::Drawn { .. }
+            | Change::Served { .. }
+            | Change::Returned { .. }
+            | Change::Outflow { .. }
+            | Change::PublicValue { .. } => self.apply_line_change(&record.change, record.stamp),
         }
     }
 
@@ -172,6 +188,7 @@ impl Ledger {
         let latest = self.latest_of(campaign, r.buyer);
         let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
+        self.use_pass(campaign, r.pass, r.buyer, r.quantity, stamp)?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
         s.free = s.free.checked_sub(r.quantity.get()).ok_or("held more than was free")?;
@@ -444,6 +461,6 @@ fn give_back(r: &ReservationState) -> StockMove {
     StockMove::GiveBack(r.quantity.get())
 }
 
-fn ensure(holds: bool, what: &str) -> Result<(), String> {
+pub(super) fn ensure(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }

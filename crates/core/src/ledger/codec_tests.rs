@@ -55,8 +55,9 @@ fn any_terms() -> impl Strategy<Value = Terms> {
 fn any_reserved() -> impl Strategy<Value = Reserved> {
     let figures = any::<(u32, u32, [u8; 16], u64, u32, i64, u64, bool)>();
     let details = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50));
-    (figures, 1u32..=1000, details).prop_map(
-        |((seq, sku, buyer, key, request, amount, expires_at, review), quantity, details)| {
+    let pass = proptest::option::of(any::<(u32, u32)>());
+    (figures, 1u32..=1000, details, pass).prop_map(
+        |((seq, sku, buyer, key, request, amount, expires_at, review), quantity, details, pass)| {
             Reserved {
                 seq: ReservationSeq(seq),
                 sku: SkuIx(sku),
@@ -68,6 +69,7 @@ fn any_reserved() -> impl Strategy<Value = Reserved> {
                 expires_at: Timestamp(expires_at),
                 review,
                 details: details.map(Vec::into_boxed_slice),
+                pass: pass.map(|(number, place)| PassUse { number: TicketNo(number), place }),
             }
         },
     )
@@ -259,6 +261,7 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
         expires_at: Timestamp(0x1234),
         review: true,
         details: Some(Box::from(*b"xyz")),
+        pass: None,
     };
     let line =
         PaymentLine { provider: name("shop"), method: name("card"), reference: "p1".into(), money };

@@ -12,6 +12,7 @@
 //! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
 //! | `apply.rs` | the only mutation, with its assertions |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
+//! | `line.rs`, `line_decide.rs`, `line_apply.rs`, … | the line: its state, decisions, records |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
 mod action;
@@ -21,16 +22,24 @@ mod check;
 mod codec;
 mod decide;
 mod due;
+mod line;
+mod line_apply;
+mod line_check;
+mod line_codec;
+mod line_decide;
+mod line_snapshot;
 mod money;
 mod record;
 mod snapshot;
 mod state;
 
-pub use action::{Action, Answer, Reserve, Subject, Take};
+pub use action::{Action, Answer, PassUse, Reserve, Subject, Take};
 pub use apply::{Divergence, Effect, StockMove, Touched};
 pub use check::{Conservation, Violation};
 pub use codec::{DecodeError, decode, encode};
 pub use decide::Outcome;
+pub use line::{Again, Called, Drawn, LaneState, LineState, Step, StockSum};
+pub use line_decide::DrawFacts;
 pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};
 pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
 pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};

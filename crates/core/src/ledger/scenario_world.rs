@@ -4,6 +4,7 @@
 use super::super::*;
 use crate::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
 use crate::front::Slot;
+use crate::line::Seed;
 use crate::phase::{Phase, Schedule, phase_at};
 use crate::refusal::Refusal;
 use onrush_types::*;
@@ -25,11 +26,20 @@ pub(super) struct World {
     refunds_told: usize,
 }
 
+/// The seed of a lane's draw.
+pub(super) fn seed(lane: u8) -> Seed {
+    Seed([lane + 1; 32])
+}
+
 struct Takes<'a>(&'a [Slot]);
 
 impl Take for Takes<'_> {
     fn take(&mut self, sku: SkuIx, units: u32) -> bool {
         self.0[sku.index()].take(units).is_ok()
+    }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, lane: u8) -> [u8; 32] {
+        seed(lane).commitment()
     }
 }
 
@@ -146,7 +156,8 @@ impl World {
                 _ => break,
             }
         }
-        let spec = CampaignSpec { name: self::name(name), terms: terms.clone(), skus: vec![] };
+        let spec =
+            CampaignSpec { name: self::name(name), terms: terms.clone(), skus: vec![], line: None };
         let told = self.act(Action::Put(Box::new(spec)));
         if told[0] != "refused" {
             self.terms.insert(name.to_owned(), terms);
@@ -166,7 +177,7 @@ impl World {
             }
         }
         let terms = self.terms[campaign].clone();
-        let spec = CampaignSpec { name: self::name(campaign), terms, skus: vec![sku] };
+        let spec = CampaignSpec { name: self::name(campaign), terms, skus: vec![sku], line: None };
         self.act(Action::Put(Box::new(spec)))
     }
 
@@ -180,6 +191,7 @@ impl World {
             request: RequestDigest(0),
             review: false,
             details: None,
+            pass: None,
         };
         loop {
             match w.front() {

@@ -33,6 +33,8 @@ pub struct Ledger {
     pub(super) payments: HashTable<(u32, u8)>,
     pub(super) refunds: Vec<RefundDue>,
     pub(super) hold_classes: Vec<HoldClass>,
+    /// The line of each campaign that has one.
+    pub(super) lines: Vec<Option<Box<super::line::LineState>>>,
     /// No phase switch or wave is due before this; not part of the state, derived.
     pub(super) next_switch_at: Timestamp,
     hash_key: [u64; 2],
@@ -150,6 +152,7 @@ impl Ledger {
             payments: HashTable::new(),
             refunds: Vec::new(),
             hold_classes: Vec::new(),
+            lines: Vec::new(),
             next_switch_at: Timestamp::FAR_FUTURE,
             hash_key,
         }

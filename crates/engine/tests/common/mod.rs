@@ -62,6 +62,7 @@ impl Clock for ManualClock {
 pub(crate) fn options() -> Options {
     Options {
         reserves_max: 256,
+        joins_max: 1_024,
         settles_max: 64,
         segment_bytes: 16 * 1_024,
         snapshot_every: None,
@@ -209,6 +210,7 @@ pub(crate) fn spec(campaign: &str, skus: &[(&str, u32)]) -> CampaignSpec {
             ..Terms::open_now(Currency::CNY)
         },
         skus: skus.iter().map(|(sku, supply)| SkuSpec::new(name(sku), 100, *supply)).collect(),
+        line: None,
     }
 }
 

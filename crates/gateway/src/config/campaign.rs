@@ -163,6 +163,7 @@ impl CampaignBody {
                 attributes: serde_json::to_string(&shown).expect("plain data is JSON"),
             },
             skus: skus.collect(),
+            line: None,
         }
     }
 

@@ -56,6 +56,7 @@ impl Gateway {
             key,
             review: false,
             details: details.as_deref(),
+            pass: onrush::PassShown::NotShown,
         };
         let mut pending = self.engine.reserve(&request);
         match pending.try_take() {
