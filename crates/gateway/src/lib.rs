@@ -44,6 +44,7 @@ pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};
 pub use identity::IssuerError;
 pub use jitter::Jitter;
+pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;
 pub use routes::Route;
 pub use server::{Running, ServeError, serve};

@@ -1,6 +1,7 @@
 //! The OpenAPI document: every route that exists, written from the same tables the code uses.
 
 use crate::errors;
+use crate::line::{line_operation, line_parameters, line_schemas};
 use crate::routes::Route;
 use serde_json::{Map, Value, json};
 
@@ -34,14 +35,14 @@ pub(crate) fn document() -> Vec<u8> {
     crate::wire::json(&document)
 }
 
-struct Text {
+pub(crate) struct Text {
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
     statuses: &'static [u16],
 }
 
-const fn text(
+pub(crate) const fn text(
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
@@ -96,7 +97,7 @@ fn describe(route: Route) -> Text {
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
-        Route::Preflight | Route::None => text("", None, "Page", &[]),
+        route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
 
@@ -116,12 +117,19 @@ fn operation(route: Route, path: &str) -> Value {
     });
     if let Some(request) = request {
         let content = json!({"application/json": {"schema": reference(request)}});
-        let is_optional = matches!(route, Route::Session | Route::AdminConfirm);
+        let is_optional = matches!(route, Route::Session | Route::AdminConfirm | Route::LineJoin);
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
         Route::Time | Route::Campaign | Route::Payment | Route::Healthz | Route::Readyz => {
             json!([])
+        }
+        Route::LineEvents | Route::LineDraw | Route::LineParticipants | Route::LineGate => {
+            json!([])
+        }
+        Route::LinePoll | Route::LineReturn | Route::LineEnter | Route::Jwks => json!([]),
+        Route::LineJoin | Route::LineHandoff => {
+            json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         Route::Reserve | Route::Look | Route::Release => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
@@ -149,7 +157,10 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         .collect();
     let header = |name: &str, required: bool| json!({"name": name, "in": "header", "required": required, "schema": string});
     match route {
-        Route::Reserve => all.push(header("Idempotency-Key", true)),
+        Route::Reserve => {
+            all.push(header("Idempotency-Key", true));
+            all.push(header("Onrush-Pass", false));
+        }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
         Route::Campaign => all.push(header("If-None-Match", false)),
         Route::Payment => {
@@ -162,7 +173,7 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
                 all.push(json!({"name": name, "in": "query", "schema": number}));
             }
         }
-        _ => {}
+        route => all.extend(line_parameters(route)),
     }
     all
 }
@@ -172,7 +183,7 @@ fn reference(name: &str) -> Value {
 }
 
 /// Make an object's schema of `name: type` pairs; a trailing `?` marks what may be missing.
-fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
+pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, schema) in fields {
@@ -191,21 +202,23 @@ fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    for (name, schema) in shared_schemas().into_iter().chain(requests()).chain(answers()) {
+    for (name, schema) in
+        shared_schemas().into_iter().chain(requests()).chain(answers()).chain(line_schemas())
+    {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
 }
 
-fn s() -> Value {
+pub(crate) fn s() -> Value {
     json!({"type": "string"})
 }
 
-fn n() -> Value {
+pub(crate) fn n() -> Value {
     json!({"type": "integer"})
 }
 
-fn time() -> Value {
+pub(crate) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
@@ -295,7 +308,10 @@ fn requests() -> Vec<(&'static str, Value)> {
         ("Reserve", wish_with(&[("buyer?", s())])),
         ("BatchEntry", wish_with(&[("buyer", s()), ("key", s())])),
         ("Batch", object(true, &[("campaign", s()), ("reservations", list("BatchEntry"))])),
-        ("SessionRequest", object(true, &[("cookie?", flag()), ("buyer?", s())])),
+        (
+            "SessionRequest",
+            object(true, &[("cookie?", flag()), ("buyer?", s()), ("handoff?", s())]),
+        ),
         (
             "PaymentNotice",
             object(
@@ -336,6 +352,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("few_at?", n()),
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
+                    ("line?", reference("LinePut")),
                 ],
             ),
         ),

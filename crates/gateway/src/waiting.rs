@@ -3,6 +3,7 @@
 use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
 use crate::jitter::Jitter;
+use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::wire::{json, reservation_json};
@@ -28,6 +29,7 @@ pub(crate) enum What {
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
+    Line(Box<LineWait>),
     Listing(Inspect<Option<Listing>>),
     Batch(Batch),
 }
@@ -45,6 +47,7 @@ enum Outcome {
     Campaign(Decision<Arc<Campaign>>),
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
+    Line(Box<LineDone>),
     Listing(Option<Listing>),
     Batch(Batched),
 }
@@ -68,6 +71,7 @@ impl Waiting {
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
             What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
+            What::Line(line) => Ok(Outcome::Line(line.wait().into())),
         };
         Settled { route: self.route, outcome }
     }
@@ -86,6 +90,7 @@ impl Future for Waiting {
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
             What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
+            What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
         };
         outcome.map(|outcome| Settled { route: self.route, outcome })
     }
@@ -139,6 +144,7 @@ impl Settled {
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
             Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
+            Outcome::Line(done) => done.answer(engine),
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 use onrush_core::ledger::{Ledger, LineState};
 use onrush_core::line::outflow::ShopHealth;
+use onrush_core::line::terms::LineTerms;
 use onrush_core::line::tickets::Tickets;
 use onrush_core::line::wheel::LANES_MAX;
 use onrush_core::line::{Places, Pseudonyms, Seed, Weights};
@@ -42,6 +43,7 @@ pub(crate) struct LineShared {
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) seeds: Vec<Seed>,
     pub(crate) weights: Weights,
+    pub(crate) terms: LineTerms,
     pub(crate) published: ArcSwap<Published>,
     /// About where tickets stand that have no place yet, for each lane that was drawn.
     pub(crate) places: [OnceLock<Places>; LANES_MAX],
@@ -73,6 +75,7 @@ impl LineShared {
             pseudonyms: Pseudonyms::new(&pseudonym_key(secret, campaign, name)),
             seeds: (0..lanes).map(|lane| seed(secret, campaign, name, lane as u8)).collect(),
             weights: line.terms.weights(),
+            terms: line.terms.clone(),
             published: ArcSwap::from_pointee(published),
             places: Default::default(),
             marks: Mutex::new(vec![Vec::new(); lanes]),

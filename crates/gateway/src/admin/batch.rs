@@ -91,6 +91,7 @@ impl Gateway {
             key: &key,
             review: false,
             details: details.as_deref(),
+            pass: onrush::PassShown::NotShown,
         }))
     }
 }

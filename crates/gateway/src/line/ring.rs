@@ -72,26 +72,26 @@ impl<K> Ring<K> {
         new
     }
 
+    /// Return the key of the next period. One derivation.
+    pub(crate) fn next(&self, now: Timestamp) -> K {
+        key_of(&self.root, now.0 / self.period.0 + 1, self.make)
+    }
+
     /// Tell whether the key of the period before still opens at `now`.
     pub(crate) fn overlaps(&self, now: Timestamp) -> bool {
         now.0 % self.period.0 < self.overlap.0
     }
-
-    /// Return the end of the time in which what is signed at `now` can be opened.
-    pub(crate) fn opens_until(&self, now: Timestamp) -> Timestamp {
-        let next = (now.0 / self.period.0 + 1) * self.period.0;
-        Timestamp(next) + self.overlap
-    }
 }
 
 fn pair<K>(root: &[u8; 32], period: u64, make: fn(u64, [u8; 32]) -> K) -> Pair<K> {
-    let key = |period: u64| {
-        let mut mac = Hmac::<Sha256>::new_from_slice(root).expect("HMAC takes any key length");
-        mac.update(&period.to_be_bytes());
-        make(period, mac.finalize().into_bytes().into())
-    };
-    let before = period.saturating_sub(1);
-    Pair { period, current: key(period), previous: key(before) }
+    let current = key_of(root, period, make);
+    Pair { period, current, previous: key_of(root, period.saturating_sub(1), make) }
+}
+
+fn key_of<K>(root: &[u8; 32], period: u64, make: fn(u64, [u8; 32]) -> K) -> K {
+    let mut mac = Hmac::<Sha256>::new_from_slice(root).expect("HMAC takes any key length");
+    mac.update(&period.to_be_bytes());
+    make(period, mac.finalize().into_bytes().into())
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(pair.previous, old);
         assert_ne!(pair.current, old);
         assert!(ring.overlaps(Timestamp(6_299)) && !ring.overlaps(Timestamp(6_300)));
-        assert_eq!(ring.opens_until(Timestamp(5_500)), Timestamp(6_300));
+        assert_eq!(ring.next(Timestamp(5_000)), pair.current);
         let pair = ring.at(Timestamp(7_000));
         assert!(pair.previous != old && pair.current != old);
         assert_eq!(ring.at(Timestamp(5_500)).current, old, "the clock may be set back");

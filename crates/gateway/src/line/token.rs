@@ -3,6 +3,7 @@
 //! ```text
 //! ticket  kind 1 │ key 1 │ campaign 2 │ buyer 16 │ number 4 │ class 1 │ lane 1 │ issued, ms 8 │ MAC 32 = 66
 //! pass    kind 1 │ key 1 │ campaign 2 │ buyer 16 │ number 4 │ class 1 │ place 4 │ until, ms 8 │ MAC 32 = 69
+//! entry   as a pass, with the pseudonym in the buyer's place: what a gate keeps in its cookie
 //! ```
 //! in base64url without padding: exactly 88 and 92 characters, with no spare bits that could differ
 //! unnoticed. Integers are big-endian. The key's number is the period's, modulo 256. The MAC is
@@ -36,6 +37,7 @@ const _: () = assert!(PASS_BYTES.is_multiple_of(3) && PASS_BYTES / 3 * 4 == PASS
 enum Kind {
     Ticket = 0xB1,
     Pass = 0xB2,
+    Entry = 0xB3,
 }
 
 /// A place in line, as its holder shows it.
@@ -47,6 +49,8 @@ pub(crate) struct TicketToken {
     pub(crate) class: u8,
     pub(crate) lane: u8,
     pub(crate) issued_at: Timestamp,
+    /// It was signed in the period before: its holder is given a new one.
+    pub(crate) by_old_key: bool,
 }
 
 /// The right to reserve, as its holder shows it.
@@ -92,6 +96,15 @@ impl Tokens {
 
     /// Write a pass. Two SHA-256 blocks.
     pub(crate) fn pass(&self, pass: &PassToken, now: Timestamp) -> [u8; PASS_CHARS] {
+        self.write(Kind::Pass, pass, now)
+    }
+
+    /// Write what a gate remembers a pass by: the same, with a pseudonym where a pass has its buyer.
+    pub(crate) fn entry(&self, pass: &PassToken, now: Timestamp) -> [u8; PASS_CHARS] {
+        self.write(Kind::Entry, pass, now)
+    }
+
+    fn write(&self, kind: Kind, pass: &PassToken, now: Timestamp) -> [u8; PASS_CHARS] {
         let mut bytes = [0; PASS_BYTES];
         bytes[2..4].copy_from_slice(&pass.campaign.0.to_be_bytes());
         bytes[4..20].copy_from_slice(&pass.buyer.0);
@@ -99,7 +112,7 @@ impl Tokens {
         bytes[24] = pass.class;
         bytes[25..29].copy_from_slice(&pass.place.to_be_bytes());
         bytes[29..37].copy_from_slice(&pass.until.0.to_be_bytes());
-        self.seal(Kind::Pass, &mut bytes, now);
+        self.seal(kind, &mut bytes, now);
         text(&bytes)
     }
 
@@ -111,15 +124,15 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<TicketToken, Refused> {
         let mut bytes = [0; TICKET_BYTES];
-        let opened = self.open(Kind::Ticket, text, TICKET_CHARS, &mut bytes, now).map(|()| {
-            TicketToken {
-                campaign: CampaignIx(short(&bytes, 2)),
-                buyer: buyer(&bytes),
-                number: word(&bytes, 20),
-                class: bytes[24],
-                lane: bytes[25],
-                issued_at: Timestamp(long(&bytes, 26)),
-            }
+        let opened = self.open(Kind::Ticket, text, TICKET_CHARS, &mut bytes, now);
+        let opened = opened.map(|by_old_key| TicketToken {
+            campaign: CampaignIx(short(&bytes, 2)),
+            buyer: buyer(&bytes),
+            number: word(&bytes, 20),
+            class: bytes[24],
+            lane: bytes[25],
+            issued_at: Timestamp(long(&bytes, 26)),
+            by_old_key,
         });
         let found = opened.and_then(|ticket| match ticket.campaign == campaign {
             true => Ok(ticket),
@@ -136,16 +149,36 @@ impl Tokens {
         buyer: Option<BuyerDigest>,
         now: Timestamp,
     ) -> Result<PassToken, Refused> {
+        self.read(Kind::Pass, text, campaign, buyer, now)
+    }
+
+    /// Read what a gate remembers back. No allocation.
+    pub(crate) fn open_entry(
+        &self,
+        text: &str,
+        campaign: CampaignIx,
+        now: Timestamp,
+    ) -> Result<PassToken, Refused> {
+        self.read(Kind::Entry, text, campaign, None, now)
+    }
+
+    fn read(
+        &self,
+        kind: Kind,
+        text: &str,
+        campaign: CampaignIx,
+        buyer: Option<BuyerDigest>,
+        now: Timestamp,
+    ) -> Result<PassToken, Refused> {
         let mut bytes = [0; PASS_BYTES];
-        let opened =
-            self.open(Kind::Pass, text, PASS_CHARS, &mut bytes, now).map(|()| PassToken {
-                campaign: CampaignIx(short(&bytes, 2)),
-                buyer: self::buyer(&bytes),
-                number: word(&bytes, 20),
-                class: bytes[24],
-                place: word(&bytes, 25),
-                until: Timestamp(long(&bytes, 29)),
-            });
+        let opened = self.open(kind, text, PASS_CHARS, &mut bytes, now).map(|_| PassToken {
+            campaign: CampaignIx(short(&bytes, 2)),
+            buyer: self::buyer(&bytes),
+            number: word(&bytes, 20),
+            class: bytes[24],
+            place: word(&bytes, 25),
+            until: Timestamp(long(&bytes, 29)),
+        });
         let found = opened.and_then(|pass| {
             if pass.campaign != campaign {
                 Err(Refused::OtherCampaign)
@@ -177,16 +210,16 @@ impl Tokens {
         chars: usize,
         bytes: &mut [u8],
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<bool, Refused> {
         let length = URL_SAFE_NO_PAD.decode_slice(text, bytes);
         if text.len() != chars || length != Ok(bytes.len()) || bytes[0] != kind as u8 {
             return Err(Refused::Forged);
         }
         let keys = self.ring.at(now);
-        let key = if bytes[1] == keys.period as u8 {
-            &keys.current
+        let (key, is_old) = if bytes[1] == keys.period as u8 {
+            (&keys.current, false)
         } else if bytes[1] == keys.period.wrapping_sub(1) as u8 && self.ring.overlaps(now) {
-            &keys.previous
+            (&keys.previous, true)
         } else {
             return Err(Refused::Stale);
         };
@@ -194,7 +227,7 @@ impl Tokens {
         let mut check = key.clone();
         check.update(said);
         // Compares in constant time.
-        check.verify_slice(mac).map_err(|_| Refused::Altered)
+        check.verify_slice(mac).map(|()| is_old).map_err(|_| Refused::Altered)
     }
 }
 

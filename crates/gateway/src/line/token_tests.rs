@@ -21,6 +21,7 @@ fn ticket() -> TicketToken {
         class: 2,
         lane: 1,
         issued_at: NOW,
+        by_old_key: false,
     }
 }
 
@@ -54,10 +55,7 @@ fn a_token_opens_for_its_campaign_and_buyer_only() {
     let (ticket_text, pass_text) = (tokens.ticket(&ticket, NOW), tokens.pass(&pass, NOW));
     let (ticket_text, pass_text) = (as_text(&ticket_text), as_text(&pass_text));
     assert_eq!(tokens.open_ticket(ticket_text, CampaignIx(3), NOW), Ok(ticket));
-    assert_eq!(
-        tokens.open_ticket(ticket_text, CampaignIx(4), NOW),
-        Err(Refused::OtherCampaign)
-    );
+    assert_eq!(tokens.open_ticket(ticket_text, CampaignIx(4), NOW), Err(Refused::OtherCampaign));
     let open = |campaign, buyer: u8, at| {
         let buyer = Some(BuyerDigest([buyer; 16]));
         tokens.open_pass(pass_text, CampaignIx(campaign), buyer, Timestamp(at))
@@ -69,8 +67,13 @@ fn a_token_opens_for_its_campaign_and_buyer_only() {
     assert_eq!(open(3, 8, NOW.0), Err(Refused::OtherBuyer));
     assert_eq!(tokens.open_pass(ticket_text, CampaignIx(3), None, NOW), Err(Refused::Forged));
     assert_eq!(tokens.open_ticket(pass_text, CampaignIx(3), NOW), Err(Refused::Forged));
+    assert_eq!(tokens.open_entry(pass_text, CampaignIx(3), NOW), Err(Refused::Forged));
+    let entry = tokens.entry(&pass, NOW);
+    assert_eq!(tokens.open_entry(as_text(&entry), CampaignIx(3), NOW), Ok(pass));
+    let as_pass = tokens.open_pass(as_text(&entry), CampaignIx(3), None, NOW);
+    assert_eq!(as_pass, Err(Refused::Forged), "what a gate keeps is no pass");
     assert_eq!(tokens.figures.refusals(Refused::OtherCampaign), 2);
-    assert_eq!(tokens.figures.refusals(Refused::Forged), 2);
+    assert_eq!(tokens.figures.refusals(Refused::Forged), 4);
 }
 
 #[test]
@@ -105,7 +108,8 @@ fn an_old_key_opens_for_the_overlap_and_no_longer() {
     let next_period = (NOW.0 / PERIOD + 1) * PERIOD;
     let open = |at| tokens.open_ticket(as_text(&text), CampaignIx(3), Timestamp(at));
     assert!(open(next_period - 1).is_ok());
-    assert!(open(next_period + OVERLAP - 1).is_ok());
+    let old = open(next_period + OVERLAP - 1).expect("it overlaps");
+    assert!(old.by_old_key, "its holder is given a new one");
     assert_eq!(open(next_period + OVERLAP), Err(Refused::Stale));
     assert_eq!(open(next_period + PERIOD), Err(Refused::Stale));
     // 256 periods later its number comes round again, with another key.
@@ -196,7 +200,7 @@ proptest! {
         let tokens = tokens(1);
         let (campaign, buyer) = (CampaignIx(campaign), BuyerDigest(buyer));
         let issued_at = Timestamp(issued);
-        let ticket = TicketToken { campaign, buyer, number, class, lane, issued_at };
+        let ticket = TicketToken { campaign, buyer, number, class, lane, issued_at, by_old_key: false };
         let text = tokens.ticket(&ticket, NOW);
         prop_assert_eq!(tokens.open_ticket(as_text(&text), campaign, NOW), Ok(ticket));
         let until = Timestamp(NOW.0 + left);
