@@ -181,7 +181,8 @@ impl Joiner {
             number: ticket.number.0,
             class: ticket.class,
             lane: ticket.lane,
-            issued_at: now,
+            // The same ticket is the same text as long as its key signs.
+            issued_at: ticket.joined_at,
             by_old_key: false,
         };
         let text = lines.tokens.ticket(&token, now);

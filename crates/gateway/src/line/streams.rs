@@ -128,12 +128,14 @@ impl Channel {
         Channel { said: ArcSwap::from_pointee(said), waiting: Mutex::default() }
     }
 
-    /// Say something else, then wake everybody. Changes come from one thread at a time.
+    /// Say something else, then wake everybody.
     fn change(&self, next: impl FnOnce(&Said) -> Said) {
-        let said = next(&self.said.load());
-        self.said.store(Arc::new(said));
-        let wakers: Vec<Waker> =
-            self.waiting.lock().places.iter_mut().filter_map(Option::take).collect();
+        let wakers: Vec<Waker> = {
+            // Under the lock, so that of two changes at one time none is lost.
+            let mut waiting = self.waiting.lock();
+            self.said.store(Arc::new(next(&self.said.load())));
+            waiting.places.iter_mut().filter_map(Option::take).collect()
+        };
         wakers.into_iter().for_each(Waker::wake);
     }
 }

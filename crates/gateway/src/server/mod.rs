@@ -285,7 +285,7 @@ fn make_campaigns(config: &Config, engine: &Engine) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Tell listeners what changed in their lines, and end their streams when the server stops.
+/// Tell listeners what changed in their lines.
 async fn follow_lines(config: Config, gateway: Arc<Gateway>, mut stopped: channel::Receiver<bool>) {
     // Twice in the time after which a connection that takes nothing is cut.
     let beats = (config.server.idle_timeout.duration() / 3).min(HEARTBEAT_MAX);
@@ -296,7 +296,7 @@ async fn follow_lines(config: Config, gateway: Arc<Gateway>, mut stopped: channe
     loop {
         tokio::select! {
             biased;
-            _ = stopped.wait_for(|stop| *stop) => return gateway.end_streams(),
+            _ = stopped.wait_for(|stop| *stop) => return,
             _ = look.tick() => gateway.follow_lines(),
             _ = beat.tick() => gateway.beat_streams(),
             _ = invites.tick(), if gateway.has_invites() => {

@@ -125,6 +125,20 @@ impl Connection {
         Answer { status: status.parse().expect("a number"), headers, body }
     }
 
+    /// Read until `needle` has come, and return everything up to its end, heads and chunks included.
+    #[track_caller]
+    pub(crate) fn until(&mut self, needle: &str) -> String {
+        loop {
+            let found = self.read.windows(needle.len()).position(|part| part == needle.as_bytes());
+            if let Some(at) = found {
+                let read = self.read.drain(..at + needle.len()).collect();
+                return String::from_utf8(read).expect("UTF-8");
+            }
+            let before = String::from_utf8_lossy(&self.read).into_owned();
+            assert!(self.more(), "closed before {needle:?}: {before}");
+        }
+    }
+
     /// Read answers until the server closes.
     pub(crate) fn all_answers(&mut self) -> Vec<Answer> {
         std::iter::from_fn(|| self.answer()).collect()
