@@ -181,17 +181,25 @@ impl Connection {
 pub(crate) struct Ask {
     method: String,
     path: String,
+    host: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 pub(crate) fn ask(method: &str, path: &str) -> Ask {
-    Ask { method: method.to_owned(), path: path.to_owned(), headers: vec![], body: vec![] }
+    let (method, path, host) = (method.to_owned(), path.to_owned(), "onrush.test".to_owned());
+    Ask { method, path, host, headers: vec![], body: vec![] }
 }
 
 impl Ask {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Ask {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Ask a host of this name.
+    pub(crate) fn host(mut self, name: &str) -> Ask {
+        self.host = name.to_owned();
         self
     }
 
@@ -226,7 +234,8 @@ impl Ask {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut out = format!("{} {} HTTP/1.1\r\nhost: onrush.test\r\n", self.method, self.path);
+        let Ask { method, path, host, .. } = self;
+        let mut out = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n");
         for (name, value) in &self.headers {
             out += &format!("{name}: {value}\r\n");
         }

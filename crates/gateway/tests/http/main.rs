@@ -9,6 +9,8 @@ mod identity;
 mod line;
 mod line_eligible;
 mod line_events;
+mod line_gate;
+mod proxy;
 mod queue;
 mod raw;
 mod server;
