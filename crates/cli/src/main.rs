@@ -15,6 +15,7 @@ mod out;
 mod progress;
 mod serve;
 mod verify;
+mod verify_draw;
 
 use args::{Args, Command};
 use clap::{CommandFactory, Parser};
@@ -36,6 +37,7 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args, out),
         Command::Check(args) => check::run(&args, out),
         Command::Verify(args) => verify::run(&args, out),
+        Command::VerifyDraw(args) => verify_draw::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Load(args) => load::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),

@@ -6,6 +6,7 @@ use crate::secret::KeyedState;
 use onrush_core::campaign::Terms;
 use onrush_core::front::Claims;
 use onrush_core::ledger::{CampaignState, Ledger};
+use onrush_core::line::terms::LineTerms;
 use onrush_core::phase::{Phase, phase_at};
 use onrush_types::limits::BUYERS_PER_CAMPAIGN_MAX;
 use onrush_types::{CampaignIx, Money, Name, SkuIx, Timestamp};
@@ -22,6 +23,7 @@ pub struct Campaign {
     pub(crate) skus: Arc<SkuTable>,
     pub(crate) claims: Arc<Claims>,
     pub(crate) line: Option<Arc<LineShared>>,
+    pub(crate) line_terms: Option<Arc<LineTerms>>,
 }
 
 /// A SKU of a campaign.
@@ -77,6 +79,12 @@ impl Campaign {
         self.skus.list.get(at as usize)
     }
 
+    /// Return the terms of its line as they were put; `None`: it has none. How fast people are let in
+    /// now is in the [line's view](crate::Engine::line).
+    pub fn line_terms(&self) -> Option<&LineTerms> {
+        self.line_terms.as_deref()
+    }
+
     /// Return how many buyers have, had or are getting a reservation.
     pub fn buyers(&self) -> usize {
         self.claims.buyers()
@@ -107,7 +115,10 @@ impl Catalogue {
         for (n, state) in ledger.campaigns().iter().enumerate() {
             let ix = CampaignIx(n as u16);
             let before = self.list.get(n);
-            let line = || line_of(ix, before.and_then(|before| before.line.as_ref()));
+            let line = || {
+                let terms = ledger.line(ix).map(|line| Arc::new(line.terms.clone()));
+                (line_of(ix, before.and_then(|before| before.line.as_ref())), terms)
+            };
             let campaign = match (before, dirty(ix)) {
                 (Some(before), Dirt::None) => before.clone(),
                 (Some(before), Dirt::Terms) => {
@@ -144,11 +155,12 @@ fn view(
     state: &CampaignState,
     skus: Arc<SkuTable>,
     claims: Arc<Claims>,
-    line: Option<Arc<LineShared>>,
+    (line, line_terms): (Option<Arc<LineShared>>, Option<Arc<LineTerms>>),
 ) -> Campaign {
     let CampaignState { name, terms, reached, .. } = state;
     let terms = Arc::new(terms.clone());
-    Campaign { ix, name: name.clone(), terms, reached: *reached, skus, claims, line }
+    let (name, reached) = (name.clone(), *reached);
+    Campaign { ix, name, terms, reached, skus, claims, line, line_terms }
 }
 
 fn sku_table(ledger: &Ledger, state: &CampaignState, hasher: KeyedState) -> SkuTable {

@@ -17,11 +17,13 @@ use crate::flight::{Claimed, Landed, LaneKind, Work};
 use crate::publish::{Posted, undo};
 use crate::secret::Secret;
 use crate::shared::Shared;
+use onrush_core::campaign::Terms;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
     Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, encode,
 };
 use onrush_core::line::key::CLASSES_MAX;
+use onrush_core::line::terms::LineTerms;
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
 use onrush_types::limits::{
@@ -43,11 +45,6 @@ pub(crate) const MARK_AFTER_MS: u64 = 100;
 const RECORD_BYTES_MAX: usize = 2_048;
 /// No SKU's record, and no wave's part of a campaign's record, is longer than this.
 const NAMED_BYTES_MAX: usize = 128;
-/// No line's record is longer than this, nor the draft of its campaign that comes before it.
-const LINE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX
-    + ATTRIBUTES_BYTES_MAX
-    + NAMED_BYTES_MAX * WAVES_MAX
-    + CLASSES_MAX * (NAMED_BYTES_MAX + TIER_GROUPS_MAX * (TEXT_BYTES_MAX + 2));
 const _: () = assert!(NAMED_BYTES_MAX > 48 + NAME_BYTES_MAX, "a SKU's record fits");
 const _: () = assert!(RECORD_BYTES_MAX > 128 + DETAILS_BYTES_MAX, "a reserve's record fits");
 const _: () = assert!(RECORD_BYTES_MAX > 256 + 2 * TEXT_BYTES_MAX, "an operator's record fits");
@@ -200,7 +197,8 @@ impl Owner {
     fn call_up(&mut self, now: Timestamp) -> Result<(), Fatal> {
         let lines: Vec<CampaignIx> = self.ledger.waiting_lines().map(|(ix, _)| ix).collect();
         for ix in lines {
-            if !self.journal.has_room(RECORD_BYTES_MAX) {
+            // Nobody is called up for what could not be recorded.
+            if !self.journal.has_room_for_new(RECORD_BYTES_MAX) {
                 break;
             }
             let catalogue = self.shared.catalogue.load();
@@ -417,7 +415,7 @@ fn bytes_max(action: &Action) -> usize {
             let terms = &spec.terms;
             RECORD_BYTES_MAX
                 + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
-                + spec.line.as_ref().map_or(0, |_| LINE_BYTES_MAX)
+                + spec.line.as_ref().map_or(0, |line| line_bytes_max(line, terms))
                 + NAMED_BYTES_MAX * terms.waves.len().min(WAVES_MAX)
                 + NAMED_BYTES_MAX * spec.skus.len().min(SKUS_PER_CAMPAIGN_MAX)
         }
@@ -426,6 +424,17 @@ fn bytes_max(action: &Action) -> usize {
         }
         _ => RECORD_BYTES_MAX,
     }
+}
+
+/// The same for a line, with the draft of its campaign that comes before it. Texts past their bounds
+/// are refused before they are written.
+fn line_bytes_max(line: &LineTerms, terms: &Terms) -> usize {
+    let groups = line.tiers.iter().take(CLASSES_MAX).flat_map(|tier| tier.groups.iter());
+    let groups = groups.map(|group| group.len().min(TEXT_BYTES_MAX) + 2);
+    2 * RECORD_BYTES_MAX
+        + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
+        + NAMED_BYTES_MAX * (terms.waves.len().min(WAVES_MAX) + CLASSES_MAX)
+        + groups.take(CLASSES_MAX * TIER_GROUPS_MAX).sum::<usize>()
 }
 
 /// Tell whether an action adds work for later rather than ending something: on a full disk it waits,

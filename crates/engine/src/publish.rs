@@ -178,25 +178,27 @@ fn refresh_catalogue(batch: &Batch, shared: &Shared, ledger: &Ledger) {
 
 /// 4: the lines that the batch touched: their tickets, then what everybody may know.
 fn publish_lines(batch: &Batch, shared: &Shared, ledger: &Ledger) {
+    if ledger.waiting_lines().next().is_none() {
+        return;
+    }
     let catalogue = shared.catalogue.load();
-    let mut any = false;
-    for (ix, state) in ledger.waiting_lines() {
+    let mut touched = Vec::new();
+    for posted in &batch.posted {
+        let Some(ix) = posted.campaign(ledger) else { continue };
         let Some(line) = &catalogue.list[ix.index()].line else { continue };
-        let theirs = batch.posted.iter().filter(|posted| posted.campaign(ledger) == Some(ix));
-        let mut touched = false;
-        for posted in theirs {
-            touched = true;
-            if let Some(number) = posted.ticket {
-                line.tickets.tell(number);
-            }
+        if let Some(number) = posted.ticket {
+            line.tickets.tell(number);
         }
-        if touched {
-            line.tickets.publish(state.joined());
+        if touched.last() != Some(&ix) && !touched.contains(&ix) {
+            touched.push(ix);
+        }
+    }
+    for ix in &touched {
+        if let Some(line) = &catalogue.list[ix.index()].line {
             line.publish(ledger);
         }
-        any |= touched;
     }
-    if any {
+    if !touched.is_empty() {
         shared.index_bell.ring();
     }
 }

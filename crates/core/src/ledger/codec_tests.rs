@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::campaign::{Terms, Wave};
+use line::{any_line_change, golden_line};
 use proptest::prelude::*;
+
+#[path = "line_codec_tests.rs"]
+mod line;
 
 fn any_name() -> impl Strategy<Value = Name> {
     "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}".prop_map(|text| Name::new(&text).expect("a legal name"))
@@ -120,6 +124,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             by
         }),
         (any::<u32>(), any_by()).prop_map(|(refund, by)| Change::Refunded { refund, by }),
+        any_line_change(),
     ]
 }
 
@@ -173,7 +178,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(
-        kind in prop_oneof![1u8..6, 16u8..24], flag in 0u8..4,
+        kind in prop_oneof![1u8..6, 16u8..24, 32u8..40], flag in 0u8..4,
         rest in proptest::collection::vec(any::<u8>(), 0..120),
     ) {
         let mut bytes = vec![kind, flag];
@@ -305,7 +310,9 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
 
 #[test]
 fn golden_bytes_of_every_kind() {
-    for (change, expected) in golden_catalogue().into_iter().chain(golden_reservations()) {
+    for (change, expected) in
+        golden_catalogue().into_iter().chain(golden_reservations()).chain(golden_line())
+    {
         let record = Record { stamp: Timestamp(0xdead_beef), change };
         let hex: String = bytes_of(&record).iter().map(|byte| format!("{byte:02x}")).collect();
         let expected: String = expected.split_whitespace().collect();

@@ -337,11 +337,14 @@ impl Ledger {
         commitment: &mut dyn FnMut(u8) -> [u8; 32],
     ) -> Option<Change> {
         let terms = terms?;
-        if self.line(campaign).is_some_and(|line| line.terms == *terms) {
-            return None;
-        }
-        let lanes = 0..terms.lanes().len() as u8;
-        let commitments = lanes.map(commitment).collect();
+        let commitments = match self.line(campaign) {
+            Some(line) if line.terms == *terms => return None,
+            // What was promised stays promised.
+            Some(line) if self.campaigns[campaign.index()].reached != Phase::Draft => {
+                line.commitments.clone()
+            }
+            _ => (0..terms.lanes().len() as u8).map(commitment).collect(),
+        };
         Some(Change::Line { campaign, terms: Box::new(terms.clone()), commitments })
     }
 

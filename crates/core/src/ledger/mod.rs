@@ -47,6 +47,8 @@ pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
 #[cfg(test)]
 mod apply_tests;
 #[cfg(test)]
+mod line_model_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod scenario_tests;

@@ -43,6 +43,7 @@ impl World {
             Change::Supplied { sku, units, source: Source::Wave(n) } => {
                 format!("wave {n} {} {units}", self.ledger.skus()[sku.index()].name)
             }
+            Change::Served { through, .. } => format!("through {through}"),
             other => panic!("nothing else falls due with time: {other:?}"),
         }
     }

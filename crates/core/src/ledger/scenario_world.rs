@@ -24,6 +24,7 @@ pub(super) struct World {
     terms: BTreeMap<String, Terms>,
     records: Vec<Vec<u8>>,
     refunds_told: usize,
+    waiting: Waiting,
 }
 
 /// The seed of a lane's draw.
@@ -55,6 +56,7 @@ impl World {
             terms: BTreeMap::new(),
             records: Vec::new(),
             refunds_told: 0,
+            waiting: Waiting::default(),
         }
     }
 
@@ -109,6 +111,15 @@ impl World {
                 Vec::new()
             }
             "units" => vec![self.units(w.next())],
+            "line" => self.put_line(&mut w),
+            "join" => self.join(&mut w),
+            "draw" => self.draw(&mut w),
+            "serve" => self.serve(&mut w),
+            "return" => self.come_back(&mut w),
+            "outflow" => self.outflow(&mut w),
+            "value" => self.public_value(&mut w),
+            "queue" => vec![self.queue_of(w.next())],
+            "place" => vec![self.place_of(&mut w)],
             "phase" => vec![self.phase(w.next())],
             "state" => vec![self.state(w.next())],
             "next" => {
@@ -121,9 +132,8 @@ impl World {
         (told.join(" "), w.rest())
     }
 
-    fn campaign(&mut self, w: &mut Words<'_>) -> Vec<String> {
-        let name = w.next();
-        let plain = Terms {
+    fn plain_terms() -> Terms {
+        Terms {
             published: true,
             schedule: Schedule { opens_at: Some(START), ..Schedule::default() },
             currency: Currency::CNY,
@@ -132,8 +142,12 @@ impl World {
             buyers_expected: 10,
             waves: Vec::new(),
             attributes: String::new(),
-        };
-        let mut terms = self.terms.get(name).cloned().unwrap_or(plain);
+        }
+    }
+
+    fn campaign(&mut self, w: &mut Words<'_>) -> Vec<String> {
+        let name = w.next();
+        let mut terms = self.terms.get(name).cloned().unwrap_or_else(World::plain_terms);
         loop {
             match w.front() {
                 "draft" | "published" => terms.published = w.next() == "published",
@@ -156,8 +170,9 @@ impl World {
                 _ => break,
             }
         }
+        let line = self.waiting.terms.get(name).cloned();
         let spec =
-            CampaignSpec { name: self::name(name), terms: terms.clone(), skus: vec![], line: None };
+            CampaignSpec { name: self::name(name), terms: terms.clone(), skus: vec![], line };
         let told = self.act(Action::Put(Box::new(spec)));
         if told[0] != "refused" {
             self.terms.insert(name.to_owned(), terms);
@@ -177,7 +192,8 @@ impl World {
             }
         }
         let terms = self.terms[campaign].clone();
-        let spec = CampaignSpec { name: self::name(campaign), terms, skus: vec![sku], line: None };
+        let line = self.waiting.terms.get(campaign).cloned();
+        let spec = CampaignSpec { name: self::name(campaign), terms, skus: vec![sku], line };
         self.act(Action::Put(Box::new(spec)))
     }
 
@@ -201,6 +217,10 @@ impl World {
                 "look" => {
                     w.next();
                     ask.review = true;
+                }
+                "pass" => {
+                    let campaign = self.ledger.skus()[sku.index()].campaign;
+                    ask.pass = Some(self.pass_of(campaign, buyer(w.value())));
                 }
                 "details" => ask.details = Some(w.value().as_bytes().into()),
                 _ => break,
@@ -355,6 +375,9 @@ impl World {
     }
 }
 
+#[path = "scenario_line.rs"]
+mod line;
 #[path = "scenario_words.rs"]
 mod words;
+use line::Waiting;
 use words::*;

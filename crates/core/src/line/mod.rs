@@ -10,6 +10,7 @@
 //! the engine. `docs/draw.md` tells the same to people who do not read Rust.
 
 pub mod draw;
+pub mod eta;
 pub mod key;
 pub mod list;
 pub mod log2;
@@ -19,6 +20,7 @@ pub mod tickets;
 pub mod wheel;
 
 pub use draw::{Drawing, Seed, Spots, Turn};
+pub use eta::{Chances, Eta, Forecast, Forecaster, Odds, Sample};
 pub use key::{Key, Spot, Weights};
 pub use list::{ListDigest, Participants, Pseudonym, Pseudonyms};
 pub use wheel::{Order, Places, Wheel};

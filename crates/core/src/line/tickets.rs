@@ -20,8 +20,8 @@ use onrush_types::limits::TICKETS_MAX;
 use onrush_types::{BuyerDigest, DurationMs, TicketNo, Timestamp};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
-/// Tickets in one chunk: 1.6 MiB.
-const TICKETS_PER_CHUNK: usize = 1 << 16;
+/// Tickets in one chunk: 0.4 MiB.
+const TICKETS_PER_CHUNK: usize = 1 << 14;
 /// Stands for a place that is not known yet.
 const NO_PLACE: u32 = u32::MAX;
 /// One step of `joined`.

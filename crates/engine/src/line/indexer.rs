@@ -17,13 +17,15 @@ use onrush_core::ledger::{Action, DrawFacts};
 use onrush_core::line::wheel::LANES_MAX;
 use onrush_core::line::{Order, Participants, Spots, Turn, Wheel};
 use onrush_core::phase::Phase;
-use onrush_types::{TicketNo, Timestamp};
+use onrush_types::{DurationMs, TicketNo, Timestamp};
 use std::sync::Arc;
 
 /// Tickets looked at, and places counted, in one step of one line.
 const STEP_TICKETS: u32 = 16_384;
 /// A lane's start is looked for at least this often.
 pub(crate) const IDLE_MS_MAX: u64 = 50;
+/// A draw that was refused is sent again after this.
+const RETRY_MS: u64 = 5;
 
 /// Puts tickets on wheels and counts places, for all lines.
 pub(crate) struct Indexer {
@@ -44,6 +46,8 @@ struct Lane {
     spots: Spots,
     list: Participants,
     asked: Option<Pending<Arc<Campaign>>>,
+    /// A draw that was refused is not sent again before this.
+    not_before: Timestamp,
     order: Option<Order>,
     /// Places counted so far.
     placed: u32,
@@ -95,6 +99,7 @@ impl Indexed {
             spots: Spots::new(seed),
             list: Participants::default(),
             asked: None,
+            not_before: Timestamp(0),
             order: None,
             placed: 0,
         };
@@ -141,12 +146,17 @@ impl Indexed {
                 return false;
             }
             // Granted: the view will say so. Refused, because somebody joined in the last moment or
-            // the queue was full: it is asked again.
+            // there was no room: it is asked again.
             lane.asked = None;
+            lane.not_before = now + DurationMs(RETRY_MS);
             return true;
         }
         let started = view.starts_at.is_some_and(|at| at <= now);
-        if !started || lane.list.count() != view.participants || shared.stopping() {
+        if !started
+            || now < lane.not_before
+            || lane.list.count() != view.participants
+            || shared.stopping()
+        {
             return false;
         }
         let list_digest = lane.list.digest();
