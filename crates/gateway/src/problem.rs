@@ -60,6 +60,8 @@ impl Problem {
             Refusal::Paused => (Code::Paused, Some(RETRY_MS_PAUSED)),
             Refusal::Ended => (Code::Ended, None),
             Refusal::NotEligible => (Code::NotEligible, None),
+            Refusal::PassRequired => (Code::PassRequired, None),
+            Refusal::PassInvalid => (Code::PassInvalid, None),
             Refusal::RefusedRisk => (Code::RefusedRisk, None),
             Refusal::LimitReached { .. } => (Code::LimitReached, None),
             Refusal::SoldOut { .. } => (Code::SoldOut, None),
@@ -100,30 +102,48 @@ impl Problem {
         Problem { retry_ms: Some(RETRY_MS_STOPPING), ..Problem::new(code, detail) }
     }
 
-    /// Write the document. One buffer, about 300 bytes.
+    /// Make an answer of it. One buffer, about 300 bytes.
     pub fn answer(self, route: Route, jitter: &Jitter) -> Answer {
-        let page = self.code.page();
         let mut body = Vec::with_capacity(320);
+        let wait_ms = self.write(&mut body, jitter);
+        let status = self.code.page().status;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut answer = Answer::of(status, route, Content::Problem, body.into());
+        answer.code = Some(self.code);
+        if let Some(wait_ms) = wait_ms {
+            let seconds = HeaderValue::from(wait_ms.div_ceil(1000).max(1));
+            answer.headers.push((RETRY_AFTER, seconds));
+        }
+        if self.code == Code::Unauthenticated {
+            let scheme = HeaderValue::from_static("Bearer");
+            answer.headers.push((http::header::WWW_AUTHENTICATE, scheme));
+        }
+        answer
+    }
+
+    /// Append the document, and return the wait it asks for.
+    pub(crate) fn write(&self, body: &mut Vec<u8>, jitter: &Jitter) -> Option<u32> {
+        let page = self.code.page();
         body.extend_from_slice(b"{\"type\":\"/docs/errors/");
         body.extend_from_slice(page.code.as_bytes());
         body.extend_from_slice(b"\",\"title\":\"");
         body.extend_from_slice(page.title.as_bytes());
         body.extend_from_slice(b"\",\"status\":");
-        push_u64(&mut body, u64::from(page.status));
+        push_u64(body, u64::from(page.status));
         body.extend_from_slice(b",\"code\":\"");
         body.extend_from_slice(page.code.as_bytes());
         body.extend_from_slice(b"\",\"detail\":");
-        push_json_string(&mut body, &self.detail);
+        push_json_string(body, &self.detail);
         body.extend_from_slice(b",\"retryable\":");
         body.extend_from_slice(if page.retryable { b"true" } else { b"false" });
         let wait_ms = self.retry_ms.map(|least| jitter.spread(least));
         if let Some(wait_ms) = wait_ms {
             body.extend_from_slice(b",\"retry_after_ms\":");
-            push_u64(&mut body, u64::from(wait_ms));
+            push_u64(body, u64::from(wait_ms));
         }
         if let Some(opens_at) = self.opens_at {
             body.extend_from_slice(b",\"opens_at\":\"");
-            push_timestamp(&mut body, opens_at);
+            push_timestamp(body, opens_at);
             body.push(b'"');
         }
         if !self.alternatives.is_empty() {
@@ -136,17 +156,6 @@ impl Problem {
             body.push(b']');
         }
         body.push(b'}');
-        let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut answer = Answer::of(status, route, Content::Problem, body.into());
-        answer.code = Some(self.code);
-        if let Some(wait_ms) = wait_ms {
-            let seconds = HeaderValue::from(wait_ms.div_ceil(1000).max(1));
-            answer.headers.push((RETRY_AFTER, seconds));
-        }
-        if self.code == Code::Unauthenticated {
-            let scheme = HeaderValue::from_static("Bearer");
-            answer.headers.push((http::header::WWW_AUTHENTICATE, scheme));
-        }
-        answer
+        wait_ms
     }
 }

@@ -1,8 +1,9 @@
 //! What a request waits for, and the answer that comes of it.
 
-use crate::admin::Listing;
+use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
 use crate::jitter::Jitter;
+use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::wire::{json, reservation_json};
@@ -28,7 +29,9 @@ pub(crate) enum What {
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
+    Line(Box<LineWait>),
     Listing(Inspect<Option<Listing>>),
+    Batch(Batch),
 }
 
 /// What the engine said.
@@ -44,7 +47,9 @@ enum Outcome {
     Campaign(Decision<Arc<Campaign>>),
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
+    Line(Box<LineDone>),
     Listing(Option<Listing>),
+    Batch(Batched),
 }
 
 impl Waiting {
@@ -65,6 +70,8 @@ impl Waiting {
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
+            What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
+            What::Line(line) => Ok(Outcome::Line(line.wait().into())),
         };
         Settled { route: self.route, outcome }
     }
@@ -82,6 +89,8 @@ impl Future for Waiting {
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
+            What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
+            What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
         };
         outcome.map(|outcome| Settled { route: self.route, outcome })
     }
@@ -98,10 +107,10 @@ impl Settled {
     /// Write the answer.
     pub fn answer(self, engine: &Engine, jitter: &Jitter) -> Answer {
         let route = self.route;
-        self.written(engine).unwrap_or_else(|problem| problem.answer(route, jitter))
+        self.written(engine, jitter).unwrap_or_else(|problem| problem.answer(route, jitter))
     }
 
-    fn written(self, engine: &Engine) -> Result<Answer, Problem> {
+    fn written(self, engine: &Engine, jitter: &Jitter) -> Result<Answer, Problem> {
         let route = self.route;
         match self.outcome.map_err(|error| Problem::of_error(&error))? {
             Outcome::Reservation(decision) => {
@@ -134,12 +143,14 @@ impl Settled {
                 let found = found.ok_or_else(Problem::not_found)?;
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
+            Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
+            Outcome::Line(done) => done.answer(engine),
         }
     }
 }
 
 /// Tell whether it was done just now, and what it is; a refusal becomes a problem.
-fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
+pub(crate) fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
     match decision {
         Decision::Done(value) => Ok((true, value)),
         Decision::Already(value) => Ok((false, value)),

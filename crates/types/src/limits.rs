@@ -58,6 +58,9 @@ pub const TEXT_BYTES_MAX: usize = 200;
 /// Bytes of the details journaled with a reservation (destination, delivery, attribution).
 pub const DETAILS_BYTES_MAX: usize = 1_024;
 
+/// Reservations in one request of a shop's back end.
+pub const RESERVATIONS_PER_BATCH_MAX: usize = 1_000;
+
 /// Shortest and longest hold.
 pub const HOLD_MS_MIN: u64 = 1_000;
 /// Longest hold: a week, for shops that take bank transfers.

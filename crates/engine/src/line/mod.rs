@@ -18,8 +18,9 @@ mod standing;
 mod view;
 
 pub use ask::{JoinRequest, Ticket};
+pub use onrush_core::line::{Eta, Odds};
 pub use pass::{Pass, PassShown};
-pub use standing::{Eta, Odds, Standing};
+pub use standing::Standing;
 pub use view::{DrawView, LaneView, LineView};
 
 use crate::secret::Secret;
@@ -27,13 +28,17 @@ use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 use onrush_core::ledger::{Ledger, LineState};
 use onrush_core::line::outflow::ShopHealth;
+use onrush_core::line::terms::LineTerms;
 use onrush_core::line::tickets::Tickets;
 use onrush_core::line::wheel::LANES_MAX;
-use onrush_core::line::{Places, Pseudonyms, Seed, Weights};
-use onrush_types::{CampaignIx, Name};
+use onrush_core::line::{Forecast, Forecaster, Places, Pseudonyms, Sample, Seed, Weights};
+use onrush_types::{CampaignIx, Name, Timestamp};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use view::Published;
+
+/// A line in which nobody is called up is looked at this often.
+const FORECAST_EVERY_MS: u64 = 100;
 
 /// What callers, the ledger thread and the indexer share about one line.
 pub(crate) struct LineShared {
@@ -42,11 +47,14 @@ pub(crate) struct LineShared {
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) seeds: Vec<Seed>,
     pub(crate) weights: Weights,
+    pub(crate) terms: LineTerms,
     pub(crate) published: ArcSwap<Published>,
     /// About where tickets stand that have no place yet, for each lane that was drawn.
     pub(crate) places: [OnceLock<Places>; LANES_MAX],
     /// Every so many participants of a lane, the number of a ticket: where to look for a page.
     pub(crate) marks: Mutex<Vec<Vec<u32>>>,
+    /// Learns how long it takes. Ledger thread only.
+    forecaster: Mutex<Forecaster>,
     health: Mutex<ShopHealth>,
     health_milli: AtomicU32,
 }
@@ -73,10 +81,12 @@ impl LineShared {
             pseudonyms: pseudonyms(secret, campaign, name),
             seeds: (0..lanes).map(|lane| seed(secret, campaign, name, lane as u8)).collect(),
             weights: line.terms.weights(),
+            terms: line.terms.clone(),
             published: ArcSwap::from_pointee(published),
             places: Default::default(),
             marks: Mutex::new(vec![Vec::new(); lanes]),
             health_milli: AtomicU32::new(health.milli()),
+            forecaster: Mutex::default(),
             health: Mutex::new(health),
         }
     }
@@ -103,8 +113,31 @@ impl LineShared {
         self.tickets.publish(line.joined());
         let before = self.published.load();
         if let Some(next) = Published::of(ledger, self.campaign, Some(&before)) {
-            self.published.store(Arc::new(next));
+            let (forecast, forecast_at) = self.forecast(&next.view, &before);
+            self.published.store(Arc::new(Published { forecast, forecast_at, ..next }));
         }
+    }
+
+    /// Learn from the line as it is now: when people were called up, and now and then when not.
+    fn forecast(&self, now: &LineView, before: &Published) -> (Forecast, Timestamp) {
+        let ticked = now.serving != before.view.serving
+            || now.paused != before.view.paused
+            || now.outflow != before.view.outflow
+            || now.at.since(before.forecast_at).0 >= FORECAST_EVERY_MS;
+        // Before the first draw there is nothing to learn from.
+        if !ticked || now.length == 0 {
+            return (before.forecast, before.forecast_at);
+        }
+        let mut forecaster = self.forecaster.lock();
+        forecaster.tick(Sample {
+            at: now.at,
+            served: now.serving,
+            waiting: now.length - now.serving,
+            per_second: now.outflow.per_second,
+            // A line in which everybody was called up is not slow.
+            paused: now.paused || now.length == now.serving,
+        });
+        (forecaster.forecast(), now.at)
     }
 
     /// Return how much of its people the shop can take, in thousandths.
@@ -114,7 +147,7 @@ impl LineShared {
     }
 
     /// Take a report of the shop into account.
-    pub(crate) fn report(&self, good: bool, now: onrush_types::Timestamp) {
+    pub(crate) fn report(&self, good: bool, now: Timestamp) {
         let mut health = self.health.lock();
         health.report(good, now);
         // Relaxed: as above.

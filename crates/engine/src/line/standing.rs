@@ -1,10 +1,10 @@
 //! Where a ticket stands: from durable facts in memory, without a lock and without the ledger.
 
 use super::view::Published;
-use super::{LineShared, Pass};
-use onrush_core::line::Spots;
+use super::{LineShared, LineView, Pass};
 use onrush_core::line::tickets::TicketRow;
-use onrush_types::{DurationMs, TicketNo, Timestamp};
+use onrush_core::line::{Chances, Eta, Odds, Spots};
+use onrush_types::{TicketNo, Timestamp};
 
 /// Where a ticket stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,28 +50,6 @@ pub enum Standing {
     Lost,
 }
 
-/// How long it takes until a ticket is called up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Eta {
-    /// Half of the people wait no longer, in milliseconds.
-    pub p50_ms: u64,
-    /// Nine of ten wait no longer, in milliseconds.
-    pub p90_ms: u64,
-}
-
-/// Whether anything will be left when a ticket is called up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Odds {
-    /// There is enough.
-    Likely,
-    /// It depends on how many come and what comes back.
-    Possible,
-    /// More are before it than there are units.
-    Unlikely,
-    /// All is sold.
-    None,
-}
-
 impl LineShared {
     /// Return where a ticket stands at `now`; `None`: there is no such ticket yet.
     pub(crate) fn standing(&self, number: TicketNo, now: Timestamp) -> Option<Standing> {
@@ -89,7 +67,7 @@ impl LineShared {
         let serving = published.view.serving;
         if place >= serving {
             let ahead = place - serving;
-            let (eta, odds) = (published.view.eta(ahead), published.view.odds(ahead));
+            let (eta, odds) = (published.eta(ahead), published.view.odds(ahead));
             return Some(Standing::Waiting { place, ahead, eta, odds });
         }
         let called = published.called_at(place);
@@ -115,6 +93,12 @@ impl LineShared {
 }
 
 impl Published {
+    /// Return how long it takes until `ahead` more people were called up.
+    fn eta(&self, ahead: u32) -> Option<Eta> {
+        let moves = !self.view.paused && !self.view.all_sold;
+        self.forecast.eta(ahead).filter(|_| moves)
+    }
+
     /// Return when a place was called up; `None`: so long ago that it is lost.
     pub(super) fn called_at(&self, place: u32) -> Option<Timestamp> {
         if place < self.forgotten {
@@ -155,31 +139,24 @@ impl Published {
     }
 }
 
-impl super::LineView {
-    /// Return how long it takes until `ahead` more people were called up.
-    pub fn eta(&self, ahead: u32) -> Option<Eta> {
-        if self.paused || self.all_sold || self.per_minute == 0 {
-            return None;
-        }
-        let p50_ms = u64::from(ahead) * 60_000 / u64::from(self.per_minute);
-        Some(Eta { p50_ms, p90_ms: p50_ms * 2 + DurationMs::from_secs(1).0 })
-    }
-
-    /// Return whether anything will be left after `ahead` more people.
+impl LineView {
+    /// Return how likely it is that the stock reaches somebody behind `ahead` people.
     pub fn odds(&self, ahead: u32) -> Odds {
         if self.all_sold {
             return Odds::None;
         }
-        let before = u64::from(ahead) + u64::from(self.outstanding) + u64::from(self.returning);
-        let needed_milli = before * u64::from(self.units_per_pass_milli);
-        let free_milli = self.free * 1_000;
-        let back_milli = self.held * u64::from(self.share_back_milli);
-        if needed_milli * 5 <= free_milli * 4 {
-            Odds::Likely
-        } else if needed_milli <= (free_milli + back_milli) * 5 / 4 {
-            Odds::Possible
-        } else {
-            Odds::Unlikely
+        let bounded = |units: u64| u32::try_from(units).unwrap_or(u32::MAX);
+        let chances = Chances {
+            ahead: ahead.saturating_add(self.outstanding).saturating_add(self.returning),
+            free: bounded(self.free + self.to_come),
+            held: bounded(self.held),
+            share_back_milli: self.share_back_milli,
+            units_per_pass_milli: self.units_per_pass_milli,
+        };
+        match chances.odds() {
+            // Nothing is there yet, which is not the same as nothing is left.
+            Odds::None => Odds::Unlikely,
+            odds => odds,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use onrush_core::ledger::{Ledger, LineState, Step};
 use onrush_core::line::outflow::Outflow;
-use onrush_core::line::{ListDigest, Seed, Turn};
+use onrush_core::line::{Forecast, ListDigest, Seed, Turn};
 use onrush_core::phase::Phase;
 use onrush_types::{CampaignIx, DurationMs, TicketNo, Timestamp};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct LineView {
     pub free: u64,
     /// Units on hold.
     pub held: u64,
+    /// Units that waves have yet to supply.
+    pub to_come: u64,
     /// Nothing is left and nothing can come back: whoever waits now waits in vain.
     pub all_sold: bool,
     /// Thousandths of a unit that a pass takes, as measured.
@@ -88,6 +90,9 @@ pub(crate) struct Published {
     pub(crate) steps: Arc<[Step]>,
     pub(crate) forgotten: u32,
     pub(crate) paused_at: Option<Timestamp>,
+    /// How long it takes, for any number of people ahead.
+    pub(crate) forecast: Forecast,
+    pub(crate) forecast_at: Timestamp,
     /// Who asked to be called up again and is not lost, by number; when they were, if they were.
     pub(crate) returns: Arc<[(TicketNo, Option<Timestamp>)]>,
 }
@@ -115,6 +120,8 @@ impl Published {
             steps,
             forgotten: line.forgotten(),
             paused_at: line.paused_at,
+            forecast: Forecast::default(),
+            forecast_at: Timestamp(0),
             returns: returns.into(),
         })
     }
@@ -132,8 +139,9 @@ fn view(ledger: &Ledger, campaign: CampaignIx, line: &LineState) -> LineView {
     let c = &ledger.campaigns()[campaign.index()];
     let now = ledger.stamp();
     let stock = line.stock();
-    let to_come = c.terms.waves.len() > usize::from(c.waves_done);
-    let nothing_left = stock.free + stock.held == 0 && !to_come;
+    let waves = c.terms.waves.iter().skip(usize::from(c.waves_done));
+    let to_come = waves.map(|wave| u64::from(wave.units)).sum();
+    let nothing_left = stock.free + stock.held + to_come == 0;
     LineView {
         serving: line.served(),
         length: line.servable(),
@@ -148,6 +156,7 @@ fn view(ledger: &Ledger, campaign: CampaignIx, line: &LineState) -> LineView {
         paused: c.reached == Phase::Paused,
         free: stock.free,
         held: stock.held,
+        to_come,
         all_sold: nothing_left && stock.gone > 0,
         units_per_pass_milli: line.learned().units_per_pass_milli(),
         share_back_milli: line.learned().share_back_milli(),

@@ -49,10 +49,14 @@ impl World {
 
     /// Let buyers `from..to` join, in that order.
     pub(crate) fn crowd(&mut self, campaign: &Campaign, from: u32, to: u32, class: u8) {
-        let asked: Vec<_> =
-            (from..to).map(|n| self.ask_to_join(campaign, &buyer(n), class)).collect();
-        for asked in asked {
-            done(self.done(asked));
+        // A batch must fit the small segments of these worlds.
+        for start in (from..to).step_by(100) {
+            let batch = start..to.min(start + 100);
+            let asked: Vec<_> =
+                batch.map(|n| self.ask_to_join(campaign, &buyer(n), class)).collect();
+            for asked in asked {
+                done(self.done(asked));
+            }
         }
     }
 

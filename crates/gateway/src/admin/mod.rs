@@ -1,9 +1,11 @@
 //! What operators and back ends can ask. Everything but `/healthz` and `/readyz` needs a token.
 
+mod batch;
 mod campaigns;
 mod listing;
 mod reservations;
 
+pub(crate) use batch::{Batch, Batched};
 pub(crate) use listing::Listing;
 
 use crate::answer::{Answer, Content};
@@ -39,6 +41,7 @@ impl Gateway {
             Route::AdminPut => self.put_campaign(part, ask, now),
             Route::AdminSupply => self.supply(part, ask, now),
             Route::AdminPhase => self.move_phase(part, ask, now),
+            Route::AdminBatch => self.reserve_batch(ask, now),
             Route::AdminConfirm => self.confirm(part, ask, now),
             Route::AdminCancel => self.cancel(part, ask, now),
             Route::AdminJudge => self.judge(part, ask, now),
@@ -50,7 +53,7 @@ impl Gateway {
             Route::AdminRefunds => self.list_refunds(ask, now),
             Route::Metrics => {
                 self.authorised(ask, now, Scope::Metrics)?;
-                let page = metrics::page(&self.metrics, &self.engine);
+                let page = metrics::page(&self.metrics, &self.lines, &self.engine);
                 let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
                 Ok(Reply::Ready(answer))
             }
@@ -62,7 +65,7 @@ impl Gateway {
                 self.operator(ask.headers, now)?;
                 error_page(part).map(Reply::Ready)
             }
-            _ => Err(Problem::not_found()),
+            _ => self.admin_line(route, part, ask, now),
         }
     }
 

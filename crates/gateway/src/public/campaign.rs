@@ -170,7 +170,7 @@ fn push_available(out: &mut Vec<u8>, shown: &Shown, free: u32) {
 }
 
 /// Tell whether the client has this version. RFC 9110 §13.1.2, weak comparison.
-fn has_etag(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+pub(crate) fn has_etag(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let Some(known) = headers.get(IF_NONE_MATCH) else { return false };
     let mut listed = known.as_bytes().split(|&byte| byte == b',');
     listed.any(|one| {

@@ -6,7 +6,7 @@ mod reservation;
 mod reserve;
 mod session;
 
-pub(crate) use campaign::CampaignViews;
+pub(crate) use campaign::{CampaignViews, has_etag};
 pub(crate) use payment::{checked_money, checked_reference};
 pub(crate) use reserve::idempotency_key;
 
@@ -41,7 +41,7 @@ impl Gateway {
             Route::Session => self.open_session(ask, now).map(Reply::Ready),
             Route::Payment => self.payment(part, ask, now),
             Route::ErrorPage => error_page(part).map(Reply::Ready),
-            _ => Err(Problem::not_found()),
+            _ => self.public_line(route, part, ask, now, jitter),
         }
     }
 
