@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Repeat the draw of a line from what was published, and tell a rank
     VerifyDraw(VerifyDrawArgs),
+    /// Tell from a data folder how fair the line of a campaign was
+    Fairness(FairnessArgs),
     /// Write the orders, payments and refunds of a data folder
     Export(ExportArgs),
     /// Send a crowd to a server and check what it was told
@@ -192,6 +194,22 @@ pub(crate) struct VerifyDrawArgs {
     /// The commitment that was seen before the draw: 64 hexadecimal digits
     #[arg(long, value_parser = digest)]
     pub(crate) commitment: Option<[u8; 32]>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush fairness onrush-data --campaign drop
+  onrush fairness onrush-data --campaign drop --json
+
+The server must be stopped. Every place is computed again from the journal's list and seed.
+
+Exit codes: 0 nobody came out of turn, 1 the folder cannot be read, 3 somebody did.")]
+pub(crate) struct FairnessArgs {
+    /// The data folder
+    pub(crate) dir: PathBuf,
+    /// The campaign
+    #[arg(long)]
+    pub(crate) campaign: String,
 }
 
 #[derive(Debug, ClapArgs)]

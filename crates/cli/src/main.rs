@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod explain;
 mod export;
+mod fairness;
 mod init;
 mod load;
 mod out;
@@ -41,6 +42,7 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Simulate(args) => route::simulate(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::VerifyDraw(args) => verify_draw::run(&args, out),
+        Command::Fairness(args) => fairness::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Load(args) => load::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),

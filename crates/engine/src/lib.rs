@@ -67,6 +67,7 @@ pub use events::Events;
 pub use front::{ReserveRequest, Screen, Verdict};
 pub use line::{
     DrawView, Eta, JoinRequest, LaneView, LineView, Odds, Pass, PassShown, Standing, Ticket,
+    pseudonyms,
 };
 pub use onrush_core::campaign::{CampaignSpec, SkuSpec, SpecError, Terms, WaitTerms, Wave};
 pub use onrush_core::front::SlotView;

@@ -1,6 +1,7 @@
 //! The OpenAPI document: every route that exists, written from the same tables the code uses.
 
 use crate::errors;
+use crate::line::{line_operation, line_parameters, line_schemas};
 use crate::routes::Route;
 use serde_json::{Map, Value, json};
 
@@ -34,14 +35,14 @@ pub(crate) fn document() -> Vec<u8> {
     crate::wire::json(&document)
 }
 
-struct Text {
+pub(crate) struct Text {
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
     statuses: &'static [u16],
 }
 
-const fn text(
+pub(crate) const fn text(
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
@@ -102,7 +103,7 @@ fn describe(route: Route) -> Text {
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
-        Route::Preflight | Route::None => text("", None, "Page", &[]),
+        route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
 
@@ -122,12 +123,19 @@ fn operation(route: Route, path: &str) -> Value {
     });
     if let Some(request) = request {
         let content = json!({"application/json": {"schema": reference(request)}});
-        let is_optional = matches!(route, Route::Session | Route::AdminConfirm);
+        let is_optional = matches!(route, Route::Session | Route::AdminConfirm | Route::LineJoin);
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
         Route::Time | Route::Campaign | Route::Payment | Route::Healthz | Route::Readyz => {
             json!([])
+        }
+        Route::LineEvents | Route::LineDraw | Route::LineParticipants | Route::LineGate => {
+            json!([])
+        }
+        Route::LinePoll | Route::LineReturn | Route::LineEnter | Route::Jwks => json!([]),
+        Route::LineJoin | Route::LineHandoff => {
+            json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         Route::Reserve
         | Route::Look
@@ -160,7 +168,10 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         .collect();
     let header = |name: &str, required: bool| json!({"name": name, "in": "header", "required": required, "schema": string});
     match route {
-        Route::Reserve => all.push(header("Idempotency-Key", true)),
+        Route::Reserve => {
+            all.push(header("Idempotency-Key", true));
+            all.push(header("Onrush-Pass", false));
+        }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
         Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
         Route::Payment => {
@@ -176,7 +187,7 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
                 all.push(json!({"name": name, "in": "query", "schema": number}));
             }
         }
-        _ => {}
+        route => all.extend(line_parameters(route)),
     }
     all
 }
@@ -206,22 +217,22 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 fn schemas() -> Value {
     let mut all = Map::new();
     let waitlist = crate::waitlist::schemas();
-    let parts = [shared_schemas(), requests(), answers(), waitlist];
+    let parts = [shared_schemas(), requests(), answers(), waitlist, line_schemas()];
     for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
 }
 
-fn s() -> Value {
+pub(crate) fn s() -> Value {
     json!({"type": "string"})
 }
 
-fn n() -> Value {
+pub(crate) fn n() -> Value {
     json!({"type": "integer"})
 }
 
-fn time() -> Value {
+pub(crate) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
@@ -312,7 +323,10 @@ fn requests() -> Vec<(&'static str, Value)> {
         ("Reserve", wish_with(&[("buyer?", s())])),
         ("BatchEntry", wish_with(&[("buyer", s()), ("key", s())])),
         ("Batch", object(true, &[("campaign", s()), ("reservations", list("BatchEntry"))])),
-        ("SessionRequest", object(true, &[("cookie?", flag()), ("buyer?", s())])),
+        (
+            "SessionRequest",
+            object(true, &[("cookie?", flag()), ("buyer?", s()), ("handoff?", s())]),
+        ),
         (
             "PaymentNotice",
             object(
@@ -354,6 +368,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
                     ("waitlist?", object(true, &[("offer?", s())])),
+                    ("line?", reference("LinePut")),
                 ],
             ),
         ),

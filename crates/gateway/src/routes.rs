@@ -42,12 +42,28 @@ pub enum Route {
     Healthz,
     Readyz,
     OpenApi,
+    LineJoin,
+    LinePoll,
+    LineReturn,
+    LineHandoff,
+    LineEnter,
+    LineEvents,
+    LineDraw,
+    LineParticipants,
+    LineGate,
+    Jwks,
+    AdminLine,
+    AdminOutflow,
+    AdminDraw,
+    AdminTicket,
+    AdminMessage,
+    AdminShopHealth,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 31] = [
+    pub const ALL: [Route; 47] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -78,6 +94,22 @@ impl Route {
         Route::Healthz,
         Route::Readyz,
         Route::OpenApi,
+        Route::LineJoin,
+        Route::LinePoll,
+        Route::LineReturn,
+        Route::LineHandoff,
+        Route::LineEnter,
+        Route::LineEvents,
+        Route::LineDraw,
+        Route::LineParticipants,
+        Route::LineGate,
+        Route::Jwks,
+        Route::AdminLine,
+        Route::AdminOutflow,
+        Route::AdminDraw,
+        Route::AdminTicket,
+        Route::AdminMessage,
+        Route::AdminShopHealth,
         Route::None,
     ];
 
@@ -114,6 +146,22 @@ impl Route {
             Route::Healthz => ("GET", "/healthz"),
             Route::Readyz => ("GET", "/readyz"),
             Route::OpenApi => ("GET", "/openapi.json"),
+            Route::LineJoin => ("POST", "/v1/campaigns/{campaign}/tickets"),
+            Route::LinePoll => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}"),
+            Route::LineReturn => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/return"),
+            Route::LineHandoff => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/handoff"),
+            Route::LineEnter => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}/enter"),
+            Route::LineEvents => ("GET", "/v1/campaigns/{campaign}/events"),
+            Route::LineDraw => ("GET", "/v1/campaigns/{campaign}/draw"),
+            Route::LineParticipants => ("GET", "/v1/campaigns/{campaign}/draw/participants"),
+            Route::LineGate => ("GET", "/v1/campaigns/{campaign}/gate"),
+            Route::Jwks => ("GET", "/.well-known/jwks.json"),
+            Route::AdminLine => ("GET", "/admin/v1/campaigns/{campaign}/line"),
+            Route::AdminOutflow => ("POST", "/admin/v1/campaigns/{campaign}/outflow"),
+            Route::AdminDraw => ("POST", "/admin/v1/campaigns/{campaign}/draw"),
+            Route::AdminTicket => ("GET", "/admin/v1/campaigns/{campaign}/tickets/{number}"),
+            Route::AdminMessage => ("POST", "/admin/v1/campaigns/{campaign}/message"),
+            Route::AdminShopHealth => ("POST", "/admin/v1/campaigns/{campaign}/shop-health"),
             Route::None => ("*", "*"),
         }
     }
@@ -154,6 +202,9 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some((campaign, end)) = rest.split_once("/waitlist") {
             return waitlist(method, rest, campaign, end);
         }
+        if let Some(matched) = crate::line::routes::public(method, rest) {
+            return matched;
+        }
         return one(rest, is_get(method), Route::Campaign, GET);
     }
     if let Some(id) = path.strip_prefix("/v1/reservations/") {
@@ -169,6 +220,7 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
     match path {
         "/v1/time" => exact(is_get(method), Route::Time, GET),
+        "/.well-known/jwks.json" => exact(is_get(method), Route::Jwks, GET),
         "/v1/sessions" => exact(method == Method::POST, Route::Session, "POST"),
         _ => Matched::Nothing,
     }
@@ -187,7 +239,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((campaign, "waitlist")) => {
                 one(campaign, is_get(method), Route::AdminWaitlist, GET)
             }
-            Some(_) => Matched::Nothing,
+            Some(_) => crate::line::routes::admin(method, rest).unwrap_or(Matched::Nothing),
             None if method == Method::PUT => one(rest, true, Route::AdminPut, PUT),
             None => one(rest, is_get(method), Route::AdminCampaign, PUT),
         };
@@ -222,11 +274,11 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
 }
 
-const GET: &str = "GET, HEAD";
+pub(crate) const GET: &str = "GET, HEAD";
 const PUT: &str = "GET, HEAD, PUT";
 const LOOK_OR_LEAVE: &str = "GET, HEAD, DELETE";
 
-fn is_get(method: &Method) -> bool {
+pub(crate) fn is_get(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
@@ -246,7 +298,12 @@ fn waitlist<'a>(method: &Method, all: &'a str, campaign: &'a str, end: &'a str) 
 }
 
 /// Match an address with one part that varies.
-fn one<'a>(part: &'a str, fits: bool, route: Route, methods: &'static str) -> Matched<'a> {
+pub(crate) fn one<'a>(
+    part: &'a str,
+    fits: bool,
+    route: Route,
+    methods: &'static str,
+) -> Matched<'a> {
     if part.is_empty() || part.contains('/') {
         Matched::Nothing
     } else if fits {
@@ -272,14 +329,24 @@ mod tests {
             if template == "*" {
                 continue;
             }
-            let path = ["{campaign}", "{sku}", "{id}", "{provider}", "{code}", "{refund}"]
-                .iter()
-                .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
+            let parts = [
+                "{campaign}",
+                "{sku}",
+                "{id}",
+                "{provider}",
+                "{code}",
+                "{refund}",
+                "{ticket}",
+                "{number}",
+            ];
+            let path =
+                parts.iter().fold(template.to_owned(), |path, part| path.replace(part, "x7"));
             let method: Method = method.parse().expect("method");
             let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
             let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
             assert_eq!(on_public as u8 + on_admin as u8, 1 + (route == Route::ErrorPage) as u8);
-            assert_eq!(on_admin, template.starts_with("/admin") || !template.starts_with("/v1"));
+            let is_public = template.starts_with("/v1") || route == Route::Jwks;
+            assert_eq!(on_admin, template.starts_with("/admin") || !is_public);
             let other = Method::PATCH;
             assert!(!matches!(public(&other, &path), Matched::Route(..)));
             assert!(!matches!(admin(&other, &path), Matched::Route(..)));

@@ -3,6 +3,7 @@
 use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
 use crate::jitter::Jitter;
+use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::waitlist::Place;
@@ -32,6 +33,7 @@ pub(crate) enum What {
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
     Wish(Pending<WaitTicket>, Place),
+    Line(Box<LineWait>),
     Listing(Inspect<Option<Listing>>),
     Batch(Batch),
 }
@@ -50,6 +52,7 @@ enum Outcome {
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
     Wish(Decision<WaitTicket>, Place),
+    Line(Box<LineDone>),
     Listing(Option<Listing>),
     Batch(Batched),
 }
@@ -74,6 +77,7 @@ impl Waiting {
             What::Wish(pending, place) => pending.wait().map(|wish| Outcome::Wish(wish, place)),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
             What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
+            What::Line(line) => Ok(Outcome::Line(line.wait().into())),
         };
         Settled { route: self.route, outcome }
     }
@@ -96,6 +100,7 @@ impl Future for Waiting {
             }
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
             What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
+            What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
         };
         outcome.map(|outcome| Settled { route: self.route, outcome })
     }
@@ -150,6 +155,7 @@ impl Settled {
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
             Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
+            Outcome::Line(done) => done.answer(engine),
         }
     }
 }

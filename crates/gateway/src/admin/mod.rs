@@ -54,7 +54,7 @@ impl Gateway {
             Route::AdminRefunds => self.list_refunds(ask, now),
             Route::Metrics => {
                 self.authorised(ask, now, Scope::Metrics)?;
-                let page = metrics::page(&self.metrics, &self.engine);
+                let page = metrics::page(&self.metrics, &self.lines, &self.engine);
                 let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
                 Ok(Reply::Ready(answer))
             }
@@ -66,7 +66,7 @@ impl Gateway {
                 self.operator(ask.headers, now)?;
                 error_page(part).map(Reply::Ready)
             }
-            _ => Err(Problem::not_found()),
+            _ => self.admin_line(route, part, ask, now),
         }
     }
 

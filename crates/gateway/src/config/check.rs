@@ -167,6 +167,8 @@ fn effective(config: &Config) -> Value {
         "identity": identity,
         "sessions": config.sessions,
         "cors": config.cors,
+        "line": config.line,
+        "invite_lists": config.invite_lists,
         "engine": {
             "reserves_max": engine.reserves_max,
             "settles_max": engine.settles_max,

@@ -44,7 +44,7 @@ impl Gateway {
             Route::WaitLook => self.wait_look(part, ask, now, jitter).map(Reply::Ready),
             Route::WaitLeave => self.wait_leave(part, ask, now),
             Route::ErrorPage => error_page(part).map(Reply::Ready),
-            _ => Err(Problem::not_found()),
+            _ => self.public_line(route, part, ask, now, jitter),
         }
     }
 

@@ -94,6 +94,9 @@ pub struct SessionBody<'a> {
     /// For whom, when a back end asks.
     #[serde(borrow, default)]
     pub buyer: Option<Cow<'a, str>>,
+    /// A code from the buyer's other device, in place of an identity.
+    #[serde(borrow, default)]
+    pub handoff: Option<Cow<'a, str>>,
 }
 
 /// `POST /v1/payments/{provider}`: a payment provider's notice.

@@ -136,6 +136,11 @@ impl Server {
         }
     }
 
+    /// Return the path of a file in its folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub(crate) fn running(&self) -> &Running {
         self.running.as_ref().expect("running")
     }
