@@ -1,7 +1,7 @@
 //! Reading the file and the environment.
 
 use super::error::{ConfigError, ConfigErrors, place};
-use super::line::{InviteListSection, LineSection};
+use super::line::{InviteListSection, LineSection, as_written};
 use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
     ServerSection, SessionsSection,
@@ -192,7 +192,8 @@ fn check_campaign(body: &CampaignBody, name: &Name) -> Result<(), (String, Strin
     if !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&body.hold.0.0) {
         return Err(("hold".to_owned(), "must be between 1s and 7d".to_owned()));
     }
-    body.spec(name.clone()).check().map_err(|error| (error.field, error.problem))
+    let checked = body.spec(name.clone()).check();
+    checked.map_err(|error| (as_written(&error.field), error.problem))
 }
 
 /// Tell whether a text is a scheme, a host and perhaps a port, as browsers send it.
