@@ -142,12 +142,9 @@ impl File {
             let problem = format!("{bad:?} is not an origin; write https://shop.example, no path");
             say(none, "cors.origins", &problem);
         }
-        if let Err((field, problem)) = self.line.check() {
+        let (lists, wrong) = self.check_line();
+        if let Some((field, problem)) = wrong {
             say(none, field, problem);
-        }
-        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
-        if lists.iter().collect::<HashSet<_>>().len() < lists.len() {
-            say(none, "invite_lists.name", "appears twice; give each list its own");
         }
         let mut names = HashSet::new();
         for key in &self.api_keys {
@@ -185,6 +182,19 @@ impl File {
             }
         }
         errors
+    }
+}
+
+type Wrong = (&'static str, &'static str);
+
+impl File {
+    /// Check what all lines share, and return the names of the invite lists.
+    fn check_line(&self) -> (Vec<Name>, Option<Wrong>) {
+        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
+        let twice = lists.iter().collect::<HashSet<_>>().len() < lists.len();
+        let twice = twice.then_some(("invite_lists.name", "appears twice; give each its own"));
+        let wrong = self.line.check().err().or(twice);
+        (lists, wrong)
     }
 }
 
