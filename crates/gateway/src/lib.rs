@@ -13,6 +13,7 @@
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
 //! | `line` | tickets, passes, and what people in line see |
+//! | `waitlist` | waiting for units that come back |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
@@ -40,6 +41,7 @@ mod public;
 mod routes;
 mod secrets;
 mod waiting;
+mod waitlist;
 
 pub use answer::Answer;
 pub use config::{Config, ConfigError, ConfigErrors, check};

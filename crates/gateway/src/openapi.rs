@@ -65,6 +65,12 @@ fn describe(route: Route) -> Text {
         Route::Payment => {
             text("A payment provider's notice", Some("PaymentNotice"), "Reservation", &[200])
         }
+        Route::WaitJoin => {
+            text("Wait for units that come back", Some("WaitJoin"), "Waitlisted", &[201, 200])
+        }
+        Route::WaitLook => text("A place in the waitlist", None, "Waitlisted", &[200, 304]),
+        Route::WaitLeave => text("Leave the waitlist", None, "Waitlisted", &[200]),
+        Route::AdminWaitlist => text("List a campaign's waitlists", None, "WaitlistList", &[200]),
         Route::ErrorPage => text("What a code means", None, "Page", &[200]),
         Route::AdminCampaigns => text("List campaigns", None, "CampaignList", &[200]),
         Route::AdminCampaign => text("A campaign with its stock", None, "CampaignAdmin", &[200]),
@@ -131,7 +137,12 @@ fn operation(route: Route, path: &str) -> Value {
         Route::LineJoin | Route::LineHandoff => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
-        Route::Reserve | Route::Look | Route::Release => {
+        Route::Reserve
+        | Route::Look
+        | Route::Release
+        | Route::WaitJoin
+        | Route::WaitLook
+        | Route::WaitLeave => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         _ => json!([{"bearer": []}]),
@@ -162,12 +173,15 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
             all.push(header("Onrush-Pass", false));
         }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
-        Route::Campaign => all.push(header("If-None-Match", false)),
+        Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
         }
-        Route::AdminCampaigns | Route::AdminReservations | Route::AdminRefunds => {
+        Route::AdminCampaigns
+        | Route::AdminReservations
+        | Route::AdminRefunds
+        | Route::AdminWaitlist => {
             for name in ["after", "limit"] {
                 let number = json!({"type": "integer", "minimum": 0});
                 all.push(json!({"name": name, "in": "query", "schema": number}));
@@ -178,7 +192,7 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
     all
 }
 
-fn reference(name: &str) -> Value {
+pub(crate) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
@@ -202,9 +216,9 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    for (name, schema) in
-        shared_schemas().into_iter().chain(requests()).chain(answers()).chain(line_schemas())
-    {
+    let waitlist = crate::waitlist::schemas();
+    let parts = [shared_schemas(), requests(), answers(), waitlist, line_schemas()];
+    for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
@@ -244,6 +258,7 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
                     ("retry_after_ms?", n()),
                     ("opens_at?", time()),
                     ("alternatives?", json!({"type": "array", "items": s()})),
+                    ("waitlist?", json!({"type": "boolean"})),
                 ],
             ),
         ),
@@ -353,6 +368,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
                     ("line?", reference("LinePut")),
+                    ("waitlist?", object(true, &[("offer?", s())])),
                 ],
             ),
         ),

@@ -6,9 +6,12 @@ use crate::jitter::Jitter;
 use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
 use crate::routes::Route;
+use crate::waitlist::Place;
 use crate::wire::{json, reservation_json};
 use http::StatusCode;
-use onrush::{Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx};
+use onrush::{
+    Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx, WaitTicket,
+};
 use serde_json::json as value;
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +33,7 @@ pub(crate) enum What {
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
     Line(Box<LineWait>),
+    Wish(Pending<WaitTicket>, Place),
     Listing(Inspect<Option<Listing>>),
     Batch(Batch),
 }
@@ -48,6 +52,7 @@ enum Outcome {
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
     Line(Box<LineDone>),
+    Wish(Decision<WaitTicket>, Place),
     Listing(Option<Listing>),
     Batch(Batched),
 }
@@ -69,6 +74,7 @@ impl Waiting {
             What::Campaign(pending) => pending.wait().map(Outcome::Campaign),
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
+            What::Wish(pending, place) => pending.wait().map(|wish| Outcome::Wish(wish, place)),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
             What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
             What::Line(line) => Ok(Outcome::Line(line.wait().into())),
@@ -88,6 +94,10 @@ impl Future for Waiting {
             What::Campaign(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Campaign)),
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
+            What::Wish(pending, place) => {
+                let wish = |wish| Outcome::Wish(wish, place.clone());
+                Pin::new(pending).poll(cx).map(|r| r.map(wish))
+            }
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
             What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
             What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
@@ -139,6 +149,7 @@ impl Settled {
                 let body = value!({"refund": refund.to_string(), "paid": true});
                 Ok(Answer::json(StatusCode::OK, route, json(&body)))
             }
+            Outcome::Wish(decision, place) => place.answer(decision, route, engine, jitter),
             Outcome::Listing(found) => {
                 let found = found.ok_or_else(Problem::not_found)?;
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))

@@ -49,6 +49,8 @@ fn the_example_is_valid_with_everything_in_it() {
     let line = campaign.line.as_ref().expect("a line");
     assert_eq!((line.tiers.len(), line.tiers[1].weight, line.outflow.per_second), (2, 3, Some(50)));
     assert_eq!(line.eligibility.as_ref().map(|hook| hook.on_failure), Some(OnFailure::Refuse));
+    let offer = campaign.waitlist.as_ref().expect("shown").offer.0;
+    assert_eq!(offer, DurationMs::from_secs(120));
     // Every field of the contract's sections appears in the example.
     let effective = check(&config, Timestamp(0)).effective;
     for (section, fields) in effective.as_object().expect("a map") {

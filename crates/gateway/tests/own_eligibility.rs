@@ -40,6 +40,7 @@ fn engine(dir: &std::path::Path) -> Engine {
         terms,
         skus: vec![SkuSpec::new(name("unit"), 100, 2)],
         line: Some(LineTerms::equal()),
+        waitlist: None,
     });
     assert!(put.wait().expect("decided").granted().is_some());
     engine

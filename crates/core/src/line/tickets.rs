@@ -178,6 +178,7 @@ impl Tickets {
         let flags = [(ticket.used, USED), (ticket.returned, RETURNED)];
         let flags = flags.iter().filter(|flag| flag.0).map(|flag| flag.1).sum::<u16>();
         let facts_word = u16::from(ticket.class) | u16::from(ticket.lane) << 3 | flags;
+        // Relaxed, both: published with the count, by `publish`.
         facts.store(facts_word, Ordering::Relaxed);
         self.made.store(number + 1, Ordering::Relaxed);
         TicketNo(number)

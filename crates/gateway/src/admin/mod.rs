@@ -6,7 +6,7 @@ mod listing;
 mod reservations;
 
 pub(crate) use batch::{Batch, Batched};
-pub(crate) use listing::Listing;
+pub(crate) use listing::{Listing, Page};
 
 use crate::answer::{Answer, Content};
 use crate::config::Scope;
@@ -49,6 +49,7 @@ impl Gateway {
             Route::AdminCampaigns => self.list_campaigns(ask, now),
             Route::AdminCampaign => self.show_campaign(part, ask, now),
             Route::AdminReservations => self.list_reservations(part, ask, now),
+            Route::AdminWaitlist => self.list_waitlist(part, ask, now),
             Route::AdminReservation => self.show_reservation(part, ask, now),
             Route::AdminRefunds => self.list_refunds(ask, now),
             Route::Metrics => {

@@ -16,3 +16,4 @@ mod queue;
 mod raw;
 mod server;
 mod stopping;
+mod waitlist;
