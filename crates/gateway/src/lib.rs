@@ -12,6 +12,7 @@
 //! | [`gateway`], `routes` | from a request to its route |
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
+//! | `line` | tickets, passes, and what people in line see |
 //! | `waitlist` | waiting for units that come back |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
@@ -42,6 +43,7 @@ mod secrets;
 mod waiting;
 mod waitlist;
 
+pub use answer::Answer;
 pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};
 pub use identity::IssuerError;

@@ -199,11 +199,11 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/reservations") {
             return one(campaign, method == Method::POST, Route::Reserve, "POST");
         }
-        if let Some((campaign, end)) = rest.split_once("/waitlist") {
-            return waitlist(method, rest, campaign, end);
-        }
         if let Some(matched) = crate::line::routes::public(method, rest) {
             return matched;
+        }
+        if let Some((campaign, end)) = rest.split_once("/waitlist") {
+            return waitlist(method, rest, campaign, end);
         }
         return one(rest, is_get(method), Route::Campaign, GET);
     }

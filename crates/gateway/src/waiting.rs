@@ -32,8 +32,8 @@ pub(crate) enum What {
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
-    Wish(Pending<WaitTicket>, Place),
     Line(Box<LineWait>),
+    Wish(Pending<WaitTicket>, Place),
     Listing(Inspect<Option<Listing>>),
     Batch(Batch),
 }
@@ -51,8 +51,8 @@ enum Outcome {
     Campaign(Decision<Arc<Campaign>>),
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
-    Wish(Decision<WaitTicket>, Place),
     Line(Box<LineDone>),
+    Wish(Decision<WaitTicket>, Place),
     Listing(Option<Listing>),
     Batch(Batched),
 }

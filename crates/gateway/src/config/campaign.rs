@@ -47,12 +47,12 @@ pub struct CampaignBody {
     pub skus: Vec<SkuBody>,
     /// Planned supplies.
     pub waves: Vec<WaveBody>,
-    /// Lets buyers wait for units that come back; left out: nobody waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waitlist: Option<WaitlistBody>,
     /// Its waiting room, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<LineBody>,
+    /// Lets buyers wait for units that come back; left out: nobody waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waitlist: Option<WaitlistBody>,
 }
 
 /// The terms of a waitlist.
@@ -87,8 +87,8 @@ impl Default for CampaignBody {
             few_at: 20,
             skus: Vec::new(),
             waves: Vec::new(),
-            waitlist: None,
             line: None,
+            waitlist: None,
         }
     }
 }

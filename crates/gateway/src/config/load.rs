@@ -1,7 +1,7 @@
 //! Reading the file and the environment.
 
 use super::error::{ConfigError, ConfigErrors, place};
-use super::line::{InviteListSection, LineSection};
+use super::line::{InviteListSection, LineSection, as_written};
 use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
     ServerSection, SessionsSection,
@@ -142,12 +142,9 @@ impl File {
             let problem = format!("{bad:?} is not an origin; write https://shop.example, no path");
             say(none, "cors.origins", &problem);
         }
-        if let Err((field, problem)) = self.line.check() {
+        let (lists, wrong) = self.check_line();
+        if let Some((field, problem)) = wrong {
             say(none, field, problem);
-        }
-        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
-        if lists.iter().collect::<HashSet<_>>().len() < lists.len() {
-            say(none, "invite_lists.name", "appears twice; give each list its own");
         }
         let mut names = HashSet::new();
         for key in &self.api_keys {
@@ -188,11 +185,25 @@ impl File {
     }
 }
 
+type Wrong = (&'static str, &'static str);
+
+impl File {
+    /// Check what all lines share, and return the names of the invite lists.
+    fn check_line(&self) -> (Vec<Name>, Option<Wrong>) {
+        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
+        let twice = lists.iter().collect::<HashSet<_>>().len() < lists.len();
+        let twice = twice.then_some(("invite_lists.name", "appears twice; give each its own"));
+        let wrong = self.line.check().err().or(twice);
+        (lists, wrong)
+    }
+}
+
 fn check_campaign(body: &CampaignBody, name: &Name) -> Result<(), (String, String)> {
     if !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&body.hold.0.0) {
         return Err(("hold".to_owned(), "must be between 1s and 7d".to_owned()));
     }
-    body.spec(name.clone()).check().map_err(|error| (error.field, error.problem))
+    let checked = body.spec(name.clone()).check();
+    checked.map_err(|error| (as_written(&error.field), error.problem))
 }
 
 /// Tell whether a text is a scheme, a host and perhaps a port, as browsers send it.

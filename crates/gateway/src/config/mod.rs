@@ -24,7 +24,7 @@ pub use sections::{
 };
 
 pub(crate) use campaign::{Shown, phase_named};
-pub(crate) use line::LineShown;
+pub(crate) use line::{LineShown, as_written};
 pub(crate) use sections::{JWKS_REFRESH_DEFAULT, LEEWAY_DEFAULT};
 
 use onrush_types::{Currency, DurationMs, Name, Timestamp};

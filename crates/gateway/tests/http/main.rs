@@ -7,6 +7,7 @@ mod client;
 mod contract;
 mod identity;
 mod line;
+mod line_admin;
 mod line_eligible;
 mod line_events;
 mod line_gate;
