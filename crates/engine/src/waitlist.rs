@@ -304,3 +304,7 @@ impl WaitRooms {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "waitlist_tests.rs"]
+mod tests;
