@@ -31,7 +31,7 @@ use onrush_types::limits::{
     ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, NAME_BYTES_MAX, PAYMENTS_PER_RESERVATION_MAX,
     SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, TIER_GROUPS_MAX, WAVES_MAX,
 };
-use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,6 +40,8 @@ use std::sync::atomic::Ordering;
 const LANE_BATCH_MAX: usize = 32_768;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
+/// A switch that comes within this time may come while a batch is decided.
+const SWITCH_NEAR_MS: u64 = 1_000;
 /// Offers from waitlists in one batch.
 const OFFERS_BATCH_MAX: usize = 32_768;
 /// A durable mark follows a batch within this time when nothing else does.
@@ -244,9 +246,16 @@ impl Owner {
         batch.appended()
     }
 
-    fn lane(&mut self, kind: LaneKind, now: Timestamp) -> Result<(), Fatal> {
+    fn lane(&mut self, kind: LaneKind, mut now: Timestamp) -> Result<(), Fatal> {
+        let switch_is_near = now + DurationMs(SWITCH_NEAR_MS) >= self.ledger.next_switch_at();
         for _ in 0..LANE_BATCH_MAX {
             let Some((credit, work)) = self.shared.flights.next(kind) else { break };
+            if switch_is_near {
+                // What came after the switch must not be decided by the time before it: a caller
+                // that saw the sale open would be told that it is not.
+                now = now.max(self.shared.time.now());
+                self.switches(now)?;
+            }
             match work {
                 Work::Reserve(action, claimed) => {
                     let room = self.journal.has_room_for_new(RECORD_BYTES_MAX);

@@ -174,6 +174,9 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
         Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
+        Route::Time => {
+            all.push(json!({"name": "campaign", "in": "query", "schema": string}));
+        }
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
@@ -402,7 +405,20 @@ fn answers() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        ("Time", object(false, &[("now", time()), ("unix_ms", n())])),
+        (
+            "Time",
+            object(
+                false,
+                &[
+                    ("now", time()),
+                    ("unix_ms", n()),
+                    ("campaign?", s()),
+                    ("phase?", s()),
+                    ("next_switch_at?", time()),
+                    ("next_switch_unix_ms?", n()),
+                ],
+            ),
+        ),
         ("Session", object(false, &[("session?", s()), ("expires_at", time())])),
         (
             "Campaign",

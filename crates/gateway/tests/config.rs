@@ -225,6 +225,9 @@ fn dangers_are_named() {
     has(&campaign("opens_at = 2026-12-01T11:59:59Z\n"), "campaigns.c.opens_at");
     has(&campaign("opens_at = 2026-12-01T13:00:00Z\nhold = \"61m\"\n"), "campaigns.c.hold");
     has(&campaign("limit_per_buyer = 10\n"), "campaigns.c.limit_per_buyer");
+    let slow = campaign("hold = \"1m\"\n")
+        .replace("[[campaigns.skus", "[campaigns.waitlist]\n[[campaigns.skus");
+    has(&slow, "campaigns.c.waitlist.offer");
     has(&fine.replace("supply = 10", "supply = 0"), "campaigns.c.skus.u.supply");
     has(&fine.replace("price = 1\n", "price = 0\n"), "campaigns.c.skus.u.price");
     let line = |text: &str| fine.to_owned() + "[campaigns.line]\n" + text + "\n";

@@ -193,7 +193,7 @@ impl Ledger {
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
         ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
         let passed = r.key != KeyDigest::OFFER && self.waits.is_waiting(r.sku);
-        ensure(!passed, "a hold passed those who wait (INV-11)")?;
+        ensure(!passed, "a hold passed those who wait (INV-14)")?;
         let latest = self.latest_of(campaign, r.buyer);
         let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
