@@ -13,6 +13,7 @@
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
 //! | `waitlist` | waiting for units that come back |
+//! | `reminders` | notify me: its routes, and the owner thread behind them |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
@@ -37,6 +38,7 @@ mod metrics;
 mod openapi;
 mod providers;
 mod public;
+mod reminders;
 mod routes;
 mod secrets;
 mod waiting;
@@ -48,6 +50,7 @@ pub use identity::IssuerError;
 pub use jitter::Jitter;
 pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;
+pub use reminders::TicketLink;
 pub use routes::Route;
 pub use server::{Running, ServeError, serve};
 pub use waiting::{Settled, Waiting};
