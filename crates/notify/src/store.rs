@@ -20,8 +20,8 @@ use crate::limits::{PER_ADDRESS_MAX, REMINDERS_MAX};
 use crate::records::{Figures, Key};
 use crate::row::{Row, State};
 use crate::tables::{
-    ADDRESSES, AddressKey, PERSONS, QUEUE, QueueKey, REMINDERS, RowKey, address_key, key_of_queue,
-    key_of_row, queue_end, queue_key, queue_start, row_key,
+    ADDRESSES, AddressKey, META, PERSONS, QUEUE, QueueKey, REMINDERS, RowKey, address_key,
+    key_of_queue, key_of_row, queue_end, queue_key, queue_start, row_key,
 };
 use crate::vault::{PersonKey, Vault, VaultError, open_for, seal_for};
 use hmac::{Hmac, KeyInit, Mac};
@@ -47,6 +47,7 @@ pub struct Store {
     digest_key: [u8; 32],
     figures: Arc<Figures>,
     rows: u64,
+    rows_max: u64,
     failed: bool,
 }
 
@@ -68,11 +69,20 @@ impl Store {
         let vault = Vault::open(&folder.join(KEYS), &derived(secret, b"master"))?;
         let figures = Arc::new(Figures::default());
         let digest_key = derived(secret, b"address digest");
-        let mut store = Store { database, vault, digest_key, figures, rows: 0, failed: false };
+        let rows_max = REMINDERS_MAX;
+        let mut store =
+            Store { database, vault, digest_key, figures, rows: 0, rows_max, failed: false };
+        store.recognise(&derived(secret, b"recognition"))?;
         let in_use = store.persons()?;
         store.vault.keep_only(&in_use)?;
         store.recover()?;
         Ok(store)
+    }
+
+    /// Keep at most `rows_max` reminders, and never more than [`REMINDERS_MAX`].
+    pub fn with_room_for(mut self, rows_max: u64) -> Store {
+        self.rows_max = rows_max.min(REMINDERS_MAX);
+        self
     }
 
     /// Return the figures, which stay true while the store is written.
@@ -123,6 +133,7 @@ impl Store {
                 vault: &mut self.vault,
                 digest_key: &self.digest_key,
                 rows: self.rows,
+                rows_max: self.rows_max,
                 counted: Vec::new(),
                 destroyed: Vec::new(),
             };
@@ -140,6 +151,24 @@ impl Store {
             self.figures.count(key, state, by);
         }
         Ok(done)
+    }
+
+    /// Refuse a secret that the store was not made with: every key would look destroyed.
+    fn recognise(&mut self, mark: &[u8; 32]) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write().map_err(redb::Error::from)?;
+        let known = {
+            let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
+            let known = meta.get("secret")?.map(|entry| entry.value());
+            if known.is_none() {
+                meta.insert("secret", mark)?;
+            }
+            known
+        };
+        if known.is_some_and(|known| known != *mark) {
+            return Err(StoreError::WrongSecret);
+        }
+        transaction.commit().map_err(redb::Error::from)?;
+        Ok(())
     }
 
     /// List the slots in use, rising.
@@ -200,6 +229,7 @@ pub(crate) struct Session<'a> {
     vault: &'a mut Vault,
     digest_key: &'a [u8; 32],
     rows: u64,
+    rows_max: u64,
     counted: Vec<(Key, State, i32)>,
     destroyed: Vec<u32>,
 }
@@ -207,7 +237,7 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// Tell whether one more reminder would be too many.
     pub(crate) fn is_full(&self) -> bool {
-        self.rows >= REMINDERS_MAX
+        self.rows >= self.rows_max
     }
 
     pub(crate) fn get(&self, key: Key) -> Result<Option<Row>, StoreError> {
@@ -379,6 +409,8 @@ pub enum StoreError {
     Io(io::Error),
     /// There is no randomness to make keys of.
     NoEntropy,
+    /// It was made with another secret.
+    WrongSecret,
     /// A row or a count does not read back.
     Damaged,
     /// An earlier write failed.
@@ -396,6 +428,10 @@ impl fmt::Display for StoreError {
                 write!(f, "the store of reminders: {error}; check the disk and its permissions")
             }
             StoreError::NoEntropy => NoEntropy.fmt(f),
+            StoreError::WrongSecret => f.write_str(
+                "the store of reminders was made with another secret; put back `secret` and `side/` \
+                 of one backup, or move `side/` away to start without reminders",
+            ),
             StoreError::Damaged => f.write_str(
                 "the store of reminders does not read back; restore `side/` from a backup, or move \
                  it away to start without reminders",

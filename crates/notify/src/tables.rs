@@ -5,6 +5,7 @@
 //! | `reminders` | buyer 16 │ campaign 2 │ channel 1 | a row |
 //! | `queue` | campaign 2 │ at ms 8 │ buyer 16 │ channel 1 | nothing |
 //! | `persons` | buyer 16 | slot of their key, live reminders |
+//! | `meta` | `secret` | what tells whether this is the secret the store was made with |
 //! | `addresses` | campaign 2 │ keyed digest 16 | live reminders to that address |
 
 use crate::address::Channel;
@@ -21,6 +22,7 @@ pub(crate) const REMINDERS: TableDefinition<'static, RowKey, &[u8]> =
 pub(crate) const QUEUE: TableDefinition<'static, QueueKey, ()> = TableDefinition::new("queue");
 pub(crate) const PERSONS: TableDefinition<'static, [u8; 16], (u32, u32)> =
     TableDefinition::new("persons");
+pub(crate) const META: TableDefinition<'static, &str, [u8; 32]> = TableDefinition::new("meta");
 pub(crate) const ADDRESSES: TableDefinition<'static, AddressKey, u8> =
     TableDefinition::new("addresses");
 
