@@ -5,14 +5,18 @@ mod back_end;
 mod batch;
 mod client;
 mod contract;
+#[path = "../../../notify/tests/doubles/mod.rs"]
+mod doubles;
 mod identity;
 mod line;
 mod line_eligible;
 mod line_events;
 mod line_gate;
+mod log;
 mod proxy;
 mod queue;
 mod raw;
+mod reminders;
 mod server;
 mod stopping;
 mod waitlist;
