@@ -145,6 +145,7 @@ fn errors_name_the_line_and_the_remedy() {
         ("[notify.mail]\nserver = \"smtp.example\"\nfrom = \"a\"\n", "notify.mail.server"),
         ("[notify.mail]\nserver = \"a:25\"\nfrom = \"a\"\nuser = \"b\"\n", "notify.mail.user"),
         ("[notify.webhook]\nurl = \"a\"\nsecret_files = []\n", "notify.webhook.secret_files"),
+        ("[notify.mail]\nserver = \"a:25\"\nfrom = \"shop\"\n", "notify.mail.from"),
         ("[[sessions.keys]]\nid = 0\nsecret_file = \"x\"\n", "sessions.keys.id"),
     ] {
         let error = parse(text).expect_err(text);

@@ -19,6 +19,7 @@ use crate::token::Unsubscribe;
 use hmac::{Hmac, KeyInit, Mac};
 use onrush_types::{BuyerDigest, CampaignIx, DurationMs, Name, Timestamp};
 use sha2::Sha256;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How reminders are sent.
@@ -105,6 +106,8 @@ pub struct Notifier {
     id_key: [u8; 32],
     bucket: Bucket,
     in_flight: usize,
+    /// When campaigns without a planned start were first seen to have started.
+    opened_by_hand: BTreeMap<CampaignIx, Timestamp>,
 }
 
 impl Notifier {
@@ -121,7 +124,9 @@ impl Notifier {
         mac.update(b"reminder id");
         let id_key = mac.finalize().into_bytes().into();
         let bucket = Bucket::new(policy.per_second, now);
-        Notifier { store, policy, links, unsubscribe, id_key, bucket, in_flight: 0 }
+        let opened_by_hand = BTreeMap::new();
+        let in_flight = 0;
+        Notifier { store, policy, links, unsubscribe, id_key, bucket, in_flight, opened_by_hand }
     }
 
     /// Return the figures.
@@ -273,7 +278,12 @@ impl Notifier {
                 Ok(())
             });
         }
-        if opens_at.is_some_and(|opens_at| now >= opens_at + DurationMs(KEEP_MS)) {
+        let opened_at = match opens_at {
+            Some(opens_at) => opens_at,
+            None => *self.opened_by_hand.entry(ix).or_insert(now),
+        };
+        if now >= opened_at + DurationMs(KEEP_MS) {
+            self.opened_by_hand.remove(&ix);
             return self.store.write(|session| {
                 for (key, row) in session.queued(ix, u64::MAX, BATCH_MAX)? {
                     session.remove(key, &row)?;

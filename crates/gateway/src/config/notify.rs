@@ -241,6 +241,9 @@ impl NotifySection {
             if mail.host_and_port().is_none() {
                 say("notify.mail.server", "write name and port, such as smtp.shop.example:587");
             }
+            if !onrush_notify::send::is_mailbox(&mail.from) {
+                say("notify.mail.from", "write a mailbox, such as \"Shop <drops@shop.example>\"");
+            }
             if mail.user.is_some() != mail.password_file.is_some() {
                 say("notify.mail.user", "a login has both `user` and `password_file`, or neither");
             }

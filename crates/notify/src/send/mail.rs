@@ -55,6 +55,11 @@ impl fmt::Debug for MailServer {
     }
 }
 
+/// Tell whether `text` is a mailbox that mail can come from.
+pub fn is_mailbox(text: &str) -> bool {
+    text.parse::<Mailbox>().is_ok()
+}
+
 /// Sends mail.
 pub struct MailSender {
     server: MailServer,

@@ -14,7 +14,7 @@ mod wechat;
 
 pub use guard::is_public;
 pub use http::{Http, Reach, Target, TargetError};
-pub use mail::{MailSender, MailServer, MailTls};
+pub use mail::{MailSender, MailServer, MailTls, is_mailbox};
 pub use push::{PushHosts, PushSender, encrypt};
 pub use vapid::Vapid;
 pub use webhook::{WebhookSender, signature};

@@ -116,14 +116,19 @@ fn a_campaign_that_moves_takes_its_reminders_along() {
 
 #[test]
 fn nothing_goes_after_the_start_and_a_week_later_it_is_forgotten() {
-    for by_clock in [true, false] {
+    for how in ["by the clock", "before its time", "by hand"] {
         let mut world = World::new();
         world.crowd(3);
-        if by_clock {
-            world.at(0);
-        } else {
-            world.set(DROP, facts(Some(OPENS), Stage::Started));
+        world.at(0);
+        match how {
+            "before its time" => {
+                world.at(1_000);
+                world.set(DROP, facts(Some(OPENS), Stage::Started));
+            }
+            "by hand" => world.set(DROP, facts(None, Stage::Started)),
+            _ => {}
         }
+        world.due();
         assert!(world.due().is_empty());
         assert_eq!((world.count(State::Missed), world.count(State::Waiting)), (3, 0));
         world.now = OPENS + DurationMs(KEEP_MS - 1);
