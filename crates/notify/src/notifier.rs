@@ -207,6 +207,9 @@ impl Notifier {
         now: Timestamp,
         entropy: &mut dyn Entropy,
     ) -> Result<(), StoreError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
         self.in_flight = self.in_flight.checked_sub(outcomes.len()).expect("each job ends once");
         let policy = &self.policy;
         self.store.write(|session| {
@@ -233,6 +236,10 @@ impl Notifier {
         most: usize,
         now: Timestamp,
     ) -> Result<Vec<(Key, Row, Address)>, StoreError> {
+        // A look costs no sync; between two retries most looks find nothing.
+        if !self.store.has_queued(ix, now.0)? {
+            return Ok(Vec::new());
+        }
         let figures = self.store.figures();
         let taken = self.store.write(|session| {
             let mut taken = Vec::new();

@@ -26,7 +26,7 @@ use crate::tables::{
 use crate::vault::{PersonKey, Vault, VaultError, open_for, seal_for};
 use hmac::{Hmac, KeyInit, Mac};
 use onrush_types::{BuyerDigest, CampaignIx};
-use redb::{Database, ReadableTable, Table};
+use redb::{Database, ReadableDatabase, ReadableTable, Table};
 use sha2::Sha256;
 use std::fmt;
 use std::io;
@@ -98,6 +98,14 @@ impl Store {
     /// Tell whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// Tell whether anything stands in a campaign's queue at `until` or before. Writes nothing.
+    pub(crate) fn has_queued(&self, campaign: CampaignIx, until: u64) -> Result<bool, StoreError> {
+        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
+        let queue = transaction.open_table(QUEUE).map_err(redb::Error::from)?;
+        let first = queue.range(queue_start(campaign)..=queue_end(campaign, until))?.next();
+        Ok(first.transpose()?.is_some())
     }
 
     /// Change the store in one transaction: all of `act`, durably, or nothing.

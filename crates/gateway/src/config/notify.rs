@@ -237,6 +237,11 @@ impl NotifySection {
                 );
             }
         }
+        self.check_channels(&mut say);
+        wrong
+    }
+
+    fn check_channels(&self, say: &mut impl FnMut(&'static str, &str)) {
         if let Some(mail) = &self.mail {
             if mail.host_and_port().is_none() {
                 say("notify.mail.server", "write name and port, such as smtp.shop.example:587");
@@ -280,7 +285,6 @@ impl NotifySection {
                 );
             }
         }
-        wrong
     }
 
     /// Tell what is allowed and probably wrong.
