@@ -84,7 +84,7 @@ impl Code {
 }
 
 /// How many codes there are.
-pub(crate) const CODES: usize = 30;
+pub(crate) const CODES: usize = 31;
 
 const fn page(
     id: Code,
