@@ -408,7 +408,10 @@ mod tests {
             (403, "not_open paused ended pass_required pass_invalid not_eligible"),
             (403, "challenge_required refused_risk forbidden"),
             (404, "not_found"),
-            (409, "sold_out all_held units_free limit_reached key_in_flight already_final already_open"),
+            (
+                409,
+                "sold_out all_held units_free limit_reached key_in_flight already_final already_open",
+            ),
             (410, "expired"),
             (413, "too_large"),
             (415, "unsupported_media"),
