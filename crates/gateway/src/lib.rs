@@ -14,6 +14,7 @@
 //! | `public`, `admin` | what can be asked on either side |
 //! | `line` | tickets, passes, and what people in line see |
 //! | `waitlist` | waiting for units that come back |
+//! | `reminders` | notify me: its routes, and the owner thread behind them |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
@@ -38,6 +39,7 @@ mod metrics;
 mod openapi;
 mod providers;
 mod public;
+mod reminders;
 mod routes;
 mod secrets;
 mod waiting;
@@ -50,6 +52,7 @@ pub use identity::IssuerError;
 pub use jitter::Jitter;
 pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;
+pub use reminders::TicketLink;
 pub use routes::Route;
 pub use server::{Running, ServeError, serve};
 pub use waiting::{Settled, Waiting};

@@ -103,6 +103,20 @@ fn describe(route: Route) -> Text {
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
+        Route::Remind => {
+            text("Notify me before the start", Some("Remind"), "Reminder", &[201, 200])
+        }
+        Route::RemindersOffered => {
+            text("How reminders can be had", None, "RemindersOffered", &[200])
+        }
+        Route::Unremind => text("Take reminders back", Some("Unremind"), "Removed", &[200]),
+        Route::Calendar => text("The campaign as a calendar file", None, "Page", &[200]),
+        Route::UnsubscribePage => text("A page with one button", None, "Page", &[200]),
+        Route::Unsubscribe => text("Stop reminders on a channel", None, "Page", &[200]),
+        Route::AdminReminders => {
+            text("Count a campaign's reminders", None, "ReminderCounts", &[200])
+        }
+        Route::AdminErase => text("Forget a buyer's addresses", Some("Erase"), "Removed", &[200]),
         route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
@@ -123,7 +137,10 @@ fn operation(route: Route, path: &str) -> Value {
     });
     if let Some(request) = request {
         let content = json!({"application/json": {"schema": reference(request)}});
-        let is_optional = matches!(route, Route::Session | Route::AdminConfirm | Route::LineJoin);
+        let is_optional = matches!(
+            route,
+            Route::Session | Route::AdminConfirm | Route::LineJoin | Route::Unremind
+        );
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
@@ -137,9 +154,14 @@ fn operation(route: Route, path: &str) -> Value {
         Route::LineJoin | Route::LineHandoff => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
+        Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
+            json!([])
+        }
         Route::Reserve
         | Route::Look
         | Route::Release
+        | Route::Remind
+        | Route::Unremind
         | Route::WaitJoin
         | Route::WaitLook
         | Route::WaitLeave => {
@@ -219,8 +241,8 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    let waitlist = crate::waitlist::schemas();
-    let parts = [shared_schemas(), requests(), answers(), waitlist, line_schemas()];
+    let (waitlist, reminders) = (crate::waitlist::schemas(), crate::reminders::schemas());
+    let parts = [shared_schemas(), requests(), answers(), waitlist, reminders, line_schemas()];
     for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }

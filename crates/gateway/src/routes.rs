@@ -58,12 +58,20 @@ pub enum Route {
     AdminTicket,
     AdminMessage,
     AdminShopHealth,
+    Remind,
+    RemindersOffered,
+    Unremind,
+    Calendar,
+    UnsubscribePage,
+    Unsubscribe,
+    AdminReminders,
+    AdminErase,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 47] = [
+    pub const ALL: [Route; 55] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -110,6 +118,14 @@ impl Route {
         Route::AdminTicket,
         Route::AdminMessage,
         Route::AdminShopHealth,
+        Route::Remind,
+        Route::RemindersOffered,
+        Route::Unremind,
+        Route::Calendar,
+        Route::UnsubscribePage,
+        Route::Unsubscribe,
+        Route::AdminReminders,
+        Route::AdminErase,
         Route::None,
     ];
 
@@ -162,6 +178,14 @@ impl Route {
             Route::AdminTicket => ("GET", "/admin/v1/campaigns/{campaign}/tickets/{number}"),
             Route::AdminMessage => ("POST", "/admin/v1/campaigns/{campaign}/message"),
             Route::AdminShopHealth => ("POST", "/admin/v1/campaigns/{campaign}/shop-health"),
+            Route::Remind => ("POST", "/v1/campaigns/{campaign}/reminders"),
+            Route::RemindersOffered => ("GET", "/v1/campaigns/{campaign}/reminders"),
+            Route::Unremind => ("DELETE", "/v1/campaigns/{campaign}/reminders"),
+            Route::Calendar => ("GET", "/v1/campaigns/{campaign}/calendar.ics"),
+            Route::UnsubscribePage => ("GET", "/v1/unsubscribe/{token}"),
+            Route::Unsubscribe => ("POST", "/v1/unsubscribe/{token}"),
+            Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
+            Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
             Route::None => ("*", "*"),
         }
     }
@@ -199,6 +223,12 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/reservations") {
             return one(campaign, method == Method::POST, Route::Reserve, "POST");
         }
+        if let Some(campaign) = rest.strip_suffix("/reminders") {
+            return reminders(method, campaign);
+        }
+        if let Some(campaign) = rest.strip_suffix("/calendar.ics") {
+            return one(campaign, is_get(method), Route::Calendar, GET);
+        }
         if let Some(matched) = crate::line::routes::public(method, rest) {
             return matched;
         }
@@ -214,6 +244,11 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
     if let Some(provider) = path.strip_prefix("/v1/payments/") {
         return one(provider, method == Method::POST, Route::Payment, "POST");
+    }
+    if let Some(token) = path.strip_prefix("/v1/unsubscribe/") {
+        let is_post = method == Method::POST;
+        let route = if is_post { Route::Unsubscribe } else { Route::UnsubscribePage };
+        return one(token, is_post || is_get(method), route, "GET, HEAD, POST");
     }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
@@ -233,6 +268,9 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         return match rest.split_once('/') {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "reminders")) => {
+                one(campaign, is_get(method), Route::AdminReminders, GET)
+            }
             Some((campaign, "reservations")) => {
                 one(campaign, is_get(method), Route::AdminReservations, GET)
             }
@@ -269,9 +307,20 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
+        "/admin/v1/buyers/erase" => exact(post, Route::AdminErase, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }
+}
+
+fn reminders<'a>(method: &Method, campaign: &'a str) -> Matched<'a> {
+    let route = match *method {
+        Method::POST => Route::Remind,
+        Method::DELETE => Route::Unremind,
+        _ => Route::RemindersOffered,
+    };
+    let fits = route != Route::RemindersOffered || is_get(method);
+    one(campaign, fits, route, "GET, HEAD, POST, DELETE")
 }
 
 pub(crate) const GET: &str = "GET, HEAD";
@@ -338,6 +387,7 @@ mod tests {
                 "{refund}",
                 "{ticket}",
                 "{number}",
+                "{token}",
             ];
             let path =
                 parts.iter().fold(template.to_owned(), |path, part| path.replace(part, "x7"));

@@ -5,6 +5,7 @@ use crate::answer::Answer;
 use crate::jitter::Jitter;
 use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
+use crate::reminders::{Asked, Told};
 use crate::routes::Route;
 use crate::waitlist::Place;
 use crate::wire::{json, reservation_json};
@@ -36,6 +37,7 @@ pub(crate) enum What {
     Wish(Pending<WaitTicket>, Place),
     Listing(Inspect<Option<Listing>>),
     Batch(Batch),
+    Reminder(Asked),
 }
 
 /// What the engine said.
@@ -55,6 +57,7 @@ enum Outcome {
     Wish(Decision<WaitTicket>, Place),
     Listing(Option<Listing>),
     Batch(Batched),
+    Reminder(Told),
 }
 
 impl Waiting {
@@ -78,6 +81,7 @@ impl Waiting {
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
             What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
             What::Line(line) => Ok(Outcome::Line(line.wait().into())),
+            What::Reminder(asked) => asked.wait().map(Outcome::Reminder),
         };
         Settled { route: self.route, outcome }
     }
@@ -101,6 +105,7 @@ impl Future for Waiting {
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
             What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
             What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
+            What::Reminder(asked) => Pin::new(asked).poll(cx).map(|r| r.map(Outcome::Reminder)),
         };
         outcome.map(|outcome| Settled { route: self.route, outcome })
     }
@@ -156,6 +161,7 @@ impl Settled {
             }
             Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
             Outcome::Line(done) => done.answer(engine),
+            Outcome::Reminder(told) => told.written(route),
         }
     }
 }

@@ -56,7 +56,7 @@ fn the_example_is_valid_with_everything_in_it() {
     for (section, fields) in effective.as_object().expect("a map") {
         for field in fields.as_object().into_iter().flatten().map(|(name, _)| name) {
             let shown = EXAMPLE.contains(&format!("{field} = "))
-                || EXAMPLE.contains(&format!("{section}.{field}]]"));
+                || EXAMPLE.contains(&format!("{section}.{field}]"));
             assert!(shown, "{section}.{field} is not in the example");
         }
     }
@@ -161,6 +161,20 @@ fn errors_name_the_line_and_the_remedy() {
         ("[line]\nkey_overlap = \"8d\"\n", "line.key_overlap"),
         ("[line]\nissuer = \"\"\n", "line.issuer"),
         ("[line]\nhandoff_ttl = \"2h\"\n", "line.handoff_ttl"),
+        ("[notify]\nper_second = 0\n", "notify.per_second"),
+        ("[notify]\nlead = \"8d\"\n", "notify.lead"),
+        (
+            "[notify.webhook]\nurl = \"https://a.example/\"\nsecret_files = [\"x\"]\n",
+            "notify.public_url",
+        ),
+        (
+            "[notify]\npage = \"/x\"\n[notify.mail]\nserver = \"a:25\"\nfrom = \"a\"\n",
+            "notify.page",
+        ),
+        ("[notify.mail]\nserver = \"smtp.example\"\nfrom = \"a\"\n", "notify.mail.server"),
+        ("[notify.mail]\nserver = \"a:25\"\nfrom = \"a\"\nuser = \"b\"\n", "notify.mail.user"),
+        ("[notify.webhook]\nurl = \"a\"\nsecret_files = []\n", "notify.webhook.secret_files"),
+        ("[notify.mail]\nserver = \"a:25\"\nfrom = \"shop\"\n", "notify.mail.from"),
         ("[[sessions.keys]]\nid = 0\nsecret_file = \"x\"\n", "sessions.keys.id"),
     ] {
         let error = parse(text).expect_err(text);
@@ -220,6 +234,21 @@ fn dangers_are_named() {
     has("[listen]\ntrusted_proxies = [\"0.0.0.0/0\"]\n", "listen.trusted_proxies");
     has("[sessions]\nttl = \"2d\"\n", "sessions.ttl");
     has("[cors]\norigins = [\"http://shop.example\"]\n", "cors.origins");
+    let notify = |lines: &str, mail: &str| {
+        format!(
+            "[notify]\npage = \"https://a.example\"\npublic_url = \"https://b.example\"\n{lines}\
+             [notify.mail]\nserver = \"smtp.a.example:25\"\nfrom = \"a@a.example\"\n{mail}"
+        )
+    };
+    let safe = fine.to_owned() + &notify("", "");
+    assert_eq!(dangers(&safe), Vec::<String>::new());
+    has(&notify("lead = \"30s\"\n", ""), "notify.lead");
+    has(&notify("", "").replace("https://b", "http://b"), "notify.public_url");
+    has(&notify("", "tls = \"none\"\n"), "notify.mail.tls");
+    let push = "[notify.push]\nkey_file = \"k\"\nsubject = \"mailto:a@b\"\nallow_private = true\n";
+    has(&notify("", push), "notify.push.allow_private");
+    let webhook = "[notify.webhook]\nurl = \"http://c.example/\"\nsecret_files = [\"s\"]\n";
+    has(&notify("", webhook), "notify.webhook.url");
     let campaign = |line: &str| fine.replace("opens_at = 2026-12-01T13:00:00Z\n", line);
     has(&campaign(""), "campaigns.c.opens_at");
     has(&campaign("opens_at = 2026-12-01T11:59:59Z\n"), "campaigns.c.opens_at");

@@ -52,9 +52,12 @@ impl Gateway {
             Route::AdminWaitlist => self.list_waitlist(part, ask, now),
             Route::AdminReservation => self.show_reservation(part, ask, now),
             Route::AdminRefunds => self.list_refunds(ask, now),
+            Route::AdminReminders => self.count_reminders(part, ask, now).map(Reply::Ready),
+            Route::AdminErase => self.erase(ask, now),
             Route::Metrics => {
                 self.authorised(ask, now, Scope::Metrics)?;
-                let page = metrics::page(&self.metrics, &self.lines, &self.engine);
+                let reminders = self.reminders.figures();
+                let page = metrics::page(&self.metrics, &self.lines, &self.engine, reminders);
                 let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
                 Ok(Reply::Ready(answer))
             }

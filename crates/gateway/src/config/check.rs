@@ -37,6 +37,7 @@ pub fn check(config: &Config, now: Timestamp) -> Report {
     };
     listeners(config, &mut say);
     identity(config, &mut say);
+    config.notify.dangers(&mut say);
     for campaign in &config.campaigns {
         let name = campaign.campaign.as_ref().map_or("?", |name| name.as_str());
         campaign_dangers(campaign, name, now, &mut say);
@@ -210,6 +211,7 @@ fn effective(config: &Config) -> Value {
         },
         "api_keys": config.api_keys,
         "payments": config.payments,
+        "notify": config.notify,
         "campaigns": config.campaigns,
         "dev": config.dev,
     })

@@ -6,7 +6,7 @@ use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
     ServerSection, SessionsSection,
 };
-use super::{CampaignBody, Config};
+use super::{CampaignBody, Config, NotifySection};
 use onrush_types::Name;
 use onrush_types::limits::{HOLD_MS_MAX, HOLD_MS_MIN};
 use serde::Deserialize;
@@ -28,6 +28,7 @@ struct File {
     engine: EngineSection,
     api_keys: Vec<Spanned<ApiKeySection>>,
     payments: Vec<Spanned<PaymentSection>>,
+    notify: NotifySection,
     campaigns: Vec<Spanned<CampaignBody>>,
 }
 
@@ -76,7 +77,9 @@ impl Config {
             engine: file.engine,
             api_keys: file.api_keys.into_iter().map(Spanned::into_inner).collect(),
             payments: file.payments.into_iter().map(Spanned::into_inner).collect(),
+            notify: file.notify,
             campaigns: inner(file.campaigns),
+            side: None,
             dev: false,
             only_when_empty: false,
         })
@@ -106,7 +109,8 @@ impl Config {
         let api = self.api_keys.iter_mut().map(|key| &mut key.secret_file);
         let payments = self.payments.iter_mut().flat_map(|p| &mut p.secret_files);
         let invites = self.invite_lists.iter_mut().map(|list| &mut list.file);
-        for file in files.chain(keys).chain(api).chain(payments).chain(invites) {
+        let notify = self.notify.files();
+        for file in files.chain(keys).chain(api).chain(payments).chain(invites).chain(notify) {
             *file = base.join(&*file);
         }
     }
@@ -163,6 +167,9 @@ impl File {
             if payment.as_ref().secret_files.is_empty() {
                 say(payment.span().start, "payments.secret_files", "name at least one file");
             }
+        }
+        for (field, problem) in self.notify.check() {
+            say(none, field, &problem);
         }
         let mut campaigns = HashSet::new();
         for campaign in &self.campaigns {

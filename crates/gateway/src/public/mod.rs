@@ -44,6 +44,12 @@ impl Gateway {
             Route::WaitLook => self.wait_look(part, ask, now, jitter).map(Reply::Ready),
             Route::WaitLeave => self.wait_leave(part, ask, now),
             Route::ErrorPage => error_page(part).map(Reply::Ready),
+            Route::Remind => self.remind(part, ask, now),
+            Route::RemindersOffered => self.reminders_offered(part, now).map(Reply::Ready),
+            Route::Unremind => self.unremind(part, ask, now),
+            Route::Calendar => self.calendar(part, now).map(Reply::Ready),
+            Route::UnsubscribePage => self.unsubscribe_page(part).map(Reply::Ready),
+            Route::Unsubscribe => self.unsubscribe(part),
             _ => self.public_line(route, part, ask, now, jitter),
         }
     }

@@ -141,6 +141,11 @@ impl Server {
         self.dir.path().join(name)
     }
 
+    /// Return the folder of this server's files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) fn running(&self) -> &Running {
         self.running.as_ref().expect("running")
     }
