@@ -26,7 +26,7 @@ use std::time::Duration;
 /// A running engine. Cloning it copies a pointer; the last clone that goes stops it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     screen: Option<Arc<dyn Screen>>,
     running: Option<Arc<Running>>,
 }
@@ -295,7 +295,7 @@ pub(crate) fn check_mirror(shared: &Shared, ledger: &Ledger) -> Result<(), Strin
             return Err(format!("SKU {n}: callers see {slot:?}, the ledger has {known:?}"));
         }
     }
-    Ok(())
+    shared.waits.check(ledger)
 }
 
 /// The threads of an engine.

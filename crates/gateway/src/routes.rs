@@ -19,6 +19,9 @@ pub enum Route {
     Campaign,
     Session,
     Payment,
+    WaitJoin,
+    WaitLook,
+    WaitLeave,
     ErrorPage,
     Preflight,
     AdminCampaigns,
@@ -27,7 +30,9 @@ pub enum Route {
     AdminSupply,
     AdminPhase,
     AdminReservations,
+    AdminWaitlist,
     AdminReservation,
+    AdminBatch,
     AdminConfirm,
     AdminCancel,
     AdminJudge,
@@ -37,12 +42,36 @@ pub enum Route {
     Healthz,
     Readyz,
     OpenApi,
+    LineJoin,
+    LinePoll,
+    LineReturn,
+    LineHandoff,
+    LineEnter,
+    LineEvents,
+    LineDraw,
+    LineParticipants,
+    LineGate,
+    Jwks,
+    AdminLine,
+    AdminOutflow,
+    AdminDraw,
+    AdminTicket,
+    AdminMessage,
+    AdminShopHealth,
+    Remind,
+    RemindersOffered,
+    Unremind,
+    Calendar,
+    UnsubscribePage,
+    Unsubscribe,
+    AdminReminders,
+    AdminErase,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 26] = [
+    pub const ALL: [Route; 55] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -50,6 +79,9 @@ impl Route {
         Route::Campaign,
         Route::Session,
         Route::Payment,
+        Route::WaitJoin,
+        Route::WaitLook,
+        Route::WaitLeave,
         Route::ErrorPage,
         Route::Preflight,
         Route::AdminCampaigns,
@@ -58,7 +90,9 @@ impl Route {
         Route::AdminSupply,
         Route::AdminPhase,
         Route::AdminReservations,
+        Route::AdminWaitlist,
         Route::AdminReservation,
+        Route::AdminBatch,
         Route::AdminConfirm,
         Route::AdminCancel,
         Route::AdminJudge,
@@ -68,6 +102,30 @@ impl Route {
         Route::Healthz,
         Route::Readyz,
         Route::OpenApi,
+        Route::LineJoin,
+        Route::LinePoll,
+        Route::LineReturn,
+        Route::LineHandoff,
+        Route::LineEnter,
+        Route::LineEvents,
+        Route::LineDraw,
+        Route::LineParticipants,
+        Route::LineGate,
+        Route::Jwks,
+        Route::AdminLine,
+        Route::AdminOutflow,
+        Route::AdminDraw,
+        Route::AdminTicket,
+        Route::AdminMessage,
+        Route::AdminShopHealth,
+        Route::Remind,
+        Route::RemindersOffered,
+        Route::Unremind,
+        Route::Calendar,
+        Route::UnsubscribePage,
+        Route::Unsubscribe,
+        Route::AdminReminders,
+        Route::AdminErase,
         Route::None,
     ];
 
@@ -81,6 +139,9 @@ impl Route {
             Route::Campaign => ("GET", "/v1/campaigns/{campaign}"),
             Route::Session => ("POST", "/v1/sessions"),
             Route::Payment => ("POST", "/v1/payments/{provider}"),
+            Route::WaitJoin => ("POST", "/v1/campaigns/{campaign}/waitlist"),
+            Route::WaitLook => ("GET", "/v1/campaigns/{campaign}/waitlist/{sku}"),
+            Route::WaitLeave => ("DELETE", "/v1/campaigns/{campaign}/waitlist/{sku}"),
             Route::ErrorPage => ("GET", "/docs/errors/{code}"),
             Route::Preflight => ("OPTIONS", "*"),
             Route::AdminCampaigns => ("GET", "/admin/v1/campaigns"),
@@ -89,7 +150,9 @@ impl Route {
             Route::AdminSupply => ("POST", "/admin/v1/campaigns/{campaign}/supply"),
             Route::AdminPhase => ("POST", "/admin/v1/campaigns/{campaign}/phase"),
             Route::AdminReservations => ("GET", "/admin/v1/campaigns/{campaign}/reservations"),
+            Route::AdminWaitlist => ("GET", "/admin/v1/campaigns/{campaign}/waitlist"),
             Route::AdminReservation => ("GET", "/admin/v1/reservations/{id}"),
+            Route::AdminBatch => ("POST", "/admin/v1/reservations:batch"),
             Route::AdminConfirm => ("POST", "/admin/v1/reservations/{id}/confirm"),
             Route::AdminCancel => ("POST", "/admin/v1/reservations/{id}/cancel"),
             Route::AdminJudge => ("POST", "/admin/v1/reservations/{id}/judge"),
@@ -99,6 +162,30 @@ impl Route {
             Route::Healthz => ("GET", "/healthz"),
             Route::Readyz => ("GET", "/readyz"),
             Route::OpenApi => ("GET", "/openapi.json"),
+            Route::LineJoin => ("POST", "/v1/campaigns/{campaign}/tickets"),
+            Route::LinePoll => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}"),
+            Route::LineReturn => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/return"),
+            Route::LineHandoff => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/handoff"),
+            Route::LineEnter => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}/enter"),
+            Route::LineEvents => ("GET", "/v1/campaigns/{campaign}/events"),
+            Route::LineDraw => ("GET", "/v1/campaigns/{campaign}/draw"),
+            Route::LineParticipants => ("GET", "/v1/campaigns/{campaign}/draw/participants"),
+            Route::LineGate => ("GET", "/v1/campaigns/{campaign}/gate"),
+            Route::Jwks => ("GET", "/.well-known/jwks.json"),
+            Route::AdminLine => ("GET", "/admin/v1/campaigns/{campaign}/line"),
+            Route::AdminOutflow => ("POST", "/admin/v1/campaigns/{campaign}/outflow"),
+            Route::AdminDraw => ("POST", "/admin/v1/campaigns/{campaign}/draw"),
+            Route::AdminTicket => ("GET", "/admin/v1/campaigns/{campaign}/tickets/{number}"),
+            Route::AdminMessage => ("POST", "/admin/v1/campaigns/{campaign}/message"),
+            Route::AdminShopHealth => ("POST", "/admin/v1/campaigns/{campaign}/shop-health"),
+            Route::Remind => ("POST", "/v1/campaigns/{campaign}/reminders"),
+            Route::RemindersOffered => ("GET", "/v1/campaigns/{campaign}/reminders"),
+            Route::Unremind => ("DELETE", "/v1/campaigns/{campaign}/reminders"),
+            Route::Calendar => ("GET", "/v1/campaigns/{campaign}/calendar.ics"),
+            Route::UnsubscribePage => ("GET", "/v1/unsubscribe/{token}"),
+            Route::Unsubscribe => ("POST", "/v1/unsubscribe/{token}"),
+            Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
+            Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
             Route::None => ("*", "*"),
         }
     }
@@ -136,21 +223,39 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/reservations") {
             return one(campaign, method == Method::POST, Route::Reserve, "POST");
         }
+        if let Some(campaign) = rest.strip_suffix("/reminders") {
+            return reminders(method, campaign);
+        }
+        if let Some(campaign) = rest.strip_suffix("/calendar.ics") {
+            return one(campaign, is_get(method), Route::Calendar, GET);
+        }
+        if let Some(matched) = crate::line::routes::public(method, rest) {
+            return matched;
+        }
+        if let Some((campaign, end)) = rest.split_once("/waitlist") {
+            return waitlist(method, rest, campaign, end);
+        }
         return one(rest, is_get(method), Route::Campaign, GET);
     }
     if let Some(id) = path.strip_prefix("/v1/reservations/") {
         let route = if method == Method::DELETE { Route::Release } else { Route::Look };
         let fits = method == Method::DELETE || is_get(method);
-        return one(id, fits, route, "GET, HEAD, DELETE");
+        return one(id, fits, route, LOOK_OR_LEAVE);
     }
     if let Some(provider) = path.strip_prefix("/v1/payments/") {
         return one(provider, method == Method::POST, Route::Payment, "POST");
+    }
+    if let Some(token) = path.strip_prefix("/v1/unsubscribe/") {
+        let is_post = method == Method::POST;
+        let route = if is_post { Route::Unsubscribe } else { Route::UnsubscribePage };
+        return one(token, is_post || is_get(method), route, "GET, HEAD, POST");
     }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
     }
     match path {
         "/v1/time" => exact(is_get(method), Route::Time, GET),
+        "/.well-known/jwks.json" => exact(is_get(method), Route::Jwks, GET),
         "/v1/sessions" => exact(method == Method::POST, Route::Session, "POST"),
         _ => Matched::Nothing,
     }
@@ -163,10 +268,16 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         return match rest.split_once('/') {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "reminders")) => {
+                one(campaign, is_get(method), Route::AdminReminders, GET)
+            }
             Some((campaign, "reservations")) => {
                 one(campaign, is_get(method), Route::AdminReservations, GET)
             }
-            Some(_) => Matched::Nothing,
+            Some((campaign, "waitlist")) => {
+                one(campaign, is_get(method), Route::AdminWaitlist, GET)
+            }
+            Some(_) => crate::line::routes::admin(method, rest).unwrap_or(Matched::Nothing),
             None if method == Method::PUT => one(rest, true, Route::AdminPut, PUT),
             None => one(rest, is_get(method), Route::AdminCampaign, PUT),
         };
@@ -195,20 +306,53 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/readyz" => exact(is_get(method), Route::Readyz, GET),
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
+        "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
+        "/admin/v1/buyers/erase" => exact(post, Route::AdminErase, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }
 }
 
-const GET: &str = "GET, HEAD";
-const PUT: &str = "GET, HEAD, PUT";
+fn reminders<'a>(method: &Method, campaign: &'a str) -> Matched<'a> {
+    let route = match *method {
+        Method::POST => Route::Remind,
+        Method::DELETE => Route::Unremind,
+        _ => Route::RemindersOffered,
+    };
+    let fits = route != Route::RemindersOffered || is_get(method);
+    one(campaign, fits, route, "GET, HEAD, POST, DELETE")
+}
 
-fn is_get(method: &Method) -> bool {
+pub(crate) const GET: &str = "GET, HEAD";
+const PUT: &str = "GET, HEAD, PUT";
+const LOOK_OR_LEAVE: &str = "GET, HEAD, DELETE";
+
+pub(crate) fn is_get(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
+/// Match `{campaign}/waitlist` and `{campaign}/waitlist/{sku}`; of the latter all of it varies.
+fn waitlist<'a>(method: &Method, all: &'a str, campaign: &'a str, end: &'a str) -> Matched<'a> {
+    let Some(sku) = end.strip_prefix('/') else {
+        let campaign = if end.is_empty() { campaign } else { "" };
+        return one(campaign, method == Method::POST, Route::WaitJoin, "POST");
+    };
+    let route = if method == Method::DELETE { Route::WaitLeave } else { Route::WaitLook };
+    let fits = method == Method::DELETE || is_get(method);
+    match (one(campaign, fits, route, LOOK_OR_LEAVE), one(sku, fits, route, LOOK_OR_LEAVE)) {
+        (Matched::Route(..), Matched::Route(..)) => Matched::Route(route, all),
+        (Matched::Nothing, _) | (_, Matched::Nothing) => Matched::Nothing,
+        _ => Matched::Methods(LOOK_OR_LEAVE),
+    }
+}
+
 /// Match an address with one part that varies.
-fn one<'a>(part: &'a str, fits: bool, route: Route, methods: &'static str) -> Matched<'a> {
+pub(crate) fn one<'a>(
+    part: &'a str,
+    fits: bool,
+    route: Route,
+    methods: &'static str,
+) -> Matched<'a> {
     if part.is_empty() || part.contains('/') {
         Matched::Nothing
     } else if fits {
@@ -234,14 +378,25 @@ mod tests {
             if template == "*" {
                 continue;
             }
-            let path = ["{campaign}", "{id}", "{provider}", "{code}", "{refund}"]
-                .iter()
-                .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
+            let parts = [
+                "{campaign}",
+                "{sku}",
+                "{id}",
+                "{provider}",
+                "{code}",
+                "{refund}",
+                "{ticket}",
+                "{number}",
+                "{token}",
+            ];
+            let path =
+                parts.iter().fold(template.to_owned(), |path, part| path.replace(part, "x7"));
             let method: Method = method.parse().expect("method");
             let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
             let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
             assert_eq!(on_public as u8 + on_admin as u8, 1 + (route == Route::ErrorPage) as u8);
-            assert_eq!(on_admin, template.starts_with("/admin") || !template.starts_with("/v1"));
+            let is_public = template.starts_with("/v1") || route == Route::Jwks;
+            assert_eq!(on_admin, template.starts_with("/admin") || !is_public);
             let other = Method::PATCH;
             assert!(!matches!(public(&other, &path), Matched::Route(..)));
             assert!(!matches!(admin(&other, &path), Matched::Route(..)));
@@ -259,6 +414,12 @@ mod tests {
             "/v1/time/",
             "/v1/campaigns/",
             "/v1/campaigns/a/b",
+            "/v1/campaigns/a/waitlist/",
+            "/v1/campaigns//waitlist",
+            "/v1/campaigns//waitlist/b",
+            "/v1/campaigns/a/waitlistb",
+            "/v1/campaigns/a/waitlist/b/c",
+            "/v1/campaigns/a/x/waitlist/b",
             "/v1/campaigns//reservations",
             "/v1/campaigns/a/reservations/",
             "/v1/reservations/",

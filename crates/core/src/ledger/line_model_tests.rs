@@ -103,6 +103,7 @@ fn spec() -> CampaignSpec {
     };
     let schedule = Schedule { opens_at: Some(Timestamp(OPENS)), ..Schedule::default() };
     CampaignSpec {
+        waitlist: None,
         name: name("drop"),
         terms: Terms {
             schedule,

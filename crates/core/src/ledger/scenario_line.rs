@@ -43,17 +43,17 @@ impl World {
         if !tiers.is_empty() {
             line.tiers = tiers;
         }
-        let terms = self.terms.get(name).cloned().unwrap_or_else(World::plain_terms);
+        let plain = || (World::plain_terms(), None);
+        let (terms, waitlist) = self.terms.get(name).cloned().unwrap_or_else(plain);
         let spec = CampaignSpec {
-            name: self::name(name),
-            terms: terms.clone(),
-            skus: vec![],
+            waitlist,
             line: Some(line.clone()),
+            ..CampaignSpec::new(self::name(name), terms.clone(), vec![])
         };
         let told = self.act(Action::Put(Box::new(spec)));
         if told[0] != "refused" {
             self.waiting.terms.insert(name.to_owned(), line);
-            self.terms.insert(name.to_owned(), terms);
+            self.terms.insert(name.to_owned(), (terms, waitlist));
         }
         told
     }

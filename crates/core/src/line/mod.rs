@@ -9,8 +9,11 @@
 //! Everything here is a pure function of its arguments; secrets, time and public values come from
 //! the engine. `docs/draw.md` tells the same to people who do not read Rust.
 
+pub mod chi2;
 pub mod draw;
 pub mod eta;
+pub mod fairness;
+pub mod fairness_facts;
 pub mod key;
 pub mod list;
 pub mod log2;

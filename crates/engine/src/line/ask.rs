@@ -9,6 +9,7 @@ use crate::shared::Shared;
 use onrush_core::ledger::{Action, By, Subject};
 use onrush_core::line::Pseudonym;
 use onrush_core::line::outflow::Outflow;
+use onrush_core::line::terms::LineTerms;
 use onrush_core::refusal::Refusal;
 use onrush_types::{BuyerDigest, TicketNo, Timestamp};
 use std::sync::Arc;
@@ -68,6 +69,12 @@ impl Engine {
     /// lock, no allocation.
     pub fn standing(&self, campaign: &Campaign, number: TicketNo) -> Option<Standing> {
         campaign.line.as_ref()?.standing(number, self.now())
+    }
+
+    /// Return a durable ticket.
+    pub fn ticket(&self, campaign: &Campaign, number: TicketNo) -> Option<Ticket> {
+        let row = campaign.line.as_ref()?.tickets.read(number)?;
+        Some(Ticket { number, class: row.class, lane: row.lane, joined_at: row.joined_at })
     }
 
     /// Return whose a ticket is.
@@ -143,6 +150,14 @@ impl Engine {
             let most = line.published.load().view.outflow.shop_latency_ms_max;
             line.report(ok && latency_ms <= most, self.now());
         }
+    }
+}
+
+impl Campaign {
+    /// Return the terms of its line as they were put; `None`: it has none.
+    #[inline]
+    pub fn line(&self) -> Option<&LineTerms> {
+        self.line.as_ref().map(|line| &line.terms)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::secret::Secret;
 use arc_swap::ArcSwap;
 use onrush_core::ledger::{Ledger, LineState};
 use onrush_core::line::outflow::ShopHealth;
+use onrush_core::line::terms::LineTerms;
 use onrush_core::line::tickets::Tickets;
 use onrush_core::line::wheel::LANES_MAX;
 use onrush_core::line::{Forecast, Forecaster, Places, Pseudonyms, Sample, Seed, Weights};
@@ -46,6 +47,7 @@ pub(crate) struct LineShared {
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) seeds: Vec<Seed>,
     pub(crate) weights: Weights,
+    pub(crate) terms: LineTerms,
     pub(crate) published: ArcSwap<Published>,
     /// About where tickets stand that have no place yet, for each lane that was drawn.
     pub(crate) places: [OnceLock<Places>; LANES_MAX],
@@ -76,9 +78,10 @@ impl LineShared {
         LineShared {
             campaign,
             tickets: line.tickets().clone(),
-            pseudonyms: Pseudonyms::new(&pseudonym_key(secret, campaign, name)),
+            pseudonyms: pseudonyms(secret, campaign, name),
             seeds: (0..lanes).map(|lane| seed(secret, campaign, name, lane as u8)).collect(),
             weights: line.terms.weights(),
+            terms: line.terms.clone(),
             published: ArcSwap::from_pointee(published),
             places: Default::default(),
             marks: Mutex::new(vec![Vec::new(); lanes]),
@@ -156,6 +159,11 @@ impl LineShared {
 /// second attempt draws another one.
 pub(crate) fn seed(secret: &Secret, campaign: CampaignIx, name: &Name, lane: u8) -> Seed {
     Seed(secret.derive(&format!("draw/{campaign}/{name}/{lane}")))
+}
+
+/// Return what makes the pseudonyms of a campaign, for whoever has the data folder's secret.
+pub fn pseudonyms(secret: &Secret, campaign: CampaignIx, name: &Name) -> Pseudonyms {
+    Pseudonyms::new(&pseudonym_key(secret, campaign, name))
 }
 
 fn pseudonym_key(secret: &Secret, campaign: CampaignIx, name: &Name) -> [u8; 32] {
