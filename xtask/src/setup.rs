@@ -16,6 +16,7 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { program: "cc", package: "gcc libc6-dev", why: "links every program" },
     Need { program: "c++", package: "g++", why: "builds the fuzzer's runtime" },
+    Need { program: "faketime", package: "faketime", why: "steps a running server's clock" },
     Need { program: "git", package: "git", why: "lists the files that tidy reads" },
 ];
 
