@@ -25,6 +25,7 @@ use onrush_core::ledger::{
 };
 use onrush_core::line::key::CLASSES_MAX;
 use onrush_core::line::terms::LineTerms;
+use onrush_core::phase::Phase;
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
 use onrush_types::limits::{
@@ -42,6 +43,9 @@ const LANE_BATCH_MAX: usize = 32_768;
 const EXPIRIES_BATCH_MAX: usize = 32_768;
 /// A switch that comes within this time may come while a batch is decided.
 const SWITCH_NEAR_MS: u64 = 1_000;
+/// A planned opening waits so long for the first reserve, to share its sync: alone it would keep the
+/// first buyers waiting for a sync that they do not need. The phase follows from the time meanwhile.
+const OPENING_ALONE_MS: u64 = 5;
 /// Offers from waitlists in one batch.
 const OFFERS_BATCH_MAX: usize = 32_768;
 /// A durable mark follows a batch within this time when nothing else does.
@@ -167,7 +171,9 @@ impl Owner {
             self.ledger.has_live_hold() || self.ledger.clock_is_frozen(self.shared.time.now());
         let now = self.shared.time.observe(frozen).max(last);
         self.background.step(&self.shared, &mut self.journal)?;
-        self.switches(now)?;
+        if !self.opening_waits(now) {
+            self.switches(now)?;
+        }
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
         self.offers(now)?;
@@ -181,6 +187,14 @@ impl Owner {
         }
         self.publish()?;
         if busy { Ok(Turn::Busy) } else { self.idle(now) }
+    }
+
+    /// Tell whether only an opening is due, so short ago that nobody is queued yet.
+    fn opening_waits(&self, now: Timestamp) -> bool {
+        let due_at = self.ledger.next_switch_at();
+        (due_at..due_at + DurationMs(OPENING_ALONE_MS)).contains(&now)
+            && !self.shared.flights.waiting()
+            && matches!(self.ledger.due_switch(now), Some(Change::Phase { to: Phase::Open, .. }))
     }
 
     fn switches(&mut self, now: Timestamp) -> Result<(), Fatal> {

@@ -152,6 +152,20 @@ fn a_planned_close_vetoes_what_is_queued() {
     world.check();
 }
 
+/// The first buyers wait for one sync, their own: the opening is recorded with them.
+#[test]
+fn the_opening_shares_the_first_reserves_sync() {
+    for (waits_ms, syncs) in [(0, 1), (4, 1), (5, 2)] {
+        let (mut world, campaign) = before_the_sale();
+        world.clock.advance(60 * SECOND + waits_ms);
+        let before = world.engine.status().syncs;
+        world.driver.settle();
+        assert_eq!(code(&mut world, &campaign, "a"), "done");
+        assert_eq!(world.engine.status().syncs - before, syncs, "after {waits_ms} ms");
+        assert_eq!(world.driver.ledger().campaigns()[0].reached, Phase::Open);
+    }
+}
+
 /// Clocks of a turn that begins so long before the time at which callers see them.
 #[derive(Debug)]
 struct Late {
@@ -265,6 +279,9 @@ fn an_idle_turn_sleeps_no_longer_than_to_what_is_due() {
     world.clock.advance(60 * SECOND - 13);
     assert!((1..=13).contains(&sleep_ms(&mut world)), "the opening is 13 ms away");
     world.clock.advance(13);
+    // An opening waits a moment for the first reserve, to share its sync.
+    assert_eq!(sleep_ms(&mut world), 1);
+    world.clock.advance(5);
     world.driver.settle();
     assert_eq!(world.driver.ledger().campaigns()[0].reached, Phase::Open, "nobody called");
     let held = world.hold(&campaign, "unit", "a", 1);
