@@ -170,9 +170,12 @@ fn exact(nodes: &[NodeSpec], seed: u64, prices: &str) -> Kept {
         // A promise is for the whole order: what cannot be kept whole is not promised.
         if plan.unfilled.is_empty() && network.hold(&plan).is_ok() {
             kept.count(&rules, &network, &order, &plan, &mut road);
-            if let Some(pricer) = &mut pricer {
-                pricer.observe(&network, &rules, &order, &plan);
-            }
+        } else {
+            plan.clear();
+        }
+        // Who is not promised anything is demand as well.
+        if let Some(pricer) = &mut pricer {
+            pricer.observe(&network, &rules, &order, &plan);
         }
     }
     kept
