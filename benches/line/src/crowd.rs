@@ -114,6 +114,7 @@ fn spec() -> CampaignSpec {
     };
     let outflow = Outflow { per_second: Some(100), ..Outflow::default() };
     CampaignSpec {
+        waitlist: None,
         name: name("bench"),
         terms: Terms { schedule, buyers_expected: 1_000, ..Terms::open_now(Currency::CNY) },
         skus: vec![SkuSpec::new(name("unit"), 100, 100)],

@@ -14,6 +14,7 @@ mod init;
 mod load;
 mod out;
 mod progress;
+mod route;
 mod serve;
 mod verify;
 mod verify_draw;
@@ -37,6 +38,8 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, out),
         Command::Serve(args) => serve::run(&args, out),
         Command::Check(args) => check::run(&args, out),
+        Command::Route(args) => route::route(&args, out),
+        Command::Simulate(args) => route::simulate(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::VerifyDraw(args) => verify_draw::run(&args, out),
         Command::Fairness(args) => fairness::run(&args, out),

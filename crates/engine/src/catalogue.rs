@@ -3,7 +3,7 @@
 
 use crate::line::LineShared;
 use crate::secret::KeyedState;
-use onrush_core::campaign::Terms;
+use onrush_core::campaign::{Terms, WaitTerms};
 use onrush_core::front::Claims;
 use onrush_core::ledger::{CampaignState, Ledger};
 use onrush_core::line::terms::LineTerms;
@@ -19,6 +19,7 @@ pub struct Campaign {
     pub(crate) ix: CampaignIx,
     pub(crate) name: Name,
     pub(crate) terms: Arc<Terms>,
+    pub(crate) waitlist: Option<WaitTerms>,
     pub(crate) reached: Phase,
     pub(crate) skus: Arc<SkuTable>,
     pub(crate) claims: Arc<Claims>,
@@ -59,6 +60,11 @@ impl Campaign {
     /// Return its terms.
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// Return the terms of its waitlist, if it has one.
+    pub fn waitlist(&self) -> Option<WaitTerms> {
+        self.waitlist
     }
 
     /// Return its phase at `now`: planned switches count at once, before they are journaled.
@@ -123,7 +129,7 @@ impl Catalogue {
                 (Some(before), Dirt::None) => before.clone(),
                 (Some(before), Dirt::Terms) => {
                     let (skus, claims) = (before.skus.clone(), before.claims.clone());
-                    Arc::new(view(ix, state, skus, claims, line()))
+                    Arc::new(view(ix, state, ledger.wait_terms(ix), skus, claims, line()))
                 }
                 (before, _) => {
                     let skus = Arc::new(sku_table(ledger, state, hasher));
@@ -132,7 +138,7 @@ impl Catalogue {
                     let claims = claims.unwrap_or_else(|| {
                         Arc::new(Claims::new(expected, BUYERS_PER_CAMPAIGN_MAX))
                     });
-                    Arc::new(view(ix, state, skus, claims, line()))
+                    Arc::new(view(ix, state, ledger.wait_terms(ix), skus, claims, line()))
                 }
             };
             next.by_name.insert(campaign.name.clone(), n as u32);
@@ -153,6 +159,7 @@ pub(crate) enum Dirt {
 fn view(
     ix: CampaignIx,
     state: &CampaignState,
+    waitlist: Option<WaitTerms>,
     skus: Arc<SkuTable>,
     claims: Arc<Claims>,
     (line, line_terms): (Option<Arc<LineShared>>, Option<Arc<LineTerms>>),
@@ -160,7 +167,7 @@ fn view(
     let CampaignState { name, terms, reached, .. } = state;
     let terms = Arc::new(terms.clone());
     let (name, reached) = (name.clone(), *reached);
-    Campaign { ix, name, terms, reached, skus, claims, line, line_terms }
+    Campaign { ix, name, terms, waitlist, reached, skus, claims, line, line_terms }
 }
 
 fn sku_table(ledger: &Ledger, state: &CampaignState, hasher: KeyedState) -> SkuTable {

@@ -26,7 +26,7 @@ use std::time::Duration;
 /// A running engine. Cloning it copies a pointer; the last clone that goes stops it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     screen: Option<Arc<dyn Screen>>,
     running: Option<Arc<Running>>,
 }
@@ -239,6 +239,7 @@ impl Engine {
             reserves_in_flight: shared.flights.in_use(LaneKind::Reserve),
             reserves_in_flight_max: shared.flights.capacity(LaneKind::Reserve),
             settles_in_flight: shared.flights.in_use(LaneKind::Settle),
+            joins_in_flight: shared.flights.in_use(LaneKind::Join),
             syncs: figure(&counters.syncs),
             sync_ns: figure(&counters.sync_ns),
             sync_ns_max: figure(&counters.sync_ns_max),
@@ -294,7 +295,7 @@ pub(crate) fn check_mirror(shared: &Shared, ledger: &Ledger) -> Result<(), Strin
             return Err(format!("SKU {n}: callers see {slot:?}, the ledger has {known:?}"));
         }
     }
-    Ok(())
+    shared.waits.check(ledger)
 }
 
 /// The threads of an engine.

@@ -15,6 +15,7 @@ use crate::secret::{Digests, Secret, new_journal_id};
 use crate::shared::{Shared, slots, tags};
 use crate::snapshots;
 use crate::status::Counters;
+use crate::waitlist::WaitRooms;
 use arc_swap::ArcSwap;
 use onrush_core::front::{Board, FlightLinks};
 use onrush_core::ledger::{Ledger, decode};
@@ -244,6 +245,7 @@ fn recover(parts: Parts, options: &Options) -> Result<Recovered, OpenError> {
         links: FlightLinks::new((reserves_max + settles_max) as usize),
         flights: Flights::new(reserves_max, settles_max, joins_max),
         tags: tags(),
+        waits: WaitRooms::new(),
         catalogue: ArcSwap::from_pointee(Catalogue::default()),
         bell: Bell::default(),
         index_bell: Bell::default(),

@@ -2,7 +2,7 @@
 //! and only then lets anybody see it.
 //!
 //! ```text
-//! turn:  switches and waves due ─ settle lane ─ expiries due ─ reserve lane ─► records
+//! turn:  switches and waves due ─ settle lane ─ expiries due ─ offers ─ reserve lane ─► records
 //!        write + fdatasync
 //!        1 read table and claims   2 slots   3 durable LSN   4 wake callers
 //! ```
@@ -17,10 +17,11 @@ use crate::flight::{Claimed, Landed, LaneKind, Work};
 use crate::publish::{Posted, undo};
 use crate::secret::Secret;
 use crate::shared::Shared;
+use crate::waitlist::WaitMove;
 use onrush_core::campaign::Terms;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
-    Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, encode,
+    Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, WaitAction, encode,
 };
 use onrush_core::line::key::CLASSES_MAX;
 use onrush_core::line::terms::LineTerms;
@@ -30,7 +31,8 @@ use onrush_types::limits::{
     ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, NAME_BYTES_MAX, PAYMENTS_PER_RESERVATION_MAX,
     SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, TIER_GROUPS_MAX, WAVES_MAX,
 };
-use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -38,6 +40,10 @@ use std::sync::atomic::Ordering;
 const LANE_BATCH_MAX: usize = 32_768;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
+/// A switch that comes within this time may come while a batch is decided.
+const SWITCH_NEAR_MS: u64 = 1_000;
+/// Offers from waitlists in one batch.
+const OFFERS_BATCH_MAX: usize = 32_768;
 /// A durable mark follows a batch within this time when nothing else does.
 pub(crate) const MARK_AFTER_MS: u64 = 100;
 
@@ -80,10 +86,12 @@ pub(crate) struct Batch {
     pub(crate) posted: Vec<Posted>,
     pub(crate) landings: Vec<Landing>,
     pub(crate) inspections: Vec<(u32, Work)>,
-    /// Units that were freed in this batch and taken again in it.
-    pub(crate) reused: Vec<(SkuIx, u32)>,
-    /// Units that were freed in this batch and are not in their slots yet.
-    freed: Vec<(SkuIx, u32)>,
+    /// Units that were freed or added in this batch and taken again in it.
+    pub(crate) reused: BTreeMap<SkuIx, u32>,
+    /// Units that were freed or added in this batch and are not in their slots yet.
+    freed: BTreeMap<SkuIx, u32>,
+    /// What its records change in the waitlists.
+    pub(crate) waits: Vec<WaitMove>,
     buffer: Vec<u8>,
     append_failed: Option<JournalError>,
 }
@@ -162,6 +170,7 @@ impl Owner {
         self.switches(now)?;
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
+        self.offers(now)?;
         self.call_up(now)?;
         self.lane(LaneKind::Reserve, now)?;
         self.lane(LaneKind::Join, now)?;
@@ -193,6 +202,24 @@ impl Owner {
         Ok(())
     }
 
+    /// Offer what is free to those who wait, before a reserve is looked at: a unit that was freed in
+    /// this batch is never seen by callers meanwhile.
+    fn offers(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        for _ in 0..OFFERS_BATCH_MAX {
+            // An offer is a new hold: on a full disk it waits like others.
+            if !self.journal.has_room_for_new(RECORD_BYTES_MAX) {
+                break;
+            }
+            let Owner { shared, ledger, batch, .. } = self;
+            let Batch { freed, reused, .. } = batch;
+            let mut take =
+                LikeACaller { slots: &shared.slots, freed, reused, secret: &shared.secret };
+            let Some(change) = ledger.due_offer(now, &mut take) else { break };
+            self.record(change, now)?;
+        }
+        Ok(())
+    }
+
     /// Call people up, in every line in which it is time.
     fn call_up(&mut self, now: Timestamp) -> Result<(), Fatal> {
         let lines: Vec<CampaignIx> = self.ledger.waiting_lines().map(|(ix, _)| ix).collect();
@@ -219,9 +246,16 @@ impl Owner {
         batch.appended()
     }
 
-    fn lane(&mut self, kind: LaneKind, now: Timestamp) -> Result<(), Fatal> {
+    fn lane(&mut self, kind: LaneKind, mut now: Timestamp) -> Result<(), Fatal> {
+        let switch_is_near = now + DurationMs(SWITCH_NEAR_MS) >= self.ledger.next_switch_at();
         for _ in 0..LANE_BATCH_MAX {
             let Some((credit, work)) = self.shared.flights.next(kind) else { break };
+            if switch_is_near {
+                // What came after the switch must not be decided by the time before it: a caller
+                // that saw the sale open would be told that it is not.
+                now = now.max(self.shared.time.now());
+                self.switches(now)?;
+            }
             match work {
                 Work::Reserve(action, claimed) => {
                     let room = self.journal.has_room_for_new(RECORD_BYTES_MAX);
@@ -275,17 +309,15 @@ impl Owner {
             return Ok(Answer::Refused(Refusal::DiskFull));
         }
         let Owner { shared, ledger, journal, batch, .. } = self;
-        let Batch { posted, reused, freed, buffer, append_failed, .. } = batch;
+        let Batch { posted, reused, freed, waits, buffer, append_failed, .. } = batch;
         let before = posted.len();
         let mut take = LikeACaller { slots: &shared.slots, freed, reused, secret: &shared.secret };
         let answer = ledger.perform(action, now, &mut take, &mut |record, effect| {
             append(journal, buffer, append_failed, record);
+            waits.extend(WaitMove::of(record));
             posted.push(Posted::new(record, effect, credit));
         })?;
-        freed.extend(posted[before..].iter().filter_map(|posted| match posted.effect.stock {
-            Some((sku, StockMove::GiveBack(units))) => Some((sku, units)),
-            _ => None,
-        }));
+        posted[before..].iter().for_each(|posted| note_freed(freed, &posted.effect));
         batch.appended()?;
         Ok(answer)
     }
@@ -380,8 +412,8 @@ impl Owner {
 /// The ledger takes like any caller, or units freed earlier in the same batch.
 struct LikeACaller<'a> {
     slots: &'a Slots,
-    freed: &'a mut Vec<(SkuIx, u32)>,
-    reused: &'a mut Vec<(SkuIx, u32)>,
+    freed: &'a mut BTreeMap<SkuIx, u32>,
+    reused: &'a mut BTreeMap<SkuIx, u32>,
     secret: &'a Secret,
 }
 
@@ -391,19 +423,22 @@ impl Take for LikeACaller<'_> {
         if slot.take(units).is_ok() {
             return true;
         }
-        let freed: u32 =
-            self.freed.iter().filter(|freed| freed.0 == sku).map(|freed| freed.1).sum();
-        if freed < units {
-            return false;
-        }
-        self.freed.retain(|freed| freed.0 != sku);
-        self.freed.push((sku, freed - units));
-        self.reused.push((sku, units));
+        let freed = self.freed.get_mut(&sku).filter(|freed| **freed >= units);
+        let Some(freed) = freed else { return false };
+        *freed -= units;
+        *self.reused.entry(sku).or_default() += units;
         true
     }
 
     fn commitment(&mut self, campaign: CampaignIx, name: &Name, lane: u8) -> [u8; 32] {
         crate::line::seed(self.secret, campaign, name, lane).commitment()
+    }
+}
+
+/// Note units that are free in the ledger and not yet in their slot.
+fn note_freed(freed: &mut BTreeMap<SkuIx, u32>, effect: &Effect) {
+    if let Some((sku, StockMove::GiveBack(units) | StockMove::Add(units))) = effect.stock {
+        *freed.entry(sku).or_default() += units;
     }
 }
 
@@ -443,6 +478,7 @@ fn is_new(action: &Action) -> bool {
     match action {
         Action::Put(_) | Action::Join { .. } => true,
         Action::Supply { units, .. } => *units > 0,
+        Action::Wait(action) => matches!(action, WaitAction::Join { .. }),
         _ => false,
     }
 }
@@ -466,10 +502,13 @@ impl Batch {
         self.posted.clear();
         self.reused.clear();
         self.freed.clear();
+        self.waits.clear();
     }
 
     fn add(&mut self, journal: &mut Journal, record: &Record, effect: Effect, credit: Option<u32>) {
         append(journal, &mut self.buffer, &mut self.append_failed, record);
+        self.waits.extend(WaitMove::of(record));
+        note_freed(&mut self.freed, &effect);
         self.posted.push(Posted::new(record, effect, credit));
     }
 

@@ -9,6 +9,7 @@ use crate::line::LineShared;
 use crate::public_id::{Ids, PublicId};
 use crate::secret::{Digests, Secret};
 use crate::status::Counters;
+use crate::waitlist::WaitRooms;
 use arc_swap::ArcSwap;
 use onrush_core::front::{self, Board, ChunkTable, FlightLinks, Posting, Slots};
 use onrush_core::ledger::{Ledger, ReservationState};
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) links: FlightLinks,
     pub(crate) flights: Flights,
     pub(crate) tags: ChunkTable<OnceLock<SkuTag>>,
+    pub(crate) waits: WaitRooms,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) bell: Bell,
     /// Wakes the indexer.
@@ -189,6 +191,7 @@ impl Shared {
                 self.board.post(seq, &posting(r, ledger.lsn(), previous));
             });
         }
+        self.waits.mirror(ledger);
         for (_, line) in ledger.waiting_lines() {
             line.tickets().publish_all();
         }

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
+use crate::reminders::Reminders;
 use crate::routes::{self, Matched, Route};
 use crate::waiting::Waiting;
 use http::{HeaderMap, Method};
@@ -82,6 +83,7 @@ pub struct Gateway {
     pub(crate) views: CampaignViews,
     pub(crate) metrics: Metrics,
     pub(crate) lines: Arc<Lines>,
+    pub(crate) reminders: Reminders,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -98,6 +100,7 @@ impl Gateway {
             views: CampaignViews::default(),
             metrics: Metrics::default(),
             lines: Arc::new(Lines::new(config, &engine)?),
+            reminders: Reminders::open(config, &engine)?,
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

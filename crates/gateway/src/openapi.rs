@@ -65,6 +65,12 @@ fn describe(route: Route) -> Text {
         Route::Payment => {
             text("A payment provider's notice", Some("PaymentNotice"), "Reservation", &[200])
         }
+        Route::WaitJoin => {
+            text("Wait for units that come back", Some("WaitJoin"), "Waitlisted", &[201, 200])
+        }
+        Route::WaitLook => text("A place in the waitlist", None, "Waitlisted", &[200, 304]),
+        Route::WaitLeave => text("Leave the waitlist", None, "Waitlisted", &[200]),
+        Route::AdminWaitlist => text("List a campaign's waitlists", None, "WaitlistList", &[200]),
         Route::ErrorPage => text("What a code means", None, "Page", &[200]),
         Route::AdminCampaigns => text("List campaigns", None, "CampaignList", &[200]),
         Route::AdminCampaign => text("A campaign with its stock", None, "CampaignAdmin", &[200]),
@@ -97,6 +103,20 @@ fn describe(route: Route) -> Text {
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
+        Route::Remind => {
+            text("Notify me before the start", Some("Remind"), "Reminder", &[201, 200])
+        }
+        Route::RemindersOffered => {
+            text("How reminders can be had", None, "RemindersOffered", &[200])
+        }
+        Route::Unremind => text("Take reminders back", Some("Unremind"), "Removed", &[200]),
+        Route::Calendar => text("The campaign as a calendar file", None, "Page", &[200]),
+        Route::UnsubscribePage => text("A page with one button", None, "Page", &[200]),
+        Route::Unsubscribe => text("Stop reminders on a channel", None, "Page", &[200]),
+        Route::AdminReminders => {
+            text("Count a campaign's reminders", None, "ReminderCounts", &[200])
+        }
+        Route::AdminErase => text("Forget a buyer's addresses", Some("Erase"), "Removed", &[200]),
         route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
@@ -117,7 +137,10 @@ fn operation(route: Route, path: &str) -> Value {
     });
     if let Some(request) = request {
         let content = json!({"application/json": {"schema": reference(request)}});
-        let is_optional = matches!(route, Route::Session | Route::AdminConfirm | Route::LineJoin);
+        let is_optional = matches!(
+            route,
+            Route::Session | Route::AdminConfirm | Route::LineJoin | Route::Unremind
+        );
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
@@ -131,7 +154,17 @@ fn operation(route: Route, path: &str) -> Value {
         Route::LineJoin | Route::LineHandoff => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
-        Route::Reserve | Route::Look | Route::Release => {
+        Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
+            json!([])
+        }
+        Route::Reserve
+        | Route::Look
+        | Route::Release
+        | Route::Remind
+        | Route::Unremind
+        | Route::WaitJoin
+        | Route::WaitLook
+        | Route::WaitLeave => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         _ => json!([{"bearer": []}]),
@@ -162,12 +195,18 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
             all.push(header("Onrush-Pass", false));
         }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
-        Route::Campaign => all.push(header("If-None-Match", false)),
+        Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
+        Route::Time => {
+            all.push(json!({"name": "campaign", "in": "query", "schema": string}));
+        }
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
         }
-        Route::AdminCampaigns | Route::AdminReservations | Route::AdminRefunds => {
+        Route::AdminCampaigns
+        | Route::AdminReservations
+        | Route::AdminRefunds
+        | Route::AdminWaitlist => {
             for name in ["after", "limit"] {
                 let number = json!({"type": "integer", "minimum": 0});
                 all.push(json!({"name": name, "in": "query", "schema": number}));
@@ -178,7 +217,7 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
     all
 }
 
-fn reference(name: &str) -> Value {
+pub(crate) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
@@ -202,9 +241,9 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    for (name, schema) in
-        shared_schemas().into_iter().chain(requests()).chain(answers()).chain(line_schemas())
-    {
+    let (waitlist, reminders) = (crate::waitlist::schemas(), crate::reminders::schemas());
+    let parts = [shared_schemas(), requests(), answers(), waitlist, reminders, line_schemas()];
+    for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
@@ -244,6 +283,7 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
                     ("retry_after_ms?", n()),
                     ("opens_at?", time()),
                     ("alternatives?", json!({"type": "array", "items": s()})),
+                    ("waitlist?", json!({"type": "boolean"})),
                 ],
             ),
         ),
@@ -353,6 +393,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
                     ("line?", reference("LinePut")),
+                    ("waitlist?", object(true, &[("offer?", s())])),
                 ],
             ),
         ),
@@ -386,7 +427,20 @@ fn answers() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        ("Time", object(false, &[("now", time()), ("unix_ms", n())])),
+        (
+            "Time",
+            object(
+                false,
+                &[
+                    ("now", time()),
+                    ("unix_ms", n()),
+                    ("campaign?", s()),
+                    ("phase?", s()),
+                    ("next_switch_at?", time()),
+                    ("next_switch_unix_ms?", n()),
+                ],
+            ),
+        ),
         ("Session", object(false, &[("session?", s()), ("expires_at", time())])),
         (
             "Campaign",

@@ -30,13 +30,16 @@ pub struct Problem {
     pub opens_at: Option<Timestamp>,
     /// SKUs that could be asked for instead.
     pub alternatives: Vec<Name>,
+    /// Whether one can wait for units that come back.
+    pub waitlist: bool,
 }
 
 impl Problem {
     /// Make a problem of `code` with its detail.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
         let detail = detail.into();
-        Problem { code, detail, retry_ms: None, opens_at: None, alternatives: Vec::new() }
+        let (retry_ms, opens_at, alternatives, waitlist) = (None, None, Vec::new(), false);
+        Problem { code, detail, retry_ms, opens_at, alternatives, waitlist }
     }
 
     /// Make an `invalid_request`.
@@ -66,6 +69,7 @@ impl Problem {
             Refusal::LimitReached { .. } => (Code::LimitReached, None),
             Refusal::SoldOut { .. } => (Code::SoldOut, None),
             Refusal::AllHeld { .. } => (Code::AllHeld, Some(RETRY_MS_ALL_HELD)),
+            Refusal::UnitsFree { .. } => (Code::UnitsFree, None),
             Refusal::AlreadyFinal => (Code::AlreadyFinal, None),
             Refusal::Expired => (Code::Expired, None),
             Refusal::Overloaded { retry_after_ms } => (Code::Overloaded, Some(*retry_after_ms)),
@@ -86,7 +90,7 @@ impl Problem {
             }
             other => Cow::Owned(other.to_string()),
         };
-        Problem { code, detail, retry_ms, opens_at, alternatives: Vec::new() }
+        Problem { retry_ms, opens_at, ..Problem::new(code, detail) }
     }
 
     /// Say that the machinery failed, without telling how it is built.
@@ -154,6 +158,9 @@ impl Problem {
                 body.push(b'"');
             }
             body.push(b']');
+        }
+        if self.waitlist {
+            body.extend_from_slice(b",\"waitlist\":true");
         }
         body.push(b'}');
         wait_ms

@@ -19,6 +19,9 @@ pub enum Route {
     Campaign,
     Session,
     Payment,
+    WaitJoin,
+    WaitLook,
+    WaitLeave,
     ErrorPage,
     Preflight,
     AdminCampaigns,
@@ -27,6 +30,7 @@ pub enum Route {
     AdminSupply,
     AdminPhase,
     AdminReservations,
+    AdminWaitlist,
     AdminReservation,
     AdminBatch,
     AdminConfirm,
@@ -54,12 +58,20 @@ pub enum Route {
     AdminTicket,
     AdminMessage,
     AdminShopHealth,
+    Remind,
+    RemindersOffered,
+    Unremind,
+    Calendar,
+    UnsubscribePage,
+    Unsubscribe,
+    AdminReminders,
+    AdminErase,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 43] = [
+    pub const ALL: [Route; 55] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -67,6 +79,9 @@ impl Route {
         Route::Campaign,
         Route::Session,
         Route::Payment,
+        Route::WaitJoin,
+        Route::WaitLook,
+        Route::WaitLeave,
         Route::ErrorPage,
         Route::Preflight,
         Route::AdminCampaigns,
@@ -75,6 +90,7 @@ impl Route {
         Route::AdminSupply,
         Route::AdminPhase,
         Route::AdminReservations,
+        Route::AdminWaitlist,
         Route::AdminReservation,
         Route::AdminBatch,
         Route::AdminConfirm,
@@ -102,6 +118,14 @@ impl Route {
         Route::AdminTicket,
         Route::AdminMessage,
         Route::AdminShopHealth,
+        Route::Remind,
+        Route::RemindersOffered,
+        Route::Unremind,
+        Route::Calendar,
+        Route::UnsubscribePage,
+        Route::Unsubscribe,
+        Route::AdminReminders,
+        Route::AdminErase,
         Route::None,
     ];
 
@@ -115,6 +139,9 @@ impl Route {
             Route::Campaign => ("GET", "/v1/campaigns/{campaign}"),
             Route::Session => ("POST", "/v1/sessions"),
             Route::Payment => ("POST", "/v1/payments/{provider}"),
+            Route::WaitJoin => ("POST", "/v1/campaigns/{campaign}/waitlist"),
+            Route::WaitLook => ("GET", "/v1/campaigns/{campaign}/waitlist/{sku}"),
+            Route::WaitLeave => ("DELETE", "/v1/campaigns/{campaign}/waitlist/{sku}"),
             Route::ErrorPage => ("GET", "/docs/errors/{code}"),
             Route::Preflight => ("OPTIONS", "*"),
             Route::AdminCampaigns => ("GET", "/admin/v1/campaigns"),
@@ -123,6 +150,7 @@ impl Route {
             Route::AdminSupply => ("POST", "/admin/v1/campaigns/{campaign}/supply"),
             Route::AdminPhase => ("POST", "/admin/v1/campaigns/{campaign}/phase"),
             Route::AdminReservations => ("GET", "/admin/v1/campaigns/{campaign}/reservations"),
+            Route::AdminWaitlist => ("GET", "/admin/v1/campaigns/{campaign}/waitlist"),
             Route::AdminReservation => ("GET", "/admin/v1/reservations/{id}"),
             Route::AdminBatch => ("POST", "/admin/v1/reservations:batch"),
             Route::AdminConfirm => ("POST", "/admin/v1/reservations/{id}/confirm"),
@@ -150,6 +178,14 @@ impl Route {
             Route::AdminTicket => ("GET", "/admin/v1/campaigns/{campaign}/tickets/{number}"),
             Route::AdminMessage => ("POST", "/admin/v1/campaigns/{campaign}/message"),
             Route::AdminShopHealth => ("POST", "/admin/v1/campaigns/{campaign}/shop-health"),
+            Route::Remind => ("POST", "/v1/campaigns/{campaign}/reminders"),
+            Route::RemindersOffered => ("GET", "/v1/campaigns/{campaign}/reminders"),
+            Route::Unremind => ("DELETE", "/v1/campaigns/{campaign}/reminders"),
+            Route::Calendar => ("GET", "/v1/campaigns/{campaign}/calendar.ics"),
+            Route::UnsubscribePage => ("GET", "/v1/unsubscribe/{token}"),
+            Route::Unsubscribe => ("POST", "/v1/unsubscribe/{token}"),
+            Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
+            Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
             Route::None => ("*", "*"),
         }
     }
@@ -187,18 +223,32 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/reservations") {
             return one(campaign, method == Method::POST, Route::Reserve, "POST");
         }
+        if let Some(campaign) = rest.strip_suffix("/reminders") {
+            return reminders(method, campaign);
+        }
+        if let Some(campaign) = rest.strip_suffix("/calendar.ics") {
+            return one(campaign, is_get(method), Route::Calendar, GET);
+        }
         if let Some(matched) = crate::line::routes::public(method, rest) {
             return matched;
+        }
+        if let Some((campaign, end)) = rest.split_once("/waitlist") {
+            return waitlist(method, rest, campaign, end);
         }
         return one(rest, is_get(method), Route::Campaign, GET);
     }
     if let Some(id) = path.strip_prefix("/v1/reservations/") {
         let route = if method == Method::DELETE { Route::Release } else { Route::Look };
         let fits = method == Method::DELETE || is_get(method);
-        return one(id, fits, route, "GET, HEAD, DELETE");
+        return one(id, fits, route, LOOK_OR_LEAVE);
     }
     if let Some(provider) = path.strip_prefix("/v1/payments/") {
         return one(provider, method == Method::POST, Route::Payment, "POST");
+    }
+    if let Some(token) = path.strip_prefix("/v1/unsubscribe/") {
+        let is_post = method == Method::POST;
+        let route = if is_post { Route::Unsubscribe } else { Route::UnsubscribePage };
+        return one(token, is_post || is_get(method), route, "GET, HEAD, POST");
     }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
@@ -218,8 +268,14 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         return match rest.split_once('/') {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "reminders")) => {
+                one(campaign, is_get(method), Route::AdminReminders, GET)
+            }
             Some((campaign, "reservations")) => {
                 one(campaign, is_get(method), Route::AdminReservations, GET)
+            }
+            Some((campaign, "waitlist")) => {
+                one(campaign, is_get(method), Route::AdminWaitlist, GET)
             }
             Some(_) => crate::line::routes::admin(method, rest).unwrap_or(Matched::Nothing),
             None if method == Method::PUT => one(rest, true, Route::AdminPut, PUT),
@@ -251,16 +307,43 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
+        "/admin/v1/buyers/erase" => exact(post, Route::AdminErase, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }
 }
 
+fn reminders<'a>(method: &Method, campaign: &'a str) -> Matched<'a> {
+    let route = match *method {
+        Method::POST => Route::Remind,
+        Method::DELETE => Route::Unremind,
+        _ => Route::RemindersOffered,
+    };
+    let fits = route != Route::RemindersOffered || is_get(method);
+    one(campaign, fits, route, "GET, HEAD, POST, DELETE")
+}
+
 pub(crate) const GET: &str = "GET, HEAD";
 const PUT: &str = "GET, HEAD, PUT";
+const LOOK_OR_LEAVE: &str = "GET, HEAD, DELETE";
 
 pub(crate) fn is_get(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
+}
+
+/// Match `{campaign}/waitlist` and `{campaign}/waitlist/{sku}`; of the latter all of it varies.
+fn waitlist<'a>(method: &Method, all: &'a str, campaign: &'a str, end: &'a str) -> Matched<'a> {
+    let Some(sku) = end.strip_prefix('/') else {
+        let campaign = if end.is_empty() { campaign } else { "" };
+        return one(campaign, method == Method::POST, Route::WaitJoin, "POST");
+    };
+    let route = if method == Method::DELETE { Route::WaitLeave } else { Route::WaitLook };
+    let fits = method == Method::DELETE || is_get(method);
+    match (one(campaign, fits, route, LOOK_OR_LEAVE), one(sku, fits, route, LOOK_OR_LEAVE)) {
+        (Matched::Route(..), Matched::Route(..)) => Matched::Route(route, all),
+        (Matched::Nothing, _) | (_, Matched::Nothing) => Matched::Nothing,
+        _ => Matched::Methods(LOOK_OR_LEAVE),
+    }
 }
 
 /// Match an address with one part that varies.
@@ -295,10 +378,19 @@ mod tests {
             if template == "*" {
                 continue;
             }
+            let parts = [
+                "{campaign}",
+                "{sku}",
+                "{id}",
+                "{provider}",
+                "{code}",
+                "{refund}",
+                "{ticket}",
+                "{number}",
+                "{token}",
+            ];
             let path =
-                ["{campaign}", "{id}", "{provider}", "{code}", "{refund}", "{ticket}", "{number}"]
-                    .iter()
-                    .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
+                parts.iter().fold(template.to_owned(), |path, part| path.replace(part, "x7"));
             let method: Method = method.parse().expect("method");
             let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
             let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
@@ -322,6 +414,12 @@ mod tests {
             "/v1/time/",
             "/v1/campaigns/",
             "/v1/campaigns/a/b",
+            "/v1/campaigns/a/waitlist/",
+            "/v1/campaigns//waitlist",
+            "/v1/campaigns//waitlist/b",
+            "/v1/campaigns/a/waitlistb",
+            "/v1/campaigns/a/waitlist/b/c",
+            "/v1/campaigns/a/x/waitlist/b",
             "/v1/campaigns//reservations",
             "/v1/campaigns/a/reservations/",
             "/v1/reservations/",

@@ -5,10 +5,14 @@ use crate::answer::Answer;
 use crate::jitter::Jitter;
 use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
+use crate::reminders::{Asked, Told};
 use crate::routes::Route;
+use crate::waitlist::Place;
 use crate::wire::{json, reservation_json};
 use http::StatusCode;
-use onrush::{Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx};
+use onrush::{
+    Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx, WaitTicket,
+};
 use serde_json::json as value;
 use std::future::Future;
 use std::pin::Pin;
@@ -30,8 +34,10 @@ pub(crate) enum What {
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
     Line(Box<LineWait>),
+    Wish(Pending<WaitTicket>, Place),
     Listing(Inspect<Option<Listing>>),
     Batch(Batch),
+    Reminder(Asked),
 }
 
 /// What the engine said.
@@ -48,8 +54,10 @@ enum Outcome {
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
     Line(Box<LineDone>),
+    Wish(Decision<WaitTicket>, Place),
     Listing(Option<Listing>),
     Batch(Batched),
+    Reminder(Told),
 }
 
 impl Waiting {
@@ -69,9 +77,11 @@ impl Waiting {
             What::Campaign(pending) => pending.wait().map(Outcome::Campaign),
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
+            What::Wish(pending, place) => pending.wait().map(|wish| Outcome::Wish(wish, place)),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
             What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
             What::Line(line) => Ok(Outcome::Line(line.wait().into())),
+            What::Reminder(asked) => asked.wait().map(Outcome::Reminder),
         };
         Settled { route: self.route, outcome }
     }
@@ -88,9 +98,14 @@ impl Future for Waiting {
             What::Campaign(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Campaign)),
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
+            What::Wish(pending, place) => {
+                let wish = |wish| Outcome::Wish(wish, place.clone());
+                Pin::new(pending).poll(cx).map(|r| r.map(wish))
+            }
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
             What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
             What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
+            What::Reminder(asked) => Pin::new(asked).poll(cx).map(|r| r.map(Outcome::Reminder)),
         };
         outcome.map(|outcome| Settled { route: self.route, outcome })
     }
@@ -139,12 +154,14 @@ impl Settled {
                 let body = value!({"refund": refund.to_string(), "paid": true});
                 Ok(Answer::json(StatusCode::OK, route, json(&body)))
             }
+            Outcome::Wish(decision, place) => place.answer(decision, route, engine, jitter),
             Outcome::Listing(found) => {
                 let found = found.ok_or_else(Problem::not_found)?;
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
             Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
             Outcome::Line(done) => done.answer(engine),
+            Outcome::Reminder(told) => told.written(route),
         }
     }
 }

@@ -43,6 +43,16 @@ pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1_024;
 /// Largest amount of one payment or price, in minor units. The board keeps it in 48 bits.
 pub const AMOUNT_MAX: i64 = 1 << 46;
 
+/// Buyers who wait for one SKU. One more is answered `overloaded`.
+pub const WAITING_PER_SKU_MAX: usize = 1 << 20;
+
+/// Buyers who wait, over all SKUs of one engine.
+pub const WAITING_MAX: usize = 1 << 22;
+
+/// Numbers from the first who waits for a SKU to the next one to be given: who joins and leaves all
+/// the time cannot make the line longer than this.
+pub const WAIT_SPAN_MAX: usize = 1 << 24;
+
 /// Waves (planned supplies) of one campaign.
 pub const WAVES_MAX: usize = 64;
 
@@ -97,5 +107,7 @@ const _: () = assert!(TICKETS_MAX < u32::MAX as usize, "u32::MAX stands for a pl
 const _: () = assert!(QUANTITY_MAX < 1 << 12, "the reservation word keeps quantity in 12 bits");
 const _: () = assert!(SKUS_PER_CAMPAIGN_MAX <= SKUS_MAX, "one campaign fits the engine");
 const _: () = assert!(SKUS_MAX <= 1 << 24, "the reservation word keeps the SKU in 24 bits");
+const _: () = assert!(WAITING_PER_SKU_MAX <= WAITING_MAX, "one SKU's line fits the engine");
+const _: () = assert!(WAIT_SPAN_MAX < u32::MAX as usize, "numbers of wishes are 32 bits");
 const _: () = assert!(CAMPAIGNS_MAX <= u16::MAX as usize, "campaign ids are 16 bits");
 const _: () = assert!(RESERVATIONS_MAX < u32::MAX as usize, "u32::MAX stands for none in a chain");

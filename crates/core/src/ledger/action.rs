@@ -2,6 +2,7 @@
 
 use super::line_decide::DrawFacts;
 use super::record::{By, PaymentLine};
+use super::waitlist::WaitAction;
 use crate::campaign::CampaignSpec;
 use crate::line::outflow::Outflow;
 use crate::phase::Phase;
@@ -80,6 +81,8 @@ pub enum Action {
         /// Who, and the provider's reference.
         by: By,
     },
+    /// Join or leave the waitlist.
+    Wait(WaitAction),
     /// Give a buyer a place in the line of a campaign.
     Join {
         /// Which campaign.
@@ -181,6 +184,8 @@ pub enum Subject {
     Sku(SkuIx),
     /// A refund due.
     Refund(u32),
+    /// A wish in the waitlist of a SKU; it may be over already.
+    Wish(SkuIx, u32),
     /// A ticket in the line of a campaign.
     Ticket(CampaignIx, TicketNo),
 }
@@ -188,7 +193,7 @@ pub enum Subject {
 /// What the ledger asks of the layer above while it decides: units from the stock that callers
 /// share, taken like any caller takes them, and what is promised with a secret that it has not.
 ///
-/// Units are asked for only where no caller has taken them: late money and withdrawals.
+/// Units are asked for only where no caller has taken them: late money, withdrawals and offers.
 pub trait Take {
     /// Take `units` of `sku`, or none of them.
     fn take(&mut self, sku: SkuIx, units: u32) -> bool;

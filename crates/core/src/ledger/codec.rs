@@ -57,6 +57,7 @@ impl std::error::Error for DecodeError {}
 pub fn encode(record: &Record, out: &mut Vec<u8>) {
     let w = &mut Writer { out, stamp: record.stamp };
     match &record.change {
+        Change::Wait(change) => waitlist::encode(w, change),
         Change::Reserved(r) => reserved(w, r),
         Change::Expired { seq } => w.head(kind::EXPIRED, 0, 0, seq.0),
         Change::Confirmed { seq, key } => {
@@ -96,17 +97,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
             w.u32(*supply);
             w.text(name.as_str());
         }
-        Change::Supplied { sku, units, source } => {
-            let (flag, wave) = match source {
-                Source::Operator(_) => (0, 0),
-                Source::Wave(wave) => (1, *wave),
-            };
-            w.head(kind::SUPPLIED, flag, wave, sku.0);
-            w.u32(*units);
-            if let Source::Operator(by) = source {
-                w.by(by);
-            }
-        }
+        Change::Supplied { sku, units, source } => supplied(w, *sku, *units, source),
         Change::Withdrawn { sku, units, by } => {
             w.head(kind::WITHDRAWN, 0, 0, sku.0);
             w.u32(*units);
@@ -125,6 +116,18 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
         | Change::Returned { .. }
         | Change::Outflow { .. }
         | Change::PublicValue { .. } => line_codec::encode(w, &record.change),
+    }
+}
+
+fn supplied(w: &mut Writer<'_>, sku: SkuIx, units: u32, source: &Source) {
+    let (flag, wave) = match source {
+        Source::Operator(_) => (0, 0),
+        Source::Wave(wave) => (1, *wave),
+    };
+    w.head(kind::SUPPLIED, flag, wave, sku.0);
+    w.u32(units);
+    if let Source::Operator(by) = source {
+        w.by(by);
     }
 }
 
@@ -177,6 +180,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let r = &mut Reader { rest: bytes };
     let [kind, flag] = [r.u8()?, r.u8()?];
     let (small, index, stamp) = (r.u16()?, r.u32()?, Timestamp(r.u64()?));
+    if waitlist::KINDS.contains(&kind) {
+        let change = Change::Wait(waitlist::decode(r, (kind, flag, small, index))?);
+        return whole(r, Record { stamp, change });
+    }
     check_unused(kind, flag, small, index)?;
     let seq = ReservationSeq(index);
     let change = match kind {
@@ -214,7 +221,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         },
         _ => line_codec::decode(r, kind, flag, small, index)?,
     };
-    if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(bad("bytes left over")) }
+    whole(r, Record { stamp, change })
+}
+
+fn whole(r: &Reader<'_>, record: Record) -> Result<Record, DecodeError> {
+    if r.rest.is_empty() { Ok(record) } else { Err(bad("bytes left over")) }
 }
 
 /// Refuse a value in a head field that its kind does not use: every record has exactly one encoding.
@@ -425,6 +436,9 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[path = "waitlist_codec.rs"]
+mod waitlist;
 
 #[cfg(test)]
 #[path = "codec_tests.rs"]

@@ -124,6 +124,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             by
         }),
         (any::<u32>(), any_by()).prop_map(|(refund, by)| Change::Refunded { refund, by }),
+        super::waitlist::tests::any_wait().prop_map(Change::Wait),
         any_line_change(),
     ]
 }
@@ -178,7 +179,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(
-        kind in prop_oneof![1u8..6, 16u8..24, 32u8..40], flag in 0u8..4,
+        kind in prop_oneof![1u8..6, 16u8..24, 32u8..40, 48u8..54], flag in 0u8..4,
         rest in proptest::collection::vec(any::<u8>(), 0..120),
     ) {
         let mut bytes = vec![kind, flag];
@@ -310,9 +311,10 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
 
 #[test]
 fn golden_bytes_of_every_kind() {
-    for (change, expected) in
-        golden_catalogue().into_iter().chain(golden_reservations()).chain(golden_line())
-    {
+    let waits = super::waitlist::tests::golden().into_iter();
+    let waits = waits.map(|(change, expected)| (Change::Wait(change), expected));
+    let all = golden_catalogue().into_iter().chain(golden_reservations()).chain(golden_line());
+    for (change, expected) in all.chain(waits) {
         let record = Record { stamp: Timestamp(0xdead_beef), change };
         let hex: String = bytes_of(&record).iter().map(|byte| format!("{byte:02x}")).collect();
         let expected: String = expected.split_whitespace().collect();

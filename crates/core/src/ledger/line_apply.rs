@@ -169,7 +169,7 @@ impl Ledger {
         line.call_up(through, returned, stamp);
         // The bound of the whole line: nobody is called up for what cannot be sold.
         let out = line.outstanding(stamp);
-        ensure(out <= line.passes_max(limit), "more passes than the stock is good for")?;
+        ensure(out <= line.passes_max(limit, stamp), "more passes than the stock is good for")?;
         let inside = u64::from(out) + u64::from(line.stock.holds);
         let inside_max = line.outflow.inside.map_or(u64::MAX, u64::from);
         ensure(inside <= inside_max, "more people inside than were to be")?;

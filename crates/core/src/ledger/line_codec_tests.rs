@@ -75,38 +75,33 @@ pub(super) fn any_line_change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// One record of each kind of the line, and its bytes in the fields of `docs/record-format.md`.
-pub(super) fn golden_line() -> Vec<(Change, &'static str)> {
-    let (campaign, number) = (CampaignIx(2), TicketNo(7));
-    let outflow = Outflow {
-        per_second: Some(20),
-        inside: None,
-        passes_per_unit_max: 3,
-        shop_latency_ms_max: 1_000,
-    };
+const GOLDEN_OUTFLOW: Outflow = Outflow {
+    per_second: Some(20),
+    inside: None,
+    passes_per_unit_max: 3,
+    shop_latency_ms_max: 1_000,
+};
+
+fn golden_terms() -> Box<LineTerms> {
     let tier = Tier {
         name: golden_name("gold"),
         groups: vec!["vip".to_owned()],
         weight: 5,
         after: DurationMs(600),
     };
-    let terms = Box::new(LineTerms {
+    Box::new(LineTerms {
         tiers: vec![tier],
         pass: DurationMs(120_000),
         grace: DurationMs(300_000),
-        outflow,
+        outflow: GOLDEN_OUTFLOW,
         public_value_source: "dice".to_owned(),
         invite_only: true,
-    });
-    let facts = DrawFacts {
-        lane: 1,
-        count: 3,
-        list_digest: ListDigest([0xaa; 32]),
-        turn: Turn(0x0102),
-        seed: Seed([0xbb; 32]),
-    };
-    let reserved = Reserved {
-        pass: Some(PassUse { number, place: 9 }),
+    })
+}
+
+fn golden_reserved(pass: PassUse) -> Reserved {
+    Reserved {
+        pass: Some(pass),
         seq: ReservationSeq(7),
         sku: SkuIx(3),
         quantity: Quantity::new(2).expect("two"),
@@ -117,7 +112,21 @@ pub(super) fn golden_line() -> Vec<(Change, &'static str)> {
         expires_at: Timestamp(0x1234),
         review: false,
         details: Some(Box::from(*b"xyz")),
+    }
+}
+
+/// One record of each kind of the line, and its bytes in the fields of `docs/record-format.md`.
+pub(super) fn golden_line() -> Vec<(Change, &'static str)> {
+    let (campaign, number) = (CampaignIx(2), TicketNo(7));
+    let (terms, outflow) = (golden_terms(), GOLDEN_OUTFLOW);
+    let facts = DrawFacts {
+        lane: 1,
+        count: 3,
+        list_digest: ListDigest([0xaa; 32]),
+        turn: Turn(0x0102),
+        seed: Seed([0xbb; 32]),
     };
+    let reserved = golden_reserved(PassUse { number, place: 9 });
     let (value, by) = ("42".to_owned(), golden_by());
     vec![
         (

@@ -2,6 +2,7 @@
 
 use super::action::PassUse;
 use super::line_decide::DrawFacts;
+use super::waitlist::WaitChange;
 use crate::campaign::Terms;
 use crate::line::outflow::Outflow;
 use crate::line::terms::LineTerms;
@@ -121,6 +122,8 @@ pub enum Change {
         /// Who did it, and the payment provider's reference.
         by: By,
     },
+    /// Something about the waitlist.
+    Wait(WaitChange),
     /// A campaign got a line, or the line's terms changed.
     Line {
         /// Which campaign.

@@ -43,17 +43,17 @@ impl World {
         if !tiers.is_empty() {
             line.tiers = tiers;
         }
-        let terms = self.terms.get(name).cloned().unwrap_or_else(World::plain_terms);
+        let plain = || (World::plain_terms(), None);
+        let (terms, waitlist) = self.terms.get(name).cloned().unwrap_or_else(plain);
         let spec = CampaignSpec {
-            name: self::name(name),
-            terms: terms.clone(),
-            skus: vec![],
+            waitlist,
             line: Some(line.clone()),
+            ..CampaignSpec::new(self::name(name), terms.clone(), vec![])
         };
         let told = self.act(Action::Put(Box::new(spec)));
         if told[0] != "refused" {
             self.waiting.terms.insert(name.to_owned(), line);
-            self.terms.insert(name.to_owned(), terms);
+            self.terms.insert(name.to_owned(), (terms, waitlist));
         }
         told
     }
@@ -146,7 +146,7 @@ impl World {
         let ix = self.campaign_ix(campaign);
         let line = self.ledger.line(ix).expect("a line");
         let limit = self.ledger.campaigns()[ix.index()].terms.limit_per_buyer;
-        let (out, most) = (line.outstanding(self.now), line.passes_max(limit));
+        let (out, most) = (line.outstanding(self.now), line.passes_max(limit, self.now));
         format!("serving {} of {} out {out} most {most}", line.served(), line.servable())
     }
 

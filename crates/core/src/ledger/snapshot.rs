@@ -34,6 +34,8 @@ const RESERVATIONS: u32 = 4;
 const EXTRAS: u32 = 5;
 const REFUNDS: u32 = 6;
 const END: u32 = 7;
+/// What the waitlist keeps, see `waitlist_apply.rs`; absent where nobody ever waited.
+const WAITS: u32 = 48;
 
 /// The archived form of every chunk.
 #[derive(Default, rkyv::Archive, rkyv::Serialize)]
@@ -88,6 +90,9 @@ impl Ledger {
             let words = rows.iter().flat_map(refund_words).collect();
             put(REFUNDS, Chunk { words, bytes: Vec::new() })?;
         }
+        for (words, bytes) in self.wait_chunks() {
+            put(WAITS, Chunk { words, bytes })?;
+        }
         for n in 0..self.lines.len() {
             for (kind, chunk) in self.line_chunks(CampaignIx(n as u16)) {
                 put(kind, chunk)?;
@@ -97,10 +102,12 @@ impl Ledger {
     }
 
     /// Return how many rows each table has; the last chunk says it, so a missing chunk is noticed.
-    fn row_counts(&self) -> [u64; 5] {
+    fn row_counts(&self) -> [u64; 6] {
         let reservations = self.reservations.len as usize;
         let Ledger { campaigns, skus, extras, refunds, .. } = self;
-        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len()].map(|n| n as u64)
+        let waits = self.waits.rows();
+        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len(), waits]
+            .map(|n| n as u64)
     }
 
     /// Return the SHA-256 of the image: equal digests, equal states. O(all).
@@ -251,6 +258,7 @@ impl SnapshotLoader {
                     load_refund(ledger, &mut r)?;
                 }
             }
+            WAITS => ledger.load_waits(&r.words).map_err(bad)?,
             line_snapshot::LINE => line_snapshot::load_line(ledger, &mut r)?,
             line_snapshot::TICKETS => line_snapshot::load_tickets(ledger, &mut r)?,
             END => self.ended = r.words == ledger.row_counts(),
@@ -287,6 +295,7 @@ impl SnapshotLoader {
         }
         ledger.finish_lines()?;
         ledger.note_switches();
+        ledger.note_all_free();
         Ok(ledger)
     }
 }

@@ -134,7 +134,8 @@ impl Indexed {
 
     /// Send the draw of the next lane to the ledger, once it has started.
     fn draw(&mut self, shared: &Arc<Shared>, campaign: &Campaign, now: Timestamp) -> bool {
-        if !matches!(campaign.reached, Phase::Open | Phase::Paused) {
+        // By the clock, not by the journal: draw and opening share one sync.
+        if !matches!(campaign.phase(now), Phase::Open | Phase::Paused) {
             return false;
         }
         let published = self.line.published.load();

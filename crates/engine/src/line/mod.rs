@@ -24,7 +24,6 @@ pub use standing::Standing;
 pub use view::{DrawView, LaneView, LineView};
 
 use crate::secret::Secret;
-use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 use onrush_core::ledger::{Ledger, LineState};
 use onrush_core::line::outflow::ShopHealth;
@@ -33,6 +32,7 @@ use onrush_core::line::tickets::Tickets;
 use onrush_core::line::wheel::LANES_MAX;
 use onrush_core::line::{Forecast, Forecaster, Places, Pseudonyms, Sample, Seed, Weights};
 use onrush_types::{CampaignIx, Name, Timestamp};
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use view::Published;

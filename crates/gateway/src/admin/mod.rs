@@ -6,7 +6,7 @@ mod listing;
 mod reservations;
 
 pub(crate) use batch::{Batch, Batched};
-pub(crate) use listing::Listing;
+pub(crate) use listing::{Listing, Page};
 
 use crate::answer::{Answer, Content};
 use crate::config::Scope;
@@ -49,11 +49,15 @@ impl Gateway {
             Route::AdminCampaigns => self.list_campaigns(ask, now),
             Route::AdminCampaign => self.show_campaign(part, ask, now),
             Route::AdminReservations => self.list_reservations(part, ask, now),
+            Route::AdminWaitlist => self.list_waitlist(part, ask, now),
             Route::AdminReservation => self.show_reservation(part, ask, now),
             Route::AdminRefunds => self.list_refunds(ask, now),
+            Route::AdminReminders => self.count_reminders(part, ask, now).map(Reply::Ready),
+            Route::AdminErase => self.erase(ask, now),
             Route::Metrics => {
                 self.authorised(ask, now, Scope::Metrics)?;
-                let page = metrics::page(&self.metrics, &self.lines, &self.engine);
+                let reminders = self.reminders.figures();
+                let page = metrics::page(&self.metrics, &self.lines, &self.engine, reminders);
                 let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
                 Ok(Reply::Ready(answer))
             }

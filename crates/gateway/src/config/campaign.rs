@@ -3,7 +3,7 @@
 
 use super::fields::{CurrencyText, Span, When, name, name_option};
 use super::line::{LineBody, LineShown};
-use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, Wave};
+use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, WaitTerms, Wave};
 use onrush_types::{Currency, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,23 @@ pub struct CampaignBody {
     /// Its waiting room, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<LineBody>,
+    /// Lets buyers wait for units that come back; left out: nobody waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waitlist: Option<WaitlistBody>,
+}
+
+/// The terms of a waitlist.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaitlistBody {
+    /// How long a unit is kept for the one whom it is offered.
+    pub offer: Span,
+}
+
+impl Default for WaitlistBody {
+    fn default() -> WaitlistBody {
+        WaitlistBody { offer: Span::secs(120) }
+    }
 }
 
 impl Default for CampaignBody {
@@ -71,6 +88,7 @@ impl Default for CampaignBody {
             skus: Vec::new(),
             waves: Vec::new(),
             line: None,
+            waitlist: None,
         }
     }
 }
@@ -158,6 +176,7 @@ impl CampaignBody {
             supply: sku.supply,
         });
         CampaignSpec {
+            waitlist: self.waitlist.as_ref().map(|list| WaitTerms { offer: list.offer.0 }),
             name: campaign,
             terms: Terms {
                 published: self.published,

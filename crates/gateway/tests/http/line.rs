@@ -220,6 +220,58 @@ fn a_place_moves_to_another_device_once() {
 }
 
 #[test]
+fn a_ticket_outlives_its_key_and_a_restart() {
+    let hourly = |config: &mut onrush_gateway::Config, generation: u32| {
+        let span =
+            |minutes: u64| onrush_gateway::config::Span(onrush::DurationMs(minutes * 60_000));
+        config.dev = true;
+        config.line.key_period = span(60);
+        config.line.key_overlap = span(30);
+        config.line.key_generation = generation;
+    };
+    let server = Server::start(|config, _| hourly(config, 0));
+    with_line(&server, 1, json!({}));
+    let anns = ticket(&server, "ann");
+    let number = join(&server, "ann").json()["number"].clone();
+    let server = server.restart(|config, _| hourly(config, 0));
+    assert_eq!(poll(&server, &anns).status, 200, "keys follow from the data folder");
+    server.clock.advance(60 * 60_000);
+    let fresh = poll(&server, &anns).text("ticket");
+    assert_ne!(fresh, anns);
+    assert!(poll(&server, &fresh).json().get("ticket").is_none(), "it is good for long");
+    server.clock.advance(30 * 60_000);
+    poll(&server, &anns).is_problem("not_found");
+    assert_eq!(poll(&server, &fresh).json()["number"], number);
+    assert_eq!(figure(&server, &format!("{REFUSED}{{reason=\"stale\"}}")), 1);
+    assert_eq!(join(&server, "ann").json()["number"], number, "the same place");
+    let server = server.restart(|config, _| hourly(config, 1));
+    poll(&server, &fresh).is_problem("not_found");
+    assert_eq!(join(&server, "ann").json()["number"], number, "the same place");
+}
+
+#[test]
+fn a_back_end_shows_passes_for_its_buyers() {
+    let server = Server::dev();
+    with_line(&server, 1, json!({}));
+    let anns = ticket(&server, "ann");
+    assert_eq!(
+        ask("GET", "/v1/campaigns/drop").to(server.public).json()["policy"]["line"],
+        json!(true)
+    );
+    server.clock.advance(UNTIL_OPEN_MS);
+    let pass = until(&server, &anns, "served")["pass"].as_str().expect("a pass").to_owned();
+    let entry = |buyer: &str, key: &str, pass: Option<&str>| json!({"sku": "unit", "buyer": buyer, "key": key, "pass": pass});
+    let entries =
+        [entry("ann", "k", None), entry("ben", "k", Some(&pass)), entry("ann", "l", Some(&pass))];
+    let body = json!({"campaign": "drop", "reservations": entries});
+    let batch = server.operate("POST", "/admin/v1/reservations:batch", Some(body)).json();
+    let outcomes = batch["outcomes"].as_array().expect("outcomes");
+    assert_eq!(outcomes[0]["problem"]["code"], "pass_required");
+    assert_eq!(outcomes[1]["problem"]["code"], "pass_invalid");
+    assert_eq!(outcomes[2]["status"], 201);
+}
+
+#[test]
 fn what_was_drawn_can_be_drawn_again() {
     use onrush::draw_rule::draw::{Published, Seed, Turn, verify};
     use onrush::draw_rule::{ListDigest, Pseudonym, Weights};

@@ -99,7 +99,7 @@ impl Server {
         terms.limit_per_buyer = 1;
         let name = Name::new("drop").expect("name");
         let skus = vec![sku("unit", 2), sku("rare", 0)];
-        let put = engine.put_campaign(CampaignSpec { name, terms, skus, line: None });
+        let put = engine.put_campaign(CampaignSpec::new(name, terms, skus));
         driver.settle();
         assert!(put.wait().expect("decided").granted().is_some());
         (Server::serve(dir, clock, engine, &config), driver)
@@ -139,6 +139,11 @@ impl Server {
     /// Return the path of a file in its folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Return the folder of this server's files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(crate) fn running(&self) -> &Running {
