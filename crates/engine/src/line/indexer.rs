@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Tickets looked at, and places counted, in one step of one line.
 const STEP_TICKETS: u32 = 16_384;
+/// Places counted in the first step of a lane: who is first need not wait for thousands.
+const FIRST_PLACES: u32 = 256;
 /// A lane's start is looked for at least this often.
 pub(crate) const IDLE_MS_MAX: u64 = 50;
 /// A draw that was refused is sent again after this.
@@ -189,6 +191,9 @@ impl Indexed {
                 line.places[n].get_or_init(places);
                 Order::new(wheel, n as u8, drawn.turn, line.weights)
             });
+            if lane.placed == 0 {
+                left = left.min(FIRST_PLACES);
+            }
             let tie = |number| {
                 let buyer = line.tickets.buyer(TicketNo(number)).expect("it is on the wheel");
                 line.pseudonyms.of(buyer)
