@@ -55,6 +55,7 @@ mod secret;
 mod shared;
 mod snapshots;
 mod status;
+mod stores;
 mod sync;
 
 pub use catalogue::{Campaign, Sku};

@@ -38,7 +38,7 @@ const EXPIRIES_BATCH_MAX: usize = 32_768;
 pub(crate) const MARK_AFTER_MS: u64 = 100;
 
 /// No record of an action other than a campaign is longer than this.
-const RECORD_BYTES_MAX: usize = 2_048;
+pub(crate) const RECORD_BYTES_MAX: usize = 2_048;
 /// No SKU's record, and no wave's part of a campaign's record, is longer than this.
 const NAMED_BYTES_MAX: usize = 128;
 const _: () = assert!(NAMED_BYTES_MAX > 48 + NAME_BYTES_MAX, "a SKU's record fits");
@@ -386,6 +386,7 @@ fn bytes_max(action: &Action) -> usize {
         Action::Confirm { lines, .. } => {
             RECORD_BYTES_MAX * lines.len().clamp(1, PAYMENTS_PER_RESERVATION_MAX)
         }
+        Action::Nodes(ask) => crate::stores::bytes_max(ask),
         _ => RECORD_BYTES_MAX,
     }
 }
@@ -396,6 +397,7 @@ fn is_new(action: &Action) -> bool {
     match action {
         Action::Put(_) => true,
         Action::Supply { units, .. } => *units > 0,
+        Action::Nodes(ask) => crate::stores::is_new(ask),
         _ => false,
     }
 }

@@ -95,7 +95,11 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
             }
             Touched::Reservation(seq, state) => shared.board.move_to(seq, state, lsn),
             Touched::Sku(sku) => shared.make_sku(ledger, sku),
-            Touched::Campaign(_) | Touched::Refund(_) => {}
+            Touched::Campaign(_)
+            | Touched::Refund(_)
+            | Touched::Node(_)
+            | Touched::Order(_)
+            | Touched::Routing => {}
         }
     }
 }

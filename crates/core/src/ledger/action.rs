@@ -1,11 +1,12 @@
 //! What the ledger is asked to do, and what it answers.
 
+use super::nodes_decide::NodeAction;
 use super::record::{By, PaymentLine};
 use crate::campaign::CampaignSpec;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
 use onrush_types::{
-    BuyerDigest, CampaignIx, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx,
+    BuyerDigest, CampaignIx, KeyDigest, NodeNo, Quantity, RequestDigest, ReservationSeq, SkuIx,
 };
 
 /// A request to the ledger. Ids were resolved and shapes checked by the layer above.
@@ -70,6 +71,8 @@ pub enum Action {
         /// Who and why.
         by: By,
     },
+    /// Something about stores, their stock, or the orders that sales become there.
+    Nodes(Box<NodeAction>),
     /// Note that a refund due was paid out.
     Refunded {
         /// Which one.
@@ -122,6 +125,10 @@ pub enum Subject {
     Sku(SkuIx),
     /// A refund due.
     Refund(u32),
+    /// A store.
+    Node(NodeNo),
+    /// The routing policy of this version.
+    Routing(u32),
 }
 
 /// How the ledger takes units from the stock that callers share, like any caller.

@@ -11,7 +11,7 @@ use onrush_types::limits::{
     CAMPAIGNS_MAX, HOLD_CLASSES_MAX, PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_MAX, SKUS_MAX,
     SUPPLY_MAX,
 };
-use onrush_types::{CampaignIx, DurationMs, Lsn, Name, ReservationSeq, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Lsn, Name, NodeNo, ReservationSeq, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -57,6 +57,12 @@ pub enum Touched {
     Reservation(ReservationSeq, State),
     /// A refund that was paid out.
     Refund(u32),
+    /// A store or its stock.
+    Node(NodeNo),
+    /// A sold reservation's order.
+    Order(ReservationSeq),
+    /// The routing policy.
+    Routing,
 }
 
 /// What a record moves in the slot of a SKU once it is durable. A new hold moves nothing: its units
@@ -71,7 +77,7 @@ pub enum StockMove {
     Add(u32),
 }
 
-type Applied = Result<(Touched, Option<(SkuIx, StockMove)>), String>;
+pub(super) type Applied = Result<(Touched, Option<(SkuIx, StockMove)>), String>;
 
 impl Ledger {
     /// Apply one record.
@@ -132,7 +138,11 @@ impl Ledger {
                 self.move_state(*seq, State::Held)?;
                 Ok((Touched::Reservation(*seq, State::Held), None))
             }
-            Change::Cancelled { seq, restock, .. } => self.apply_cancelled(*seq, *restock),
+            Change::Cancelled { seq, restock, .. } => {
+                self.take_plan_back(*seq, *restock, record.stamp)?;
+                self.apply_cancelled(*seq, *restock)
+            }
+            Change::Nodes(change) => self.apply_nodes(change, record.stamp),
             Change::Refunded { refund, .. } => {
                 let due = self.refunds.get_mut(*refund as usize).ok_or("no such refund")?;
                 ensure(!due.done, "a refund was paid out twice")?;
@@ -368,7 +378,7 @@ impl Ledger {
         Ok(*r)
     }
 
-    fn sku_mut(&mut self, sku: SkuIx) -> Result<&mut SkuState, String> {
+    pub(super) fn sku_mut(&mut self, sku: SkuIx) -> Result<&mut SkuState, String> {
         self.skus.get_mut(sku.index()).ok_or_else(|| "no such SKU".to_owned())
     }
 
@@ -444,6 +454,6 @@ fn give_back(r: &ReservationState) -> StockMove {
     StockMove::GiveBack(r.quantity.get())
 }
 
-fn ensure(holds: bool, what: &str) -> Result<(), String> {
+pub(super) fn ensure(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }

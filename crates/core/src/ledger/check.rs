@@ -82,7 +82,7 @@ impl Ledger {
                 return Err(Violation { promise: "INV-1", what });
             }
         }
-        Ok(())
+        self.audit_nodes()
     }
 
     /// A sale keeps exactly its price; anything else keeps nothing once it is over (INV-8).

@@ -18,6 +18,9 @@ use onrush_types::{
 };
 use std::fmt;
 
+#[path = "nodes_codec.rs"]
+mod nodes;
+
 mod kind {
     pub(super) const CAMPAIGN: u8 = 1;
     pub(super) const SKU: u8 = 2;
@@ -104,6 +107,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
                 w.by(by);
             }
         }
+        Change::Nodes(change) => nodes::encode(w, change),
         Change::Withdrawn { sku, units, by } => {
             w.head(kind::WITHDRAWN, 0, 0, sku.0);
             w.u32(*units);
@@ -135,7 +139,8 @@ fn reserved(w: &mut Writer<'_>, r: &Reserved) {
 }
 
 fn campaign_terms(w: &mut Writer<'_>, campaign: CampaignIx, name: &Name, terms: &Terms) {
-    w.head(kind::CAMPAIGN, u8::from(terms.published), campaign.0, 0);
+    let flag = u8::from(terms.published) | u8::from(terms.supply_from_stores) << 1;
+    w.head(kind::CAMPAIGN, flag, campaign.0, 0);
     for at in terms.schedule.times() {
         // A planned time is never zero: checked where terms enter.
         w.u64(at.map_or(0, |at| at.0));
@@ -162,6 +167,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let r = &mut Reader { rest: bytes };
     let [kind, flag] = [r.u8()?, r.u8()?];
     let (small, index, stamp) = (r.u16()?, r.u32()?, Timestamp(r.u64()?));
+    if nodes::KINDS.contains(&kind) {
+        let change = Change::Nodes(Box::new(nodes::decode(r, kind, flag, small, index)?));
+        return if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(left_over()) };
+    }
     check_unused(kind, flag, small, index)?;
     let seq = ReservationSeq(index);
     let change = match kind {
@@ -196,7 +205,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         },
         _ => return Err(bad("kind")),
     };
-    if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(bad("bytes left over")) }
+    if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(left_over()) }
+}
+
+fn left_over() -> DecodeError {
+    bad("bytes left over")
 }
 
 /// Refuse a value in a head field that its kind does not use: every record has exactly one encoding.
@@ -282,7 +295,10 @@ fn read_campaign(
     let waves = (0..r.u16()?)
         .map(|_| Ok(Wave { at: Timestamp(r.u64()?), units: r.u32()?, sku: r.name()? }))
         .collect::<Result<_, _>>()?;
-    let published = boolean(flag)?;
+    if flag > 3 {
+        return Err(bad("flag"));
+    }
+    let (published, supply_from_stores) = (flag & 1 != 0, flag & 2 != 0);
     let terms = Box::new(Terms {
         published,
         schedule,
@@ -291,6 +307,7 @@ fn read_campaign(
         hold,
         buyers_expected,
         waves,
+        supply_from_stores,
         attributes,
     });
     Ok(Change::Campaign { campaign, name, terms })

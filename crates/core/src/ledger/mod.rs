@@ -12,6 +12,7 @@
 //! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
 //! | `apply.rs` | the only mutation, with its assertions |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
+//! | `nodes.rs`, `nodes_*.rs` | stores, their stock, and the orders that sales become there |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
 mod action;
@@ -22,6 +23,9 @@ mod codec;
 mod decide;
 mod due;
 mod money;
+mod nodes;
+mod nodes_apply;
+mod nodes_decide;
 mod record;
 mod snapshot;
 mod state;
@@ -31,6 +35,11 @@ pub use apply::{Divergence, Effect, StockMove, Touched};
 pub use check::{Conservation, Violation};
 pub use codec::{DecodeError, decode, encode};
 pub use decide::Outcome;
+pub use nodes::{
+    NodeChange, NodeState, NodeStock, OrderState, Planned, PlannedShipment, Reason, Routing, Shipment,
+    ShipmentState, StockMoved,
+};
+pub use nodes_decide::{NodeAction, StockHow};
 pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};
 pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
 pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
@@ -39,5 +48,7 @@ pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
 mod apply_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod nodes_tests;
 #[cfg(test)]
 mod scenario_tests;

@@ -1,5 +1,6 @@
 //! What the journal says: decided outcomes, never requests. Replay applies them and decides nothing.
 
+use super::nodes::NodeChange;
 use crate::campaign::Terms;
 use crate::phase::Phase;
 use onrush_types::{
@@ -110,6 +111,8 @@ pub enum Change {
         /// Who did it and why.
         by: By,
     },
+    /// Stores, their stock, or the orders that sales become there.
+    Nodes(Box<NodeChange>),
     /// A refund due was paid out.
     Refunded {
         /// Its number, dense from 0.

@@ -20,6 +20,9 @@ use rkyv::rancor;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+#[path = "nodes_snapshot.rs"]
+mod nodes;
+
 /// Names this layout; a snapshot of another layout is not read but rebuilt from the journal.
 pub const LAYOUT: u64 = 0x6f6e_7275_7368_0001;
 
@@ -87,6 +90,7 @@ impl Ledger {
             let words = rows.iter().flat_map(refund_words).collect();
             put(REFUNDS, Chunk { words, bytes: Vec::new() })?;
         }
+        nodes::chunks(&self.nodes, &mut put)?;
         put(END, Chunk { words: self.row_counts().to_vec(), bytes: Vec::new() })
     }
 
@@ -245,6 +249,7 @@ impl SnapshotLoader {
                     load_refund(ledger, &mut r)?;
                 }
             }
+            nodes::HEAD..=nodes::ROUTING => nodes::load(ledger, kind, &mut r)?,
             END => self.ended = r.words == ledger.row_counts(),
             _ => return Err(bad("kind of chunk")),
         }
@@ -263,6 +268,7 @@ impl SnapshotLoader {
         if ledger.skus.iter().any(|sku| sku.check().is_err()) {
             return Err(bad("a SKU does not conserve its units"));
         }
+        nodes::check_complete(&ledger.nodes)?;
         let extras = ledger.extras.len();
         let rows = ledger.reservations.chunks().iter().flatten();
         if rows.into_iter().any(|r| r.extra != NONE && r.extra as usize >= extras) {

@@ -1,5 +1,6 @@
 //! The ledger's tables. Plain data; every index is dense and never reused.
 
+use super::nodes::Nodes;
 use super::record::{PaymentLine, RefundDue};
 use crate::campaign::Terms;
 use crate::front::NONE;
@@ -33,6 +34,7 @@ pub struct Ledger {
     pub(super) payments: HashTable<(u32, u8)>,
     pub(super) refunds: Vec<RefundDue>,
     pub(super) hold_classes: Vec<HoldClass>,
+    pub(super) nodes: Nodes,
     /// No phase switch or wave is due before this; not part of the state, derived.
     pub(super) next_switch_at: Timestamp,
     hash_key: [u64; 2],
@@ -150,6 +152,7 @@ impl Ledger {
             payments: HashTable::new(),
             refunds: Vec::new(),
             hold_classes: Vec::new(),
+            nodes: Nodes::default(),
             next_switch_at: Timestamp::FAR_FUTURE,
             hash_key,
         }
