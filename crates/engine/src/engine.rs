@@ -26,7 +26,7 @@ use std::time::Duration;
 /// A running engine. Cloning it copies a pointer; the last clone that goes stops it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     screen: Option<Arc<dyn Screen>>,
     running: Option<Arc<Running>>,
 }

@@ -7,14 +7,16 @@
 
 use crate::engine::Engine;
 use crate::owner::RECORD_BYTES_MAX;
+use crate::front::ReserveRequest;
 use crate::pending::Pending;
-use crate::shared::Reservation;
-use onrush_core::ledger::{By, NodeAction, Planned, Reason, StockHow};
+use crate::shared::{Reservation, Shared};
+use onrush_core::ledger::{By, Ledger, NodeAction, Planned, Reason, StockHow};
 use onrush_types::limits::{
     NAME_BYTES_MAX, NODE_ATTRIBUTES_BYTES_MAX, PLAN_NOTE_BYTES_MAX, ROUTING_BYTES_MAX,
     SHIPMENTS_PER_PLAN_MAX, TEXT_BYTES_MAX,
 };
 use onrush_types::{NodeNo, ReservationSeq, SkuIx};
+use std::sync::atomic::Ordering;
 
 const BY_BYTES: usize = 64 + 2 * TEXT_BYTES_MAX;
 const _: () = assert!(
@@ -27,6 +29,19 @@ const _: () = assert!(
 );
 
 impl Engine {
+    /// Return how many stores there are. One load.
+    pub fn store_count(&self) -> u32 {
+        // Relaxed: a figure that stands alone.
+        self.shared.stores.load(Ordering::Relaxed)
+    }
+
+    /// Tell whether a buyer used the key of this request before, or is using it right now.
+    ///
+    /// For layers that refuse on their own account: a repeat is the engine's to answer, always.
+    pub fn is_repeat(&self, ask: &ReserveRequest<'_>) -> bool {
+        self.shared.is_repeat(ask)
+    }
+
     /// Add a store, or change what is kept with it. Putting the same again is answered `Already`.
     pub fn put_node(&self, name: &str, attributes: &str, by: By) -> Pending<NodeNo> {
         let (name, attributes) = (name.into(), attributes.into());
@@ -71,6 +86,13 @@ impl Engine {
     /// version.
     pub fn put_routing(&self, replaces: u32, text: &str, by: By) -> Pending<u32> {
         self.act(NodeAction::Routing { replaces, text: text.into(), by })
+    }
+}
+
+impl Shared {
+    pub(crate) fn publish_stores(&self, ledger: &Ledger) {
+        // Relaxed: a figure that stands alone; what it counts is read from the ledger.
+        self.stores.store(ledger.nodes().len() as u32, Ordering::Relaxed);
     }
 }
 

@@ -77,5 +77,5 @@ pub mod stock;
 
 pub use label::{Label, LabelError};
 pub use offer::Excluded;
-pub use router::{Ask, Routed, Router};
+pub use router::{Ask, Planner, Routed, Router};
 pub use rules::Ruleset;

@@ -10,7 +10,10 @@
 
 mod bound;
 mod gather;
+mod planner;
 mod write;
+
+pub use planner::Planner;
 
 use crate::delivery::Promise;
 use crate::network::Network;
