@@ -96,10 +96,7 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
             Touched::Reservation(seq, state) => shared.board.move_to(seq, state, lsn),
             Touched::Sku(sku) => shared.make_sku(ledger, sku),
             Touched::Node(_) => shared.publish_stores(ledger),
-            Touched::Campaign(_)
-            | Touched::Refund(_)
-            | Touched::Order(_)
-            | Touched::Routing => {}
+            Touched::Campaign(_) | Touched::Refund(_) | Touched::Order(_) | Touched::Routing => {}
         }
     }
 }

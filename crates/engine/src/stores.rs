@@ -6,8 +6,8 @@
 //! plan that no longer fits is refused and made anew.
 
 use crate::engine::Engine;
-use crate::owner::RECORD_BYTES_MAX;
 use crate::front::ReserveRequest;
+use crate::owner::RECORD_BYTES_MAX;
 use crate::pending::Pending;
 use crate::shared::{Reservation, Shared};
 use onrush_core::ledger::{By, Ledger, NodeAction, Planned, Reason, StockHow};

@@ -61,6 +61,7 @@ pub enum Code {
     LimitReached,
     SoldOut,
     AllHeld,
+    OutOfReach,
     AlreadyFinal,
     Expired,
     RateLimited,
@@ -82,7 +83,7 @@ impl Code {
 }
 
 /// How many codes there are.
-pub(crate) const CODES: usize = 29;
+pub(crate) const CODES: usize = 30;
 
 const fn page(
     id: Code,
@@ -147,10 +148,10 @@ static PAGES: [ErrorPage; CODES] = [
         Code::UnsupportedMedia,
         "unsupported_media",
         415,
-        "The body must be JSON",
+        "The body is of another kind",
         false,
-        "The Content-Type is not application/json.",
-        "Send JSON with `Content-Type: application/json`.",
+        "The Content-Type is not what this address takes: JSON, or CSV for imports.",
+        "Send JSON with `Content-Type: application/json`; imports take `text/csv`.",
     ),
     page(
         Code::HeadersTooLarge,
@@ -305,6 +306,17 @@ static PAGES: [ErrorPage; CODES] = [
         true,
         "Every unit left is on hold for somebody; unpaid holds come back.",
         "Ask again after `retry_after_ms`, or try one of `alternatives`, where given.",
+    ),
+    page(
+        Code::OutOfReach,
+        "out_of_reach",
+        409,
+        "No store can serve it there in time",
+        true,
+        "Every store that has it is too far away, closed or full for this delivery. Nothing was \
+         held.",
+        "Choose another delivery or a later window, or collect it at a store: \
+         `GET /v1/campaigns/{campaign}/stores` lists those that have it.",
     ),
     page(
         Code::AlreadyFinal,

@@ -17,10 +17,12 @@ use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
 use crate::routes::{self, Matched, Route};
+use crate::stores::Stores;
 use crate::waiting::Waiting;
 use http::{HeaderMap, Method};
 use onrush::{Engine, Timestamp};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Largest body on the public side.
 pub const PUBLIC_BODY_BYTES_MAX: usize = 4 * 1_024;
@@ -77,6 +79,7 @@ pub struct Gateway {
     pub(crate) providers: Providers,
     pub(crate) views: CampaignViews,
     pub(crate) metrics: Metrics,
+    pub(crate) stores: Arc<Stores>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -92,6 +95,7 @@ impl Gateway {
             providers: Providers::load(&config.payments)?,
             views: CampaignViews::default(),
             metrics: Metrics::default(),
+            stores: Arc::new(Stores::new(&engine)),
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

@@ -12,12 +12,13 @@
 //! | [`gateway`], `routes` | from a request to its route |
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
+//! | `stores` | a live router: promises, orders at stores, what stores do with them |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
 //!
 //! The gateway holds no state that matters: everything it would miss after a restart is the
-//! engine's. It knows nothing of journals and nothing of routing.
+//! engine's. It knows nothing of journals, and asks the router where an order goes.
 
 pub mod answer;
 pub mod config;
@@ -37,6 +38,7 @@ mod providers;
 mod public;
 mod routes;
 mod secrets;
+mod stores;
 mod waiting;
 
 pub use config::{Config, ConfigError, ConfigErrors, check};

@@ -5,6 +5,7 @@ use crate::answer::Answer;
 use crate::jitter::Jitter;
 use crate::problem::Problem;
 use crate::routes::Route;
+use crate::stores::Later;
 use crate::wire::{json, reservation_json};
 use http::StatusCode;
 use onrush::{Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx};
@@ -20,6 +21,8 @@ use std::task::{Context, Poll};
 pub struct Waiting {
     pub(crate) route: Route,
     pub(crate) what: What,
+    /// What a hold was promised, as JSON.
+    promise: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -29,12 +32,14 @@ pub(crate) enum What {
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
     Listing(Inspect<Option<Listing>>),
+    Later(Later),
 }
 
 /// What the engine said.
 #[derive(Debug)]
 pub struct Settled {
     route: Route,
+    promise: Option<Vec<u8>>,
     outcome: Result<Outcome, EngineError>,
 }
 
@@ -45,11 +50,25 @@ enum Outcome {
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
     Listing(Option<Listing>),
+    Later(Box<Result<Answer, Problem>>),
 }
 
 impl Waiting {
     pub(crate) fn reservation(route: Route, pending: Pending<Reservation>) -> Waiting {
-        Waiting { route, what: What::Reservation(pending) }
+        Waiting::of(route, What::Reservation(pending))
+    }
+
+    pub(crate) fn of(route: Route, what: What) -> Waiting {
+        Waiting { route, what, promise: None }
+    }
+
+    pub(crate) fn later(route: Route, steps: Later) -> Waiting {
+        Waiting::of(route, What::Later(steps))
+    }
+
+    /// Tell with the hold where it comes from and when.
+    pub(crate) fn with_promise(self, promise: Option<Vec<u8>>) -> Waiting {
+        Waiting { promise, ..self }
     }
 
     /// Return the route that waits.
@@ -65,8 +84,9 @@ impl Waiting {
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
+            What::Later(steps) => Ok(Outcome::Later(Box::new(steps.wait()))),
         };
-        Settled { route: self.route, outcome }
+        Settled { route: self.route, promise: self.promise, outcome }
     }
 }
 
@@ -82,8 +102,16 @@ impl Future for Waiting {
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
+            What::Later(steps) => steps.poll(cx).map(|answer| Ok(Outcome::Later(Box::new(answer)))),
         };
-        outcome.map(|outcome| Settled { route: self.route, outcome })
+        let promise = self.promise.take();
+        match outcome {
+            Poll::Ready(outcome) => Poll::Ready(Settled { route: self.route, promise, outcome }),
+            Poll::Pending => {
+                self.promise = promise;
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -91,8 +119,9 @@ impl Settled {
     pub(crate) fn reservation(
         route: Route,
         outcome: Result<Decision<Reservation>, EngineError>,
+        promise: Option<Vec<u8>>,
     ) -> Settled {
-        Settled { route, outcome: outcome.map(Outcome::Reservation) }
+        Settled { route, promise, outcome: outcome.map(Outcome::Reservation) }
     }
 
     /// Write the answer.
@@ -108,7 +137,15 @@ impl Settled {
                 let (new, r) = granted(decision)?;
                 let created = new && route == Route::Reserve;
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-                Ok(Answer::json(status, route, reservation_json(&r)))
+                let mut body = reservation_json(&r);
+                // What is over is promised nothing any more.
+                if let Some(promise) = self.promise.filter(|_| r.state.is_held()) {
+                    body.pop();
+                    body.extend_from_slice(b",\"promise\":");
+                    body.extend_from_slice(&promise);
+                    body.push(b'}');
+                }
+                Ok(Answer::json(status, route, body))
             }
             Outcome::Campaign(decision) => {
                 let (_, campaign) = granted(decision)?;
@@ -130,6 +167,7 @@ impl Settled {
                 let body = value!({"refund": refund.to_string(), "paid": true});
                 Ok(Answer::json(StatusCode::OK, route, json(&body)))
             }
+            Outcome::Later(answer) => *answer,
             Outcome::Listing(found) => {
                 let found = found.ok_or_else(Problem::not_found)?;
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))

@@ -36,8 +36,8 @@ pub use check::{Conservation, Violation};
 pub use codec::{DecodeError, decode, encode};
 pub use decide::Outcome;
 pub use nodes::{
-    NodeChange, NodeState, NodeStock, OrderState, Planned, PlannedShipment, Reason, Routing, Shipment,
-    ShipmentState, StockMoved,
+    NodeChange, NodeState, NodeStock, OrderState, Planned, PlannedShipment, Reason, Routing,
+    Shipment, ShipmentState, StockMoved,
 };
 pub use nodes_decide::{NodeAction, StockHow};
 pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};

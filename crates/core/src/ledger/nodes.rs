@@ -286,10 +286,7 @@ impl ShipmentState {
 
     /// Tell whether the store refused it.
     pub const fn is_rejected(self) -> bool {
-        matches!(
-            self,
-            ShipmentState::NotInStock | ShipmentState::Damaged | ShipmentState::TooBusy
-        )
+        matches!(self, ShipmentState::NotInStock | ShipmentState::Damaged | ShipmentState::TooBusy)
     }
 
     pub(super) const fn of(reason: Reason) -> ShipmentState {
@@ -374,21 +371,30 @@ impl super::Ledger {
     /// Return who has, or had, a SKU.
     pub fn holders_of(&self, sku: SkuIx) -> impl Iterator<Item = (NodeNo, &NodeStock)> {
         let range = (sku, NodeNo(0))..=(sku, NodeNo(u32::MAX));
-        self.nodes.holders.range(range).map(move |&(_, node)| (node, &self.nodes.stock[&(node, sku)]))
+        self.nodes
+            .holders
+            .range(range)
+            .map(move |&(_, node)| (node, &self.nodes.stock[&(node, sku)]))
     }
 
     /// Tell whether sales of a SKU become orders at stores: its supply is theirs, or one of them
     /// has, or had, some.
     pub fn is_routed(&self, sku: SkuIx) -> bool {
-        let from_stores = self.skus.get(sku.index()).is_some_and(|s| {
-            self.campaigns[s.campaign.index()].terms.supply_from_stores
-        });
+        let from_stores = self
+            .skus
+            .get(sku.index())
+            .is_some_and(|s| self.campaigns[s.campaign.index()].terms.supply_from_stores);
         from_stores || self.holders_of(sku).next().is_some()
     }
 
     /// Return what a reservation became at stores, if it was planned.
     pub fn order(&self, seq: ReservationSeq) -> Option<&OrderState> {
         self.nodes.orders.get(&seq.0)
+    }
+
+    /// Return every order, by reservation.
+    pub fn orders(&self) -> impl Iterator<Item = (ReservationSeq, &OrderState)> {
+        self.nodes.orders.iter().map(|(&seq, order)| (ReservationSeq(seq), order))
     }
 
     /// Return how many orders were ever planned.

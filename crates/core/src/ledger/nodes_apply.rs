@@ -116,9 +116,12 @@ impl Ledger {
         order.attempt = *attempt;
         order.note = note.clone();
         let (attempt, state, since) = (*attempt, ShipmentState::Assigned, stamp);
-        order.shipments.extend(
-            shipments.iter().map(|&planned| Shipment { planned, attempt, state, since }),
-        );
+        order.shipments.extend(shipments.iter().map(|&planned| Shipment {
+            planned,
+            attempt,
+            state,
+            since,
+        }));
         Ok((Touched::Order(*seq), None))
     }
 
@@ -149,7 +152,8 @@ impl Ledger {
         let (s, sku) = self.end_shipment(seq, shipment, ShipmentState::of(reason), stamp)?;
         let (node, units) = (s.planned.node, s.planned.units);
         let stock = self.nodes.stock_mut(node, sku)?;
-        stock.assigned = stock.assigned.checked_sub(units).ok_or("refused what was not assigned")?;
+        stock.assigned =
+            stock.assigned.checked_sub(units).ok_or("refused what was not assigned")?;
         let all_off = if reason == Reason::NotInStock { stock.free } else { 0 };
         ensure(also_off == all_off, "an empty shelf has no free units left")?;
         let lost = match reason {
@@ -254,8 +258,7 @@ impl Ledger {
             let live = order.live_units();
             let most = if r.state == State::Sold { r.quantity.get() } else { 0 };
             let gone = |s: &&Shipment| s.state == ShipmentState::HandedOver;
-            let left: u32 =
-                order.shipments.iter().filter(gone).map(|s| s.planned.units).sum();
+            let left: u32 = order.shipments.iter().filter(gone).map(|s| s.planned.units).sum();
             if live > most.max(left) || left > r.quantity.get() {
                 let what = format!("order {seq}: {live} units on their way, {most} sold");
                 return violated("INV-22", what);

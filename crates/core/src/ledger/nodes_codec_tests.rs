@@ -13,17 +13,19 @@ pub(in super::super) fn any_change() -> impl Strategy<Value = NodeChange> {
     let seq = || any::<u32>().prop_map(ReservationSeq);
     let node = || any::<u32>().prop_map(NodeNo);
     let text = || "\\PC{0,30}".prop_map(Box::<str>::from);
-    let shipment = (node(), any::<u32>(), any::<u64>(), any::<u16>()).prop_map(
-        |(node, units, at, sure)| PlannedShipment { node, units, promise_at: Timestamp(at), sure },
-    );
+    let shipment =
+        (node(), any::<u32>(), any::<u64>(), any::<u16>()).prop_map(|(node, units, at, sure)| {
+            PlannedShipment { node, units, promise_at: Timestamp(at), sure }
+        });
     let shipments = proptest::collection::vec(shipment, 0..=SHIPMENTS_PER_PLAN_MAX);
     let note = proptest::collection::vec(any::<u8>(), 0..40).prop_map(Vec::into_boxed_slice);
     let units = -i64::from(u32::MAX)..=i64::from(u32::MAX);
     let reason = (1u8..=3).prop_map(|n| Reason::from_u8(n).expect("in range"));
     let stock = (node(), any::<u32>(), units, any::<bool>(), any::<u32>(), text(), any_by());
     prop_oneof![
-        (node(), text(), text(), any_by())
-            .prop_map(|(node, name, attributes, by)| NodeChange::Node { node, name, attributes, by }),
+        (node(), text(), text(), any_by()).prop_map(|(node, name, attributes, by)| {
+            NodeChange::Node { node, name, attributes, by }
+        }),
         stock.prop_map(|(node, sku, units, supplies, safety, attributes, by)| {
             let sku = SkuIx(sku);
             NodeChange::Stock(StockMoved { node, sku, units, supplies, safety, attributes, by })
@@ -36,8 +38,11 @@ pub(in super::super) fn any_change() -> impl Strategy<Value = NodeChange> {
                 NodeChange::Rejected { seq, shipment, reason, also_off, withdrawn, by }
             }
         ),
-        (seq(), any::<u8>(), any_by())
-            .prop_map(|(seq, shipment, by)| NodeChange::Dispatched { seq, shipment, by }),
+        (seq(), any::<u8>(), any_by()).prop_map(|(seq, shipment, by)| NodeChange::Dispatched {
+            seq,
+            shipment,
+            by
+        }),
         (seq(), any_by()).prop_map(|(seq, by)| NodeChange::Collected { seq, by }),
         (any::<u32>(), text(), any_by()).prop_map(|(version, text, by)| {
             NodeChange::Routing(Routing { version, text: (*text).into(), by })

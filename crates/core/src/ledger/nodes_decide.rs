@@ -373,9 +373,8 @@ impl Ledger {
         };
         if places.is_empty() {
             let order = self.order(seq).expect("it was looked at");
-            let left = |s: &Shipment| {
-                s.planned.node == node && s.state == ShipmentState::HandedOver
-            };
+            let left =
+                |s: &Shipment| s.planned.node == node && s.state == ShipmentState::HandedOver;
             let left = order.shipments.iter().any(left);
             return if left { already(seq) } else { refuse(Refusal::AlreadyFinal) };
         }
@@ -386,13 +385,7 @@ impl Ledger {
         done(seq)
     }
 
-    fn collect(
-        &mut self,
-        seq: ReservationSeq,
-        by: By,
-        now: Timestamp,
-        sink: Sink<'_>,
-    ) -> Outcome {
+    fn collect(&mut self, seq: ReservationSeq, by: By, now: Timestamp, sink: Sink<'_>) -> Outcome {
         if let Err(what) = check_by(&by) {
             return invalid(what);
         }

@@ -397,8 +397,7 @@ fn records_that_do_not_follow_are_refused() {
         attributes: "".into(),
         by: by(),
     };
-    let shipment =
-        PlannedShipment { node: NodeNo(0), units: 1, promise_at: Timestamp(1), sure: 1 };
+    let shipment = PlannedShipment { node: NodeNo(0), units: 1, promise_at: Timestamp(1), sure: 1 };
     let planned = |attempt, shipments| {
         NodeChange::Planned(Planned { seq, attempt, shipments, note: Box::default() })
     };
@@ -428,10 +427,8 @@ fn records_that_do_not_follow_are_refused() {
         node(3, "a"),
         node(0, "b"),
     ] {
-        let record = Record {
-            stamp: Timestamp(w.now),
-            change: Change::Nodes(Box::new(change.clone())),
-        };
+        let record =
+            Record { stamp: Timestamp(w.now), change: Change::Nodes(Box::new(change.clone())) };
         assert!(w.loaded().apply(&record).is_err(), "{change:?}");
     }
 }

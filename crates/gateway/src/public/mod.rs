@@ -40,6 +40,8 @@ impl Gateway {
             Route::Campaign => self.campaign(part, ask, now).map(Reply::Ready),
             Route::Session => self.open_session(ask, now).map(Reply::Ready),
             Route::Payment => self.payment(part, ask, now),
+            Route::Promise => self.promise(part, ask, now),
+            Route::CampaignStores => self.campaign_stores(part, ask, now),
             Route::ErrorPage => error_page(part).map(Reply::Ready),
             _ => Err(Problem::not_found()),
         }

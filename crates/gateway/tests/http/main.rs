@@ -2,9 +2,12 @@
 
 mod admin;
 mod back_end;
+mod chain;
 mod client;
 mod contract;
 mod identity;
 mod raw;
 mod server;
 mod stopping;
+mod stores;
+mod stores_more;
