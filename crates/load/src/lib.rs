@@ -27,6 +27,7 @@ pub mod folder;
 pub mod history;
 pub mod run;
 pub mod server;
+mod stores;
 pub mod told;
 pub mod truth;
 pub mod verdict;

@@ -148,6 +148,7 @@ fn kind(record: &Record) -> &'static str {
         Change::Expired { .. } => "expired",
         Change::Accepted { .. } => "accepted",
         Change::Cancelled { .. } => "cancelled",
+        Change::Nodes(_) => "stores",
         Change::Refunded { .. } => "refunded",
     }
 }
