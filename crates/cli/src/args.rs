@@ -1,5 +1,9 @@
 //! The command line.
 
+mod route;
+
+pub(crate) use route::{RouteArgs, SimulateArgs};
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use onrush_gateway::config::Span;
 use onrush_gateway::wire::parse_duration;
@@ -28,8 +32,12 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Serve buyers and operators over HTTP
     Serve(ServeArgs),
-    /// Check a configuration: effective values and dangers
+    /// Check a configuration or a routing policy: effective values and dangers
     Check(CheckArgs),
+    /// Route orders to stores and warehouses, each at least cost, and say why
+    Route(RouteArgs),
+    /// Replay recorded orders under one or two routing policies, side by side
+    Simulate(SimulateArgs),
     /// Replay a data folder and prove that everything in it holds
     Verify(VerifyArgs),
     /// Write the orders, payments and refunds of a data folder
@@ -127,12 +135,19 @@ pub(crate) struct ServeArgs {
 #[command(after_help = "Examples:
   onrush check
   onrush check --config onrush.toml --strict
+  onrush check --policy policy.toml --nodes nodes.csv
 
 Exit codes: 0 usable, 1 the file cannot be read, 3 it is not valid (or has dangers, with --strict).")]
 pub(crate) struct CheckArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "onrush.toml")]
     pub(crate) config: PathBuf,
+    /// A routing policy instead; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub(crate) policy: Option<PathBuf>,
+    /// With --policy: nodes, to find names that none of them has
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    pub(crate) nodes: Option<PathBuf>,
     /// Dangers count as well
     #[arg(long)]
     pub(crate) strict: bool,

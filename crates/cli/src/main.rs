@@ -13,6 +13,7 @@ mod init;
 mod load;
 mod out;
 mod progress;
+mod route;
 mod serve;
 mod verify;
 
@@ -35,6 +36,8 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, out),
         Command::Serve(args) => serve::run(&args, out),
         Command::Check(args) => check::run(&args, out),
+        Command::Route(args) => route::route(&args, out),
+        Command::Simulate(args) => route::simulate(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Load(args) => load::run(&args, out),

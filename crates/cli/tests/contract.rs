@@ -44,9 +44,19 @@ fn every_command_has_help_with_an_example() {
     for part in ["Exit codes: 0 done, 1 failed, 2", "ONRUSH_PUBLIC", "NO_COLOR"] {
         assert!(top.contains(part), "{part} is missing:\n{top}");
     }
-    for command in
-        ["demo", "serve", "check", "verify", "export", "load", "explain", "init", "completions"]
-    {
+    for command in [
+        "demo",
+        "serve",
+        "check",
+        "route",
+        "simulate",
+        "verify",
+        "export",
+        "load",
+        "explain",
+        "init",
+        "completions",
+    ] {
         assert!(top.contains(&format!("\n  {command} ")), "{command} is not listed");
         let help = onrush(dir.path(), &[command, "--help"]);
         assert_eq!(code(&help), 0);

@@ -22,6 +22,15 @@ pub struct CampaignSpec {
     pub terms: Terms,
     /// Its SKUs, or those to add or change.
     pub skus: Vec<SkuSpec>,
+    /// Whether buyers may wait for units that come back, and how.
+    pub waitlist: Option<WaitTerms>,
+}
+
+/// The terms of a campaign's waitlist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTerms {
+    /// How long a unit is kept for the one whom it is offered.
+    pub offer: DurationMs,
 }
 
 /// The terms of a campaign: all that a decision depends on, besides stock.
@@ -116,12 +125,20 @@ impl fmt::Display for SpecError {
 impl std::error::Error for SpecError {}
 
 impl CampaignSpec {
+    /// A campaign that has terms and SKUs and nothing else.
+    pub fn new(name: Name, terms: Terms, skus: Vec<SkuSpec>) -> CampaignSpec {
+        CampaignSpec { name, terms, skus, waitlist: None }
+    }
+
     /// Check everything that can be checked without knowing the ledger.
     ///
     /// # Errors
     /// The first field that is wrong. O(SKUs).
     pub fn check(&self) -> Result<(), SpecError> {
         self.terms.check()?;
+        if self.waitlist.is_some_and(|w| !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&w.offer.0)) {
+            return Err(wrong("waitlist.offer", "must be between 1 second and 7 days".into()));
+        }
         if self.skus.len() > SKUS_PER_CAMPAIGN_MAX {
             return Err(wrong("skus", format!("at most {SKUS_PER_CAMPAIGN_MAX} in a campaign")));
         }
@@ -205,6 +222,7 @@ mod tests {
 
     fn spec() -> CampaignSpec {
         CampaignSpec {
+            waitlist: None,
             name: Name::new("drop").expect("name"),
             terms: Terms {
                 published: true,
@@ -230,6 +248,12 @@ mod tests {
     fn names_the_field_that_is_wrong() {
         assert_eq!(spec().check(), Ok(()));
         type Edit = fn(&mut CampaignSpec);
+        let offer = |ms| Some(WaitTerms { offer: DurationMs(ms) });
+        let mut fits = spec();
+        fits.waitlist = offer(1_000);
+        assert_eq!(fits.check(), Ok(()));
+        fits.waitlist = offer(999);
+        assert_eq!(fits.check().expect_err("too short").field, "waitlist.offer");
         let change: [(&str, Edit); 10] = [
             ("schedule", |s| s.terms.schedule.preheat_at = Some(Timestamp(0))),
             ("limit_per_buyer", |s| s.terms.limit_per_buyer = 0),

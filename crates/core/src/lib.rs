@@ -17,5 +17,6 @@ pub mod phase;
 pub mod refusal;
 pub mod reservation;
 pub mod sale_clock;
+pub mod wait_queue;
 
 mod sync;

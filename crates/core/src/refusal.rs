@@ -50,6 +50,11 @@ pub enum Refusal {
         /// Units free, fewer than were asked for.
         free: u32,
     },
+    /// Units are free: there is nothing to wait for, reserve them.
+    UnitsFree {
+        /// How many.
+        free: u32,
+    },
     /// The reservation is past the state in which this could be done.
     AlreadyFinal,
     /// The hold's deadline has passed.
@@ -81,6 +86,7 @@ impl Refusal {
             Refusal::LimitReached { .. } => "limit_reached",
             Refusal::SoldOut { .. } => "sold_out",
             Refusal::AllHeld { .. } => "all_held",
+            Refusal::UnitsFree { .. } => "units_free",
             Refusal::AlreadyFinal => "already_final",
             Refusal::Expired => "expired",
             Refusal::Overloaded { .. } | Refusal::DiskFull => "overloaded",
@@ -129,6 +135,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::AllHeld { free } => {
                 write!(f, "only {free} free; others are on hold and may come back")
+            }
+            Refusal::UnitsFree { free } => {
+                write!(f, "{free} free: reserve instead of waiting")
             }
             Refusal::AlreadyFinal => f.write_str("this reservation is final"),
             Refusal::Expired => f.write_str("the hold has expired"),

@@ -2,7 +2,7 @@
 //! takes no lock and no shared counter moves on a hot key.
 
 use crate::secret::KeyedState;
-use onrush_core::campaign::Terms;
+use onrush_core::campaign::{Terms, WaitTerms};
 use onrush_core::front::Claims;
 use onrush_core::ledger::{CampaignState, Ledger};
 use onrush_core::phase::{Phase, phase_at};
@@ -17,6 +17,7 @@ pub struct Campaign {
     pub(crate) ix: CampaignIx,
     pub(crate) name: Name,
     pub(crate) terms: Arc<Terms>,
+    pub(crate) waitlist: Option<WaitTerms>,
     pub(crate) reached: Phase,
     pub(crate) skus: Arc<SkuTable>,
     pub(crate) claims: Arc<Claims>,
@@ -55,6 +56,11 @@ impl Campaign {
     /// Return its terms.
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// Return the terms of its waitlist, if it has one.
+    pub fn waitlist(&self) -> Option<WaitTerms> {
+        self.waitlist
     }
 
     /// Return its phase at `now`: planned switches count at once, before they are journaled.
@@ -108,7 +114,7 @@ impl Catalogue {
                 (Some(before), Dirt::None) => before.clone(),
                 (Some(before), Dirt::Terms) => {
                     let (skus, claims) = (before.skus.clone(), before.claims.clone());
-                    Arc::new(view(ix, state, skus, claims))
+                    Arc::new(view(ix, state, ledger.wait_terms(ix), skus, claims))
                 }
                 (before, _) => {
                     let skus = Arc::new(sku_table(ledger, state, hasher));
@@ -117,7 +123,7 @@ impl Catalogue {
                     let claims = claims.unwrap_or_else(|| {
                         Arc::new(Claims::new(expected, BUYERS_PER_CAMPAIGN_MAX))
                     });
-                    Arc::new(view(ix, state, skus, claims))
+                    Arc::new(view(ix, state, ledger.wait_terms(ix), skus, claims))
                 }
             };
             next.by_name.insert(campaign.name.clone(), n as u32);
@@ -138,12 +144,13 @@ pub(crate) enum Dirt {
 fn view(
     ix: CampaignIx,
     state: &CampaignState,
+    waitlist: Option<WaitTerms>,
     skus: Arc<SkuTable>,
     claims: Arc<Claims>,
 ) -> Campaign {
     let CampaignState { name, terms, reached, .. } = state;
     let terms = Arc::new(terms.clone());
-    Campaign { ix, name: name.clone(), terms, reached: *reached, skus, claims }
+    Campaign { ix, name: name.clone(), terms, waitlist, reached: *reached, skus, claims }
 }
 
 fn sku_table(ledger: &Ledger, state: &CampaignState, hasher: KeyedState) -> SkuTable {

@@ -294,7 +294,7 @@ pub(crate) fn check_mirror(shared: &Shared, ledger: &Ledger) -> Result<(), Strin
             return Err(format!("SKU {n}: callers see {slot:?}, the ledger has {known:?}"));
         }
     }
-    Ok(())
+    shared.waits.check(ledger)
 }
 
 /// The threads of an engine.

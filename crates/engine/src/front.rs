@@ -6,6 +6,7 @@
 //! phase ── not open, paused, ended
 //! screen (risk hook) ── refused
 //! limit ── reached
+//! waitlist ── somebody waits: sold out, all held
 //! slot.look ── sold out, all held          touches nothing
 //! credit ── none: overloaded               nothing taken yet
 //! claim ── lost the race: limit            credit back
@@ -138,7 +139,9 @@ impl Shared {
         let review = ask.review || screened(screen, ask, now)?;
         stop_at_limit(standing)?;
         let slot = self.slots.get(sku.ix.index()).ok_or(Refusal::NotFound)?;
-        if let Some(shortage) = slot.look().shortage(quantity) {
+        let seen = slot.look();
+        self.stop_behind_waitlist(sku.ix, seen)?;
+        if let Some(shortage) = seen.shortage(quantity) {
             return Err(refusal_of(shortage).into());
         }
         let credit = self.flights.credit(LaneKind::Reserve).ok_or_else(overloaded)?;
@@ -178,20 +181,29 @@ impl Shared {
 
     /// Queue anything but a reserve.
     pub(crate) fn settle<T: View>(self: &Arc<Self>, action: Action) -> Pending<T> {
+        self.send(LaneKind::Settle, action)
+    }
+
+    /// Queue anything but a reserve in one of the lanes.
+    pub(crate) fn send<T: View>(self: &Arc<Self>, kind: LaneKind, action: Action) -> Pending<T> {
         if let Some(error) = self.failure() {
             return Pending::ready(Err(error));
         }
-        match self.send_settle(Work::Act(action)) {
+        match self.send_work(kind, Work::Act(action)) {
             Ok(credit) => Pending::flying(self, credit),
             Err(refusal) => Pending::refused(refusal),
         }
     }
 
     pub(crate) fn send_settle(&self, work: Work) -> Result<u32, Refusal> {
+        self.send_work(LaneKind::Settle, work)
+    }
+
+    fn send_work(&self, kind: LaneKind, work: Work) -> Result<u32, Refusal> {
         if self.stopping() {
             return Err(Refusal::Stopping);
         }
-        let credit = self.flights.credit(LaneKind::Settle).ok_or_else(overloaded)?;
+        let credit = self.flights.credit(kind).ok_or_else(overloaded)?;
         self.flights.fill(credit, work);
         self.flights.send(credit);
         self.bell.ring();

@@ -14,6 +14,7 @@ use crate::secret::{Digests, Secret, new_journal_id};
 use crate::shared::{Shared, slots, tags};
 use crate::snapshots;
 use crate::status::Counters;
+use crate::waitlist::WaitRooms;
 use arc_swap::ArcSwap;
 use onrush_core::front::{Board, FlightLinks};
 use onrush_core::ledger::{Ledger, decode};
@@ -228,6 +229,7 @@ fn recover(parts: Parts, options: &Options) -> Result<Recovered, OpenError> {
         links: FlightLinks::new((options.reserves_max + options.settles_max) as usize),
         flights: Flights::new(options.reserves_max, options.settles_max),
         tags: tags(),
+        waits: WaitRooms::new(),
         catalogue: ArcSwap::from_pointee(Catalogue::default()),
         bell: Bell::default(),
         time: SaleTime::new(clock, ledger.stamp()),

@@ -2,7 +2,7 @@
 //! and only then lets anybody see it.
 //!
 //! ```text
-//! turn:  switches and waves due ─ settle lane ─ expiries due ─ reserve lane ─► records
+//! turn:  switches and waves due ─ settle lane ─ expiries due ─ offers ─ reserve lane ─► records
 //!        write + fdatasync
 //!        1 read table and claims   2 slots   3 durable LSN   4 wake callers
 //! ```
@@ -16,9 +16,10 @@ use crate::error::EngineError;
 use crate::flight::{Claimed, Landed, LaneKind, Work};
 use crate::publish::{Posted, undo};
 use crate::shared::Shared;
+use crate::waitlist::WaitMove;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
-    Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, encode,
+    Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, WaitAction, encode,
 };
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
@@ -27,6 +28,7 @@ use onrush_types::limits::{
     SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, WAVES_MAX,
 };
 use onrush_types::{SkuIx, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -34,6 +36,8 @@ use std::sync::atomic::Ordering;
 const LANE_BATCH_MAX: usize = 32_768;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
+/// Offers from waitlists in one batch.
+const OFFERS_BATCH_MAX: usize = 32_768;
 /// A durable mark follows a batch within this time when nothing else does.
 pub(crate) const MARK_AFTER_MS: u64 = 100;
 
@@ -76,10 +80,12 @@ pub(crate) struct Batch {
     pub(crate) posted: Vec<Posted>,
     pub(crate) landings: Vec<Landing>,
     pub(crate) inspections: Vec<(u32, Work)>,
-    /// Units that were freed in this batch and taken again in it.
-    pub(crate) reused: Vec<(SkuIx, u32)>,
-    /// Units that were freed in this batch and are not in their slots yet.
-    freed: Vec<(SkuIx, u32)>,
+    /// Units that were freed or added in this batch and taken again in it.
+    pub(crate) reused: BTreeMap<SkuIx, u32>,
+    /// Units that were freed or added in this batch and are not in their slots yet.
+    freed: BTreeMap<SkuIx, u32>,
+    /// What its records change in the waitlists.
+    pub(crate) waits: Vec<WaitMove>,
     buffer: Vec<u8>,
     append_failed: Option<JournalError>,
 }
@@ -158,6 +164,7 @@ impl Owner {
         self.switches(now)?;
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
+        self.offers(now)?;
         self.lane(LaneKind::Reserve, now)?;
         let decided = !self.batch.landings.is_empty() || !self.batch.posted.is_empty();
         let busy = decided || !self.batch.inspections.is_empty();
@@ -183,6 +190,23 @@ impl Owner {
             }
             let Some(seq) = self.ledger.due_expiry(now) else { break };
             self.record(Change::Expired { seq }, now)?;
+        }
+        Ok(())
+    }
+
+    /// Offer what is free to those who wait, before a reserve is looked at: a unit that was freed in
+    /// this batch is never seen by callers meanwhile.
+    fn offers(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        for _ in 0..OFFERS_BATCH_MAX {
+            // An offer is a new hold: on a full disk it waits like others.
+            if !self.journal.has_room_for_new(RECORD_BYTES_MAX) {
+                break;
+            }
+            let Owner { shared, ledger, batch, .. } = self;
+            let Batch { freed, reused, .. } = batch;
+            let mut take = LikeACaller { slots: &shared.slots, freed, reused };
+            let Some(change) = ledger.due_offer(now, &mut take) else { break };
+            self.record(change, now)?;
         }
         Ok(())
     }
@@ -250,17 +274,15 @@ impl Owner {
             return Ok(Answer::Refused(Refusal::DiskFull));
         }
         let Owner { shared, ledger, journal, batch, .. } = self;
-        let Batch { posted, reused, freed, buffer, append_failed, .. } = batch;
+        let Batch { posted, reused, freed, waits, buffer, append_failed, .. } = batch;
         let before = posted.len();
         let mut take = LikeACaller { slots: &shared.slots, freed, reused };
         let answer = ledger.perform(action, now, &mut take, &mut |record, effect| {
             append(journal, buffer, append_failed, record);
+            waits.extend(WaitMove::of(record));
             posted.push(Posted::new(record, effect, credit));
         })?;
-        freed.extend(posted[before..].iter().filter_map(|posted| match posted.effect.stock {
-            Some((sku, StockMove::GiveBack(units))) => Some((sku, units)),
-            _ => None,
-        }));
+        posted[before..].iter().for_each(|posted| note_freed(freed, &posted.effect));
         batch.appended()?;
         Ok(answer)
     }
@@ -350,8 +372,8 @@ impl Owner {
 /// The ledger takes like any caller, or units freed earlier in the same batch.
 struct LikeACaller<'a> {
     slots: &'a Slots,
-    freed: &'a mut Vec<(SkuIx, u32)>,
-    reused: &'a mut Vec<(SkuIx, u32)>,
+    freed: &'a mut BTreeMap<SkuIx, u32>,
+    reused: &'a mut BTreeMap<SkuIx, u32>,
 }
 
 impl Take for LikeACaller<'_> {
@@ -360,15 +382,18 @@ impl Take for LikeACaller<'_> {
         if slot.take(units).is_ok() {
             return true;
         }
-        let freed: u32 =
-            self.freed.iter().filter(|freed| freed.0 == sku).map(|freed| freed.1).sum();
-        if freed < units {
-            return false;
-        }
-        self.freed.retain(|freed| freed.0 != sku);
-        self.freed.push((sku, freed - units));
-        self.reused.push((sku, units));
+        let freed = self.freed.get_mut(&sku).filter(|freed| **freed >= units);
+        let Some(freed) = freed else { return false };
+        *freed -= units;
+        *self.reused.entry(sku).or_default() += units;
         true
+    }
+}
+
+/// Note units that are free in the ledger and not yet in their slot.
+fn note_freed(freed: &mut BTreeMap<SkuIx, u32>, effect: &Effect) {
+    if let Some((sku, StockMove::GiveBack(units) | StockMove::Add(units))) = effect.stock {
+        *freed.entry(sku).or_default() += units;
     }
 }
 
@@ -398,6 +423,7 @@ fn is_new(action: &Action) -> bool {
         Action::Put(_) => true,
         Action::Supply { units, .. } => *units > 0,
         Action::Nodes(ask) => crate::stores::is_new(ask),
+        Action::Wait(action) => matches!(action, WaitAction::Join { .. }),
         _ => false,
     }
 }
@@ -421,10 +447,13 @@ impl Batch {
         self.posted.clear();
         self.reused.clear();
         self.freed.clear();
+        self.waits.clear();
     }
 
     fn add(&mut self, journal: &mut Journal, record: &Record, effect: Effect, credit: Option<u32>) {
         append(journal, &mut self.buffer, &mut self.append_failed, record);
+        self.waits.extend(WaitMove::of(record));
+        note_freed(&mut self.freed, &effect);
         self.posted.push(Posted::new(record, effect, credit));
     }
 

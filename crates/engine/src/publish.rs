@@ -8,9 +8,10 @@ use crate::catalogue::Dirt;
 use crate::flight::{Claimed, Work};
 use crate::owner::{Batch, Fatal, Landing, Owner};
 use crate::shared::{Shared, posting};
-use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched};
+use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched, WaitChange};
 use onrush_core::refusal::Refusal;
 use onrush_types::{CampaignIx, SkuIx};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// One record of a batch, as far as the mirror needs it.
@@ -26,9 +27,9 @@ pub(crate) struct Posted {
 impl Posted {
     pub(crate) fn new(record: &Record, effect: Effect, credit: Option<u32>) -> Posted {
         let dirt = match record.change {
-            Change::Campaign { campaign, .. } | Change::Phase { campaign, .. } => {
-                Some((campaign, Dirt::Terms))
-            }
+            Change::Campaign { campaign, .. }
+            | Change::Phase { campaign, .. }
+            | Change::Wait(WaitChange::Terms { campaign, .. }) => Some((campaign, Dirt::Terms)),
             Change::Sku { campaign, .. } => Some((campaign, Dirt::Skus)),
             _ => None,
         };
@@ -44,7 +45,8 @@ impl Owner {
         move_stock(batch, shared, ledger);
         for landing in &batch.landings {
             if let (Some(claimed), Ok(answer)) = (&landing.claimed, &landing.outcome) {
-                undo(shared, landing.credit, claimed, units_exist(answer));
+                let exist = units_exist(answer) || are_free(shared, ledger, claimed);
+                undo(shared, landing.credit, claimed, exist);
                 // Relaxed: a figure for people.
                 shared.counters.vetoes.fetch_add(1, Ordering::Relaxed);
             }
@@ -96,26 +98,34 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
             Touched::Reservation(seq, state) => shared.board.move_to(seq, state, lsn),
             Touched::Sku(sku) => shared.make_sku(ledger, sku),
             Touched::Node(_) => shared.publish_stores(ledger),
-            Touched::Campaign(_) | Touched::Refund(_) | Touched::Order(_) | Touched::Routing => {}
+            Touched::Campaign(_)
+            | Touched::Refund(_)
+            | Touched::Order(_)
+            | Touched::Routing
+            | Touched::Line(_) => {}
         }
     }
+    // Whoever got an offer leaves the line after it can be seen.
+    shared.waits.follow(&batch.waits, ledger);
 }
 
-/// 2: the slots. Units that were freed and taken again within the batch never reach them.
+/// 2: the slots. Units that were freed or added and taken again within the batch are never free in
+/// them.
 fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
-    for posted in &batch.posted {
+    let Batch { posted, reused, .. } = batch;
+    for posted in posted {
         let Some((sku, moved)) = posted.effect.stock else { continue };
         shared.make_sku(ledger, sku);
         let slot = shared.slots.get(sku.index()).expect("made above");
         match moved {
             StockMove::Keep(units) => slot.keep(units),
-            StockMove::Add(units) => slot.add(units),
-            StockMove::GiveBack(mut units) => {
-                for reused in batch.reused.iter_mut().filter(|reused| reused.0 == sku) {
-                    let skipped = reused.1.min(units);
-                    reused.1 -= skipped;
-                    units -= skipped;
-                }
+            StockMove::Add(units) => {
+                let reused = taken_again(reused, sku, units);
+                slot.add_held(reused);
+                slot.add(units - reused);
+            }
+            StockMove::GiveBack(units) => {
+                let units = units - taken_again(reused, sku, units);
                 if units > 0 {
                     slot.give_back(units);
                 }
@@ -124,10 +134,25 @@ fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
     }
 }
 
+/// Return how many of `units` were taken again in their batch.
+fn taken_again(reused: &mut BTreeMap<SkuIx, u32>, sku: SkuIx, units: u32) -> u32 {
+    let Some(left) = reused.get_mut(&sku) else { return 0 };
+    let again = (*left).min(units);
+    *left -= again;
+    again
+}
+
 /// Tell whether the ledger has the units that a vetoed reserve took. Where it has fewer than the slot
 /// said, returning them would repeat the error.
 fn units_exist(answer: &Answer) -> bool {
     !matches!(answer, Answer::Refused(Refusal::SoldOut { .. } | Refusal::AllHeld { .. }))
+}
+
+/// Tell whether the ledger still has what a reserve took that stood back behind those who wait.
+fn are_free(shared: &Shared, ledger: &Ledger, claimed: &Claimed) -> bool {
+    let slot = shared.slots.get(claimed.sku.index()).expect("it was taken from");
+    let free = ledger.skus()[claimed.sku.index()].free;
+    slot.look().free.checked_add(claimed.quantity).is_some_and(|back| back <= free)
 }
 
 /// Undo what a reserve took when the ledger did not record it.

@@ -8,6 +8,7 @@ use crate::flight::Flights;
 use crate::public_id::{Ids, PublicId};
 use crate::secret::{Digests, Secret};
 use crate::status::Counters;
+use crate::waitlist::WaitRooms;
 use arc_swap::ArcSwap;
 use onrush_core::front::{self, Board, ChunkTable, FlightLinks, Posting, Slots};
 use onrush_core::ledger::{Ledger, ReservationState};
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) links: FlightLinks,
     pub(crate) flights: Flights,
     pub(crate) tags: ChunkTable<OnceLock<SkuTag>>,
+    pub(crate) waits: WaitRooms,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) bell: Bell,
     pub(crate) time: SaleTime,
@@ -189,6 +191,7 @@ impl Shared {
             });
         }
         self.publish_stores(ledger);
+        self.waits.mirror(ledger);
         self.publish_lsn(ledger.lsn());
     }
 

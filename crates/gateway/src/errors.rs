@@ -61,6 +61,7 @@ pub enum Code {
     LimitReached,
     SoldOut,
     AllHeld,
+    UnitsFree,
     OutOfReach,
     AlreadyFinal,
     Expired,
@@ -83,7 +84,7 @@ impl Code {
 }
 
 /// How many codes there are.
-pub(crate) const CODES: usize = 30;
+pub(crate) const CODES: usize = 31;
 
 const fn page(
     id: Code,
@@ -295,8 +296,8 @@ static PAGES: [ErrorPage; CODES] = [
         409,
         "Sold out",
         false,
-        "All units are sold. Supply may still be added.",
-        "Try one of `alternatives`, where given.",
+        "All units are sold, or kept for those who wait. Supply may still be added.",
+        "Where `waitlist` is true, join the waitlist; or try one of `alternatives`, where given.",
     ),
     page(
         Code::AllHeld,
@@ -304,8 +305,18 @@ static PAGES: [ErrorPage; CODES] = [
         409,
         "All units are on hold",
         true,
-        "Every unit left is on hold for somebody; unpaid holds come back.",
-        "Ask again after `retry_after_ms`, or try one of `alternatives`, where given.",
+        "Every unit left is on hold for somebody; unpaid holds come back, to those who wait first.",
+        "Where `waitlist` is true, join the waitlist. Otherwise ask again after `retry_after_ms`, or \
+         try one of `alternatives`, where given.",
+    ),
+    page(
+        Code::UnitsFree,
+        "units_free",
+        409,
+        "Units are free",
+        false,
+        "There is nothing to wait for: units can be reserved now.",
+        "Reserve instead. If somebody else is faster, join the waitlist then.",
     ),
     page(
         Code::OutOfReach,
@@ -399,7 +410,7 @@ mod tests {
             (403, "not_open paused ended pass_required pass_invalid not_eligible"),
             (403, "challenge_required refused_risk forbidden"),
             (404, "not_found"),
-            (409, "sold_out all_held limit_reached key_in_flight already_final"),
+            (409, "sold_out all_held units_free limit_reached key_in_flight already_final"),
             (410, "expired"),
             (413, "too_large"),
             (415, "unsupported_media"),

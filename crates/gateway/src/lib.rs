@@ -13,6 +13,7 @@
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
 //! | `stores` | a live router: promises, orders at stores, what stores do with them |
+//! | `waitlist` | waiting for units that come back |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
@@ -40,6 +41,7 @@ mod routes;
 mod secrets;
 mod stores;
 mod waiting;
+mod waitlist;
 
 pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};

@@ -124,6 +124,7 @@ fn stock(engine: &Engine) -> Vec<Stock> {
                 sku: sku.name.to_string(),
                 free: units.free,
                 held: units.held,
+                waiting: engine.wait_view(sku.ix).waiting,
             });
         }
     }
@@ -163,6 +164,7 @@ struct Histogram {
 
 #[derive(Debug)]
 struct Stock {
+    waiting: u32,
     campaign: String,
     sku: String,
     free: u32,
@@ -245,6 +247,7 @@ impl Snapshot {
         for (name, help, read) in [
             ("onrush_units_free", "Units free", (|stock| stock.free) as fn(&Stock) -> u32),
             ("onrush_units_held", "Units on hold", |stock| stock.held),
+            ("onrush_buyers_waiting", "Buyers in the waitlist", |stock| stock.waiting),
         ] {
             let mut family = out.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for stock in &self.stock {

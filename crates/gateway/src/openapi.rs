@@ -65,6 +65,12 @@ fn describe(route: Route) -> Text {
         Route::Payment => {
             text("A payment provider's notice", Some("PaymentNotice"), "Reservation", &[200])
         }
+        Route::WaitJoin => {
+            text("Wait for units that come back", Some("WaitJoin"), "Waitlisted", &[201, 200])
+        }
+        Route::WaitLook => text("A place in the waitlist", None, "Waitlisted", &[200, 304]),
+        Route::WaitLeave => text("Leave the waitlist", None, "Waitlisted", &[200]),
+        Route::AdminWaitlist => text("List a campaign's waitlists", None, "WaitlistList", &[200]),
         Route::ErrorPage => text("What a code means", None, "Page", &[200]),
         Route::AdminCampaigns => text("List campaigns", None, "CampaignList", &[200]),
         Route::AdminCampaign => text("A campaign with its stock", None, "CampaignAdmin", &[200]),
@@ -80,6 +86,9 @@ fn describe(route: Route) -> Text {
         }
         Route::AdminReservation => {
             text("A reservation with its payments", None, "ReservationAdmin", &[200])
+        }
+        Route::AdminBatch => {
+            text("Reserve for many buyers at once", Some("Batch"), "Batched", &[200])
         }
         Route::AdminConfirm => text("Report payments", Some("Confirm"), "Reservation", &[200]),
         Route::AdminCancel => text("Take a sale back", Some("Cancel"), "Reservation", &[200]),
@@ -153,7 +162,13 @@ fn operation(route: Route, path: &str) -> Value {
         | Route::Readyz => {
             json!([])
         }
-        Route::Reserve | Route::Look | Route::Release | Route::Promise => {
+        Route::Reserve
+        | Route::Look
+        | Route::Release
+        | Route::Promise
+        | Route::WaitJoin
+        | Route::WaitLook
+        | Route::WaitLeave => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         _ => json!([{"bearer": []}]),
@@ -181,7 +196,7 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
     match route {
         Route::Reserve => all.push(header("Idempotency-Key", true)),
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
-        Route::Campaign => all.push(header("If-None-Match", false)),
+        Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
@@ -195,7 +210,8 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         | Route::AdminReservations
         | Route::AdminRefunds
         | Route::AdminNodes
-        | Route::AdminOrders => {
+        | Route::AdminOrders
+        | Route::AdminWaitlist => {
             for name in ["after", "limit"] {
                 let number = json!({"type": "integer", "minimum": 0});
                 all.push(json!({"name": name, "in": "query", "schema": number}));
@@ -230,8 +246,10 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    let own = shared_schemas().into_iter().chain(requests()).chain(answers());
-    for (name, schema) in own.chain(crate::stores::schemas()) {
+    let waitlist = crate::waitlist::schemas();
+    let stores = crate::stores::schemas();
+    let parts = [shared_schemas(), requests(), answers(), waitlist, stores];
+    for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
@@ -274,6 +292,7 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
                         "alternatives?",
                         json!({"type": "array", "items": {"anyOf": [s(), reference("NearStore")]}}),
                     ),
+                    ("waitlist?", json!({"type": "boolean"})),
                 ],
             ),
         ),
@@ -324,23 +343,20 @@ fn requests() -> Vec<(&'static str, Value)> {
     let flag = || json!({"type": "boolean"});
     let forms = Delivery::ALL.map(Delivery::as_str);
     let delivery = json!({"type": "string", "enum": forms});
+    let wish = [
+        ("sku", s()),
+        ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
+        ("destination?", reference("Destination")),
+        ("delivery?", delivery),
+        ("pickup_node?", s()),
+        ("window?", reference("Window")),
+        ("attribution?", reference("Attribution")),
+    ];
+    let wish_with = |more: &[(&'static str, Value)]| object(true, &[&wish[..], more].concat());
     vec![
-        (
-            "Reserve",
-            object(
-                true,
-                &[
-                    ("sku", s()),
-                    ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
-                    ("buyer?", s()),
-                    ("destination?", reference("Destination")),
-                    ("delivery?", delivery),
-                    ("pickup_node?", s()),
-                    ("window?", reference("Window")),
-                    ("attribution?", reference("Attribution")),
-                ],
-            ),
-        ),
+        ("Reserve", wish_with(&[("buyer?", s())])),
+        ("BatchEntry", wish_with(&[("buyer", s()), ("key", s())])),
+        ("Batch", object(true, &[("campaign", s()), ("reservations", list("BatchEntry"))])),
         ("SessionRequest", object(true, &[("cookie?", flag()), ("buyer?", s())])),
         (
             "PaymentNotice",
@@ -383,6 +399,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("few_at?", n()),
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
+                    ("waitlist?", object(true, &[("offer?", s())])),
                 ],
             ),
         ),
@@ -437,6 +454,18 @@ fn answers() -> Vec<(&'static str, Value)> {
         ("ReservationList", page("reservations")),
         ("ReservationAdmin", object(false, &[("id", s()), ("state", s()), ("details", open())])),
         ("RefundList", page("refunds")),
+        ("Batched", object(false, &[("outcomes", list("BatchOutcome"))])),
+        (
+            "BatchOutcome",
+            object(
+                false,
+                &[
+                    ("status", n()),
+                    ("reservation?", reference("Reservation")),
+                    ("problem?", reference("Problem")),
+                ],
+            ),
+        ),
         ("Refund", object(false, &[("refund", s()), ("paid", json!({"type": "boolean"}))])),
         ("Units", object(false, &[("free", n()), ("held", n())])),
     ]

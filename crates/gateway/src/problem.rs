@@ -32,6 +32,8 @@ pub struct Problem {
     pub alternatives: Vec<Name>,
     /// Stores near the buyer that still have it.
     pub near: Vec<NearStore>,
+    /// Whether one can wait for units that come back.
+    pub waitlist: bool,
 }
 
 /// A store near a buyer that still has what is sold out.
@@ -51,8 +53,8 @@ impl Problem {
     /// Make a problem of `code` with its detail.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
         let detail = detail.into();
-        let (alternatives, near) = (Vec::new(), Vec::new());
-        Problem { code, detail, retry_ms: None, opens_at: None, alternatives, near }
+        let (retry_ms, opens_at, alternatives, near) = (None, None, Vec::new(), Vec::new());
+        Problem { code, detail, retry_ms, opens_at, alternatives, near, waitlist: false }
     }
 
     /// Make an `invalid_request`.
@@ -80,6 +82,7 @@ impl Problem {
             Refusal::LimitReached { .. } => (Code::LimitReached, None),
             Refusal::SoldOut { .. } => (Code::SoldOut, None),
             Refusal::AllHeld { .. } => (Code::AllHeld, Some(RETRY_MS_ALL_HELD)),
+            Refusal::UnitsFree { .. } => (Code::UnitsFree, None),
             Refusal::AlreadyFinal => (Code::AlreadyFinal, None),
             Refusal::Expired => (Code::Expired, None),
             Refusal::Overloaded { retry_after_ms } => (Code::Overloaded, Some(*retry_after_ms)),
@@ -137,37 +140,12 @@ impl Problem {
         body.push(b']');
     }
 
-    /// Write the document. One buffer, about 300 bytes.
+    /// Make an answer of it. One buffer, about 300 bytes.
     pub fn answer(self, route: Route, jitter: &Jitter) -> Answer {
-        let page = self.code.page();
         let mut body = Vec::with_capacity(320);
-        body.extend_from_slice(b"{\"type\":\"/docs/errors/");
-        body.extend_from_slice(page.code.as_bytes());
-        body.extend_from_slice(b"\",\"title\":\"");
-        body.extend_from_slice(page.title.as_bytes());
-        body.extend_from_slice(b"\",\"status\":");
-        push_u64(&mut body, u64::from(page.status));
-        body.extend_from_slice(b",\"code\":\"");
-        body.extend_from_slice(page.code.as_bytes());
-        body.extend_from_slice(b"\",\"detail\":");
-        push_json_string(&mut body, &self.detail);
-        body.extend_from_slice(b",\"retryable\":");
-        body.extend_from_slice(if page.retryable { b"true" } else { b"false" });
-        let wait_ms = self.retry_ms.map(|least| jitter.spread(least));
-        if let Some(wait_ms) = wait_ms {
-            body.extend_from_slice(b",\"retry_after_ms\":");
-            push_u64(&mut body, u64::from(wait_ms));
-        }
-        if let Some(opens_at) = self.opens_at {
-            body.extend_from_slice(b",\"opens_at\":\"");
-            push_timestamp(&mut body, opens_at);
-            body.push(b'"');
-        }
-        if !self.alternatives.is_empty() || !self.near.is_empty() {
-            self.push_alternatives(&mut body);
-        }
-        body.push(b'}');
-        let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let wait_ms = self.write(&mut body, jitter);
+        let status = self.code.page().status;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         let mut answer = Answer::of(status, route, Content::Problem, body.into());
         answer.code = Some(self.code);
         if let Some(wait_ms) = wait_ms {
@@ -179,5 +157,40 @@ impl Problem {
             answer.headers.push((http::header::WWW_AUTHENTICATE, scheme));
         }
         answer
+    }
+
+    /// Append the document, and return the wait it asks for.
+    pub(crate) fn write(&self, body: &mut Vec<u8>, jitter: &Jitter) -> Option<u32> {
+        let page = self.code.page();
+        body.extend_from_slice(b"{\"type\":\"/docs/errors/");
+        body.extend_from_slice(page.code.as_bytes());
+        body.extend_from_slice(b"\",\"title\":\"");
+        body.extend_from_slice(page.title.as_bytes());
+        body.extend_from_slice(b"\",\"status\":");
+        push_u64(body, u64::from(page.status));
+        body.extend_from_slice(b",\"code\":\"");
+        body.extend_from_slice(page.code.as_bytes());
+        body.extend_from_slice(b"\",\"detail\":");
+        push_json_string(body, &self.detail);
+        body.extend_from_slice(b",\"retryable\":");
+        body.extend_from_slice(if page.retryable { b"true" } else { b"false" });
+        let wait_ms = self.retry_ms.map(|least| jitter.spread(least));
+        if let Some(wait_ms) = wait_ms {
+            body.extend_from_slice(b",\"retry_after_ms\":");
+            push_u64(body, u64::from(wait_ms));
+        }
+        if let Some(opens_at) = self.opens_at {
+            body.extend_from_slice(b",\"opens_at\":\"");
+            push_timestamp(body, opens_at);
+            body.push(b'"');
+        }
+        if !self.alternatives.is_empty() || !self.near.is_empty() {
+            self.push_alternatives(body);
+        }
+        if self.waitlist {
+            body.extend_from_slice(b",\"waitlist\":true");
+        }
+        body.push(b'}');
+        wait_ms
     }
 }

@@ -21,6 +21,9 @@ pub enum Route {
     Payment,
     Promise,
     CampaignStores,
+    WaitJoin,
+    WaitLook,
+    WaitLeave,
     ErrorPage,
     Preflight,
     AdminCampaigns,
@@ -29,7 +32,9 @@ pub enum Route {
     AdminSupply,
     AdminPhase,
     AdminReservations,
+    AdminWaitlist,
     AdminReservation,
+    AdminBatch,
     AdminConfirm,
     AdminCancel,
     AdminJudge,
@@ -58,7 +63,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 42] = [
+    pub const ALL: [Route; 47] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -68,6 +73,9 @@ impl Route {
         Route::Payment,
         Route::Promise,
         Route::CampaignStores,
+        Route::WaitJoin,
+        Route::WaitLook,
+        Route::WaitLeave,
         Route::ErrorPage,
         Route::Preflight,
         Route::AdminCampaigns,
@@ -76,7 +84,9 @@ impl Route {
         Route::AdminSupply,
         Route::AdminPhase,
         Route::AdminReservations,
+        Route::AdminWaitlist,
         Route::AdminReservation,
+        Route::AdminBatch,
         Route::AdminConfirm,
         Route::AdminCancel,
         Route::AdminJudge,
@@ -115,6 +125,9 @@ impl Route {
             Route::Payment => ("POST", "/v1/payments/{provider}"),
             Route::Promise => ("GET", "/v1/reservations/{id}/promise"),
             Route::CampaignStores => ("GET", "/v1/campaigns/{campaign}/stores"),
+            Route::WaitJoin => ("POST", "/v1/campaigns/{campaign}/waitlist"),
+            Route::WaitLook => ("GET", "/v1/campaigns/{campaign}/waitlist/{sku}"),
+            Route::WaitLeave => ("DELETE", "/v1/campaigns/{campaign}/waitlist/{sku}"),
             Route::ErrorPage => ("GET", "/docs/errors/{code}"),
             Route::Preflight => ("OPTIONS", "*"),
             Route::AdminCampaigns => ("GET", "/admin/v1/campaigns"),
@@ -123,7 +136,9 @@ impl Route {
             Route::AdminSupply => ("POST", "/admin/v1/campaigns/{campaign}/supply"),
             Route::AdminPhase => ("POST", "/admin/v1/campaigns/{campaign}/phase"),
             Route::AdminReservations => ("GET", "/admin/v1/campaigns/{campaign}/reservations"),
+            Route::AdminWaitlist => ("GET", "/admin/v1/campaigns/{campaign}/waitlist"),
             Route::AdminReservation => ("GET", "/admin/v1/reservations/{id}"),
+            Route::AdminBatch => ("POST", "/admin/v1/reservations:batch"),
             Route::AdminConfirm => ("POST", "/admin/v1/reservations/{id}/confirm"),
             Route::AdminCancel => ("POST", "/admin/v1/reservations/{id}/cancel"),
             Route::AdminJudge => ("POST", "/admin/v1/reservations/{id}/judge"),
@@ -187,6 +202,9 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/stores") {
             return one(campaign, is_get(method), Route::CampaignStores, GET);
         }
+        if let Some((campaign, end)) = rest.split_once("/waitlist") {
+            return waitlist(method, rest, campaign, end);
+        }
         return one(rest, is_get(method), Route::Campaign, GET);
     }
     if let Some(id) = path.strip_prefix("/v1/reservations/") {
@@ -195,7 +213,7 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         }
         let route = if method == Method::DELETE { Route::Release } else { Route::Look };
         let fits = method == Method::DELETE || is_get(method);
-        return one(id, fits, route, "GET, HEAD, DELETE");
+        return one(id, fits, route, LOOK_OR_LEAVE);
     }
     if let Some(provider) = path.strip_prefix("/v1/payments/") {
         return one(provider, method == Method::POST, Route::Payment, "POST");
@@ -220,6 +238,9 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
             Some((campaign, "reservations")) => {
                 one(campaign, is_get(method), Route::AdminReservations, GET)
+            }
+            Some((campaign, "waitlist")) => {
+                one(campaign, is_get(method), Route::AdminWaitlist, GET)
             }
             Some(_) => Matched::Nothing,
             None if method == Method::PUT => one(rest, true, Route::AdminPut, PUT),
@@ -256,6 +277,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/readyz" => exact(is_get(method), Route::Readyz, GET),
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
+        "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }
@@ -295,9 +317,25 @@ fn stores<'a>(method: &Method, path: &'a str) -> Matched<'a> {
 const GET: &str = "GET, HEAD";
 const PUT: &str = "GET, HEAD, PUT";
 const POST: &str = "GET, HEAD, POST";
+const LOOK_OR_LEAVE: &str = "GET, HEAD, DELETE";
 
 fn is_get(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
+}
+
+/// Match `{campaign}/waitlist` and `{campaign}/waitlist/{sku}`; of the latter all of it varies.
+fn waitlist<'a>(method: &Method, all: &'a str, campaign: &'a str, end: &'a str) -> Matched<'a> {
+    let Some(sku) = end.strip_prefix('/') else {
+        let campaign = if end.is_empty() { campaign } else { "" };
+        return one(campaign, method == Method::POST, Route::WaitJoin, "POST");
+    };
+    let route = if method == Method::DELETE { Route::WaitLeave } else { Route::WaitLook };
+    let fits = method == Method::DELETE || is_get(method);
+    match (one(campaign, fits, route, LOOK_OR_LEAVE), one(sku, fits, route, LOOK_OR_LEAVE)) {
+        (Matched::Route(..), Matched::Route(..)) => Matched::Route(route, all),
+        (Matched::Nothing, _) | (_, Matched::Nothing) => Matched::Nothing,
+        _ => Matched::Methods(LOOK_OR_LEAVE),
+    }
 }
 
 /// Match an address with one part that varies.
@@ -327,9 +365,10 @@ mod tests {
             if template == "*" {
                 continue;
             }
-            let path = ["{campaign}", "{id}", "{provider}", "{code}", "{refund}", "{node}"]
-                .iter()
-                .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
+            let path =
+                ["{campaign}", "{sku}", "{id}", "{provider}", "{code}", "{refund}", "{node}"]
+                    .iter()
+                    .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
             let method: Method = method.parse().expect("method");
             let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
             let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
@@ -352,6 +391,12 @@ mod tests {
             "/v1/time/",
             "/v1/campaigns/",
             "/v1/campaigns/a/b",
+            "/v1/campaigns/a/waitlist/",
+            "/v1/campaigns//waitlist",
+            "/v1/campaigns//waitlist/b",
+            "/v1/campaigns/a/waitlistb",
+            "/v1/campaigns/a/waitlist/b/c",
+            "/v1/campaigns/a/x/waitlist/b",
             "/v1/campaigns//reservations",
             "/v1/campaigns/a/reservations/",
             "/v1/reservations/",

@@ -1,14 +1,17 @@
 //! What a request waits for, and the answer that comes of it.
 
-use crate::admin::Listing;
+use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
 use crate::jitter::Jitter;
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::stores::Later;
+use crate::waitlist::Place;
 use crate::wire::{json, reservation_json};
 use http::StatusCode;
-use onrush::{Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx};
+use onrush::{
+    Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx, WaitTicket,
+};
 use serde_json::json as value;
 use std::future::Future;
 use std::pin::Pin;
@@ -31,8 +34,10 @@ pub(crate) enum What {
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
+    Wish(Pending<WaitTicket>, Place),
     Listing(Inspect<Option<Listing>>),
     Later(Later),
+    Batch(Batch),
 }
 
 /// What the engine said.
@@ -49,8 +54,10 @@ enum Outcome {
     Campaign(Decision<Arc<Campaign>>),
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
+    Wish(Decision<WaitTicket>, Place),
     Listing(Option<Listing>),
     Later(Box<Result<Answer, Problem>>),
+    Batch(Batched),
 }
 
 impl Waiting {
@@ -83,8 +90,10 @@ impl Waiting {
             What::Campaign(pending) => pending.wait().map(Outcome::Campaign),
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
+            What::Wish(pending, place) => pending.wait().map(|wish| Outcome::Wish(wish, place)),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
             What::Later(steps) => Ok(Outcome::Later(Box::new(steps.wait()))),
+            What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
         };
         Settled { route: self.route, promise: self.promise, outcome }
     }
@@ -101,8 +110,13 @@ impl Future for Waiting {
             What::Campaign(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Campaign)),
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
+            What::Wish(pending, place) => {
+                let wish = |wish| Outcome::Wish(wish, place.clone());
+                Pin::new(pending).poll(cx).map(|r| r.map(wish))
+            }
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
             What::Later(steps) => steps.poll(cx).map(|answer| Ok(Outcome::Later(Box::new(answer)))),
+            What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
         };
         let promise = self.promise.take();
         match outcome {
@@ -127,10 +141,10 @@ impl Settled {
     /// Write the answer.
     pub fn answer(self, engine: &Engine, jitter: &Jitter) -> Answer {
         let route = self.route;
-        self.written(engine).unwrap_or_else(|problem| problem.answer(route, jitter))
+        self.written(engine, jitter).unwrap_or_else(|problem| problem.answer(route, jitter))
     }
 
-    fn written(self, engine: &Engine) -> Result<Answer, Problem> {
+    fn written(self, engine: &Engine, jitter: &Jitter) -> Result<Answer, Problem> {
         let route = self.route;
         match self.outcome.map_err(|error| Problem::of_error(&error))? {
             Outcome::Reservation(decision) => {
@@ -168,16 +182,18 @@ impl Settled {
                 Ok(Answer::json(StatusCode::OK, route, json(&body)))
             }
             Outcome::Later(answer) => *answer,
+            Outcome::Wish(decision, place) => place.answer(decision, route, engine, jitter),
             Outcome::Listing(found) => {
                 let found = found.ok_or_else(Problem::not_found)?;
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
+            Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
         }
     }
 }
 
 /// Tell whether it was done just now, and what it is; a refusal becomes a problem.
-fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
+pub(crate) fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
     match decision {
         Decision::Done(value) => Ok((true, value)),
         Decision::Already(value) => Ok((false, value)),

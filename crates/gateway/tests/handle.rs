@@ -21,11 +21,11 @@ fn world(edit: impl FnOnce(&mut Config)) -> World {
     let options = Options { segment_bytes: 1 << 20, ..Options::default() };
     let (engine, mut driver) = Engine::open_driven(parts, options).expect("engine");
     let name = |text| Name::new(text).expect("name");
-    let put = engine.put_campaign(CampaignSpec {
-        name: name("drop"),
-        terms: Terms::open_now(Currency::CNY),
-        skus: vec![SkuSpec::new(name("unit"), 100, 2)],
-    });
+    let put = engine.put_campaign(CampaignSpec::new(
+        name("drop"),
+        Terms::open_now(Currency::CNY),
+        vec![SkuSpec::new(name("unit"), 100, 2)],
+    ));
     driver.settle();
     assert!(put.wait().expect("decided").granted().is_some());
     let mut config = Config::default();

@@ -7,7 +7,7 @@
 use crate::stores::{Sale, Stores};
 use crate::told::{Asked, Told};
 use crate::verdict::{Check, Verdict};
-use onrush::ledger::{Change, NodeChange, Paid, PaidOutcome, Record, Reserved};
+use onrush::ledger::{Change, NodeChange, Paid, PaidOutcome, Record, Reserved, WaitChange};
 use onrush::{BuyerDigest, Lsn, Phase, State, Timestamp};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -136,6 +136,8 @@ impl History {
                 self.campaigns[campaign.index()].open = *to == Phase::Open;
             }
             Change::Reserved(r) => self.reserve(lsn, r),
+            Change::Wait(WaitChange::Offered(offered)) => self.reserve(lsn, &offered.hold()),
+            Change::Wait(_) => {}
             Change::Paid(paid) => self.pay(lsn, paid),
             Change::Confirmed { seq, .. } => self.become_(lsn, seq.0, State::Sold),
             Change::Accepted { seq, .. } => self.become_(lsn, seq.0, State::Held),

@@ -43,6 +43,16 @@ pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1_024;
 /// Largest amount of one payment or price, in minor units. The board keeps it in 48 bits.
 pub const AMOUNT_MAX: i64 = 1 << 46;
 
+/// Buyers who wait for one SKU. One more is answered `overloaded`.
+pub const WAITING_PER_SKU_MAX: usize = 1 << 20;
+
+/// Buyers who wait, over all SKUs of one engine.
+pub const WAITING_MAX: usize = 1 << 22;
+
+/// Numbers from the first who waits for a SKU to the next one to be given: who joins and leaves all
+/// the time cannot make the line longer than this.
+pub const WAIT_SPAN_MAX: usize = 1 << 24;
+
 /// Waves (planned supplies) of one campaign.
 pub const WAVES_MAX: usize = 64;
 
@@ -78,6 +88,8 @@ pub const PLAN_NOTE_BYTES_MAX: usize = 1_280;
 
 /// Bytes of a routing policy.
 pub const ROUTING_BYTES_MAX: usize = 16 * 1_024;
+/// Reservations in one request of a shop's back end.
+pub const RESERVATIONS_PER_BATCH_MAX: usize = 1_000;
 
 /// Shortest and longest hold.
 pub const HOLD_MS_MIN: u64 = 1_000;
@@ -92,5 +104,7 @@ const _: () = assert!(
     "a shipment's place among its reservation's is 8 bits"
 );
 const _: () = assert!(ROUTING_BYTES_MAX <= u16::MAX as usize, "a text's length is 16 bits");
+const _: () = assert!(WAITING_PER_SKU_MAX <= WAITING_MAX, "one SKU's line fits the engine");
+const _: () = assert!(WAIT_SPAN_MAX < u32::MAX as usize, "numbers of wishes are 32 bits");
 const _: () = assert!(CAMPAIGNS_MAX <= u16::MAX as usize, "campaign ids are 16 bits");
 const _: () = assert!(RESERVATIONS_MAX < u32::MAX as usize, "u32::MAX stands for none in a chain");

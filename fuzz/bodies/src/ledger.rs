@@ -4,7 +4,7 @@
 use crate::actions::action;
 use crate::input::Input;
 use crate::snapshot::reload;
-use onrush_core::ledger::{Change, Ledger, Record, Take, decode, encode};
+use onrush_core::ledger::{Change, Ledger, Record, Take, WaitChange, decode, encode};
 use onrush_core::reservation::State;
 use onrush_types::{DurationMs, SkuIx, Timestamp};
 use std::collections::BTreeSet;
@@ -81,6 +81,11 @@ impl Run {
             let change = Change::Expired { seq };
             self.ledger.record(change, self.now, &mut sink).expect("an expiry that is due applies");
         }
+        let mut take = Takes { gets: input.below(8) != 7 };
+        while let Some(change) = self.ledger.due_offer(self.now, &mut take) {
+            let mut sink = |record: &Record, _| records.push(record.clone());
+            self.ledger.record(change, self.now, &mut sink).expect("an offer that is due applies");
+        }
         if let Some(at) = self.ledger.next_due_at() {
             assert!(at > self.now, "something due was left");
         }
@@ -150,5 +155,10 @@ fn kind(record: &Record) -> &'static str {
         Change::Cancelled { .. } => "cancelled",
         Change::Nodes(_) => "stores",
         Change::Refunded { .. } => "refunded",
+        Change::Wait(WaitChange::Terms { .. }) => "waitlist",
+        Change::Wait(WaitChange::Joined { .. }) => "joined",
+        Change::Wait(WaitChange::Left { .. }) => "left",
+        Change::Wait(WaitChange::Offered(_)) => "offered",
+        Change::Wait(WaitChange::Skipped { .. }) => "skipped",
     }
 }

@@ -2,6 +2,7 @@
 
 use super::nodes_decide::NodeAction;
 use super::record::{By, PaymentLine};
+use super::waitlist::WaitAction;
 use crate::campaign::CampaignSpec;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
@@ -80,6 +81,8 @@ pub enum Action {
         /// Who, and the provider's reference.
         by: By,
     },
+    /// Join or leave the waitlist.
+    Wait(WaitAction),
 }
 
 /// A request for a hold.
@@ -129,11 +132,13 @@ pub enum Subject {
     Node(NodeNo),
     /// The routing policy of this version.
     Routing(u32),
+    /// A wish in the waitlist of a SKU; it may be over already.
+    Wish(SkuIx, u32),
 }
 
 /// How the ledger takes units from the stock that callers share, like any caller.
 ///
-/// It is asked only for takes that no caller has made: late money and withdrawals.
+/// It is asked only for takes that no caller has made: late money, withdrawals and offers.
 pub trait Take {
     /// Take `units` of `sku`, or none of them.
     fn take(&mut self, sku: SkuIx, units: u32) -> bool;

@@ -11,7 +11,9 @@ use onrush_types::limits::{
     CAMPAIGNS_MAX, HOLD_CLASSES_MAX, PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_MAX, SKUS_MAX,
     SUPPLY_MAX,
 };
-use onrush_types::{CampaignIx, DurationMs, Lsn, Name, NodeNo, ReservationSeq, SkuIx, Timestamp};
+use onrush_types::{
+    CampaignIx, DurationMs, KeyDigest, Lsn, Name, NodeNo, ReservationSeq, SkuIx, Timestamp,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -63,6 +65,8 @@ pub enum Touched {
     Order(ReservationSeq),
     /// The routing policy.
     Routing,
+    /// The line before a SKU.
+    Line(SkuIx),
 }
 
 /// What a record moves in the slot of a SKU once it is durable. A new hold moves nothing: its units
@@ -93,6 +97,7 @@ impl Ledger {
         let (touched, stock) = self.change(record).map_err(diverged)?;
         if let Some((sku, _)) = stock {
             self.skus[sku.index()].check().map_err(diverged)?;
+            self.note_free(sku);
         }
         self.lsn = lsn;
         self.stamp = record.stamp;
@@ -149,6 +154,7 @@ impl Ledger {
                 due.done = true;
                 Ok((Touched::Refund(*refund), None))
             }
+            Change::Wait(change) => self.apply_wait(change, record.stamp),
             Change::Campaign { campaign, name, terms } => {
                 self.apply_campaign(*campaign, name, terms)
             }
@@ -168,17 +174,20 @@ impl Ledger {
                 ensure(c.reached.can_move_to(*to), "a phase went where the diagram has no arrow")?;
                 c.reached = *to;
                 self.note_switches();
+                self.wait_phase(*campaign, *to);
                 Ok((Touched::Campaign(*campaign), None))
             }
         }
     }
 
-    fn apply_reserved(&mut self, r: &Reserved, stamp: Timestamp) -> Applied {
+    pub(super) fn apply_reserved(&mut self, r: &Reserved, stamp: Timestamp) -> Applied {
         ensure(r.seq.0 == self.reservations.len, "reservation numbers are dense")?;
         ensure(r.seq.index() < RESERVATIONS_MAX, "more reservations than the ledger holds")?;
         let campaign = self.sku_mut(r.sku)?.campaign;
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
         ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
+        let passed = r.key != KeyDigest::OFFER && self.waits.is_waiting(r.sku);
+        ensure(!passed, "a hold passed those who wait (INV-11)")?;
         let latest = self.latest_of(campaign, r.buyer);
         let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
@@ -391,7 +400,7 @@ impl Ledger {
         &mut self.extras[at]
     }
 
-    fn hold_class(&mut self, hold: DurationMs) -> Result<u8, String> {
+    pub(super) fn hold_class(&mut self, hold: DurationMs) -> Result<u8, String> {
         let found = self.hold_classes.iter().position(|class| class.hold == hold);
         let at = found.unwrap_or(self.hold_classes.len());
         if found.is_none() {

@@ -4,6 +4,7 @@ use super::action::{Answer, Subject, Take};
 use super::decide::{Outcome, Sink, refuse};
 use super::record::{By, Change, Source};
 use super::state::{CampaignState, Ledger};
+use super::waitlist::WaitChange;
 use crate::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
 use crate::phase::Phase;
 use crate::refusal::Refusal;
@@ -26,7 +27,11 @@ impl Ledger {
         }
         let subject = Subject::Campaign(campaign);
         let same_terms = before.is_some_and(|c| c.terms == spec.terms);
-        if same_terms && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none()) {
+        let same_waitlist = self.wait_terms(campaign) == spec.waitlist;
+        if same_terms
+            && same_waitlist
+            && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none())
+        {
             return Ok(Answer::Already(subject));
         }
         if before.is_some_and(|c| c.reached == Phase::Settled) {
@@ -36,6 +41,10 @@ impl Ledger {
         if !same_terms {
             let (name, terms) = (spec.name, Box::new(spec.terms));
             self.record(Change::Campaign { campaign, name, terms }, now, sink)?;
+        }
+        if !same_waitlist {
+            let terms = spec.waitlist;
+            self.record(Change::Wait(WaitChange::Terms { campaign, terms }), now, sink)?;
         }
         for sku in &spec.skus {
             if let Some(change) = self.put_sku(campaign, sku) {
@@ -79,9 +88,10 @@ impl Ledger {
         if before.is_none() && self.campaigns.len() >= CAMPAIGNS_MAX {
             return say("no room for another campaign in this data folder");
         }
-        if self.hold_classes.len() >= HOLD_CLASSES_MAX
-            && self.hold_classes.iter().all(|class| class.hold != spec.terms.hold)
-        {
+        let offer = spec.waitlist.map(|terms| terms.offer).filter(|it| *it != spec.terms.hold);
+        let known_hold = |hold| self.hold_classes.iter().any(|class| class.hold == hold);
+        let new_holds = offer.into_iter().chain([spec.terms.hold]).filter(|it| !known_hold(*it));
+        if self.hold_classes.len() + new_holds.count() > HOLD_CLASSES_MAX {
             return say("hold: too many different durations; use one that was used before");
         }
         let has_sku = |name| known.contains_key(name) || spec.skus.iter().any(|s| s.name == *name);
@@ -90,6 +100,7 @@ impl Ledger {
         }
         if let Some(c) = before {
             check_change(c, &spec.terms)?;
+            self.check_waitlist_kept(c, spec.waitlist)?;
         }
         let done = before.map_or(0, |c| usize::from(c.waves_done));
         self.check_wave_room(&spec.terms.waves[done..], spec, known)

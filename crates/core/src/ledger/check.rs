@@ -82,7 +82,8 @@ impl Ledger {
                 return Err(Violation { promise: "INV-1", what });
             }
         }
-        self.audit_nodes()
+        self.audit_nodes()?;
+        self.audit_waits()
     }
 
     /// A sale keeps exactly its price; anything else keeps nothing once it is over (INV-8).

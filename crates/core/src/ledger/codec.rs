@@ -57,6 +57,7 @@ impl std::error::Error for DecodeError {}
 pub fn encode(record: &Record, out: &mut Vec<u8>) {
     let w = &mut Writer { out, stamp: record.stamp };
     match &record.change {
+        Change::Wait(change) => waitlist::encode(w, change),
         Change::Reserved(r) => reserved(w, r),
         Change::Expired { seq } => w.head(kind::EXPIRED, 0, 0, seq.0),
         Change::Confirmed { seq, key } => {
@@ -169,7 +170,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let (small, index, stamp) = (r.u16()?, r.u32()?, Timestamp(r.u64()?));
     if nodes::KINDS.contains(&kind) {
         let change = Change::Nodes(Box::new(nodes::decode(r, kind, flag, small, index)?));
-        return if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(left_over()) };
+        return whole(r, Record { stamp, change });
+    }
+    if waitlist::KINDS.contains(&kind) {
+        let change = Change::Wait(waitlist::decode(r, (kind, flag, small, index))?);
+        return whole(r, Record { stamp, change });
     }
     check_unused(kind, flag, small, index)?;
     let seq = ReservationSeq(index);
@@ -205,11 +210,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         },
         _ => return Err(bad("kind")),
     };
-    if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(left_over()) }
+    whole(r, Record { stamp, change })
 }
 
-fn left_over() -> DecodeError {
-    bad("bytes left over")
+fn whole(r: &Reader<'_>, record: Record) -> Result<Record, DecodeError> {
+    if r.rest.is_empty() { Ok(record) } else { Err(bad("bytes left over")) }
 }
 
 /// Refuse a value in a head field that its kind does not use: every record has exactly one encoding.
@@ -410,6 +415,9 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[path = "waitlist_codec.rs"]
+mod waitlist;
 
 #[cfg(test)]
 #[path = "codec_tests.rs"]

@@ -120,6 +120,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         }),
         (any::<u32>(), any_by()).prop_map(|(refund, by)| Change::Refunded { refund, by }),
         nodes::tests::any_change().prop_map(|change| Change::Nodes(Box::new(change))),
+        super::waitlist::tests::any_wait().prop_map(Change::Wait),
     ]
 }
 
@@ -173,7 +174,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(
-        kind in prop_oneof![1u8..6, 16u8..24, 64u8..72], flag in 0u8..4,
+        kind in prop_oneof![1u8..6, 16u8..24, 48u8..54, 64u8..72], flag in 0u8..4,
         rest in proptest::collection::vec(any::<u8>(), 0..120),
     ) {
         let mut bytes = vec![kind, flag];
@@ -305,7 +306,10 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
 
 #[test]
 fn golden_bytes_of_every_kind() {
-    for (change, expected) in golden_catalogue().into_iter().chain(golden_reservations()) {
+    let waits = super::waitlist::tests::golden().into_iter();
+    let waits = waits.map(|(change, expected)| (Change::Wait(change), expected));
+    let all = golden_catalogue().into_iter().chain(golden_reservations()).chain(waits);
+    for (change, expected) in all {
         let record = Record { stamp: Timestamp(0xdead_beef), change };
         let hex: String = bytes_of(&record).iter().map(|byte| format!("{byte:02x}")).collect();
         let expected: String = expected.split_whitespace().collect();

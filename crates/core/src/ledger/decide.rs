@@ -15,7 +15,7 @@ use onrush_types::{
 };
 
 /// Capacity refusals ask the client to come back after this long.
-const RETRY_MS: u32 = 1_000;
+pub(super) const RETRY_MS: u32 = 1_000;
 
 /// The answer, or the news that the ledger is unusable.
 pub type Outcome = Result<Answer, Divergence>;
@@ -50,6 +50,7 @@ impl Ledger {
             Action::Put(spec) => self.put(*spec, now, sink),
             Action::Supply { sku, units, by } => self.supply(sku, units, by, now, take, sink),
             Action::Move { campaign, to, by } => self.move_phase(campaign, to, by, now, sink),
+            Action::Wait(action) => self.wait(action, now, sink),
         }
     }
 
@@ -82,8 +83,11 @@ impl Ledger {
         if let Err(refusal) = self.open(campaign, now) {
             return refuse(refusal);
         }
-        if let Some(limit) = self.limit_passed(campaign, latest, &ask) {
+        if let Some(limit) = self.limit_passed(campaign, latest, ask.sku, ask.quantity) {
             return refuse(Refusal::LimitReached { limit });
+        }
+        if let Some(refusal) = self.behind_waitlist(ask.sku) {
+            return refuse(refusal);
         }
         if free < ask.quantity.get() {
             // The slot let it through and the ledger has less: the slot is corrected by the caller.
@@ -122,8 +126,15 @@ impl Ledger {
         })
     }
 
-    fn limit_passed(&self, campaign: CampaignIx, latest: u32, ask: &Reserve) -> Option<u32> {
-        self.over_limit(campaign, latest, ask.sku, ask.quantity).or_else(|| {
+    /// As [`over_limit`](Ledger::over_limit), or the number of reservations that are remembered.
+    pub(super) fn limit_passed(
+        &self,
+        campaign: CampaignIx,
+        latest: u32,
+        sku: SkuIx,
+        quantity: Quantity,
+    ) -> Option<u32> {
+        self.over_limit(campaign, latest, sku, quantity).or_else(|| {
             let full = self.chain(latest).count() >= RESERVATIONS_PER_BUYER_MAX;
             full.then_some(RESERVATIONS_PER_BUYER_MAX as u32)
         })

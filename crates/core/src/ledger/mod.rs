@@ -11,6 +11,7 @@
 //! | `record.rs`, `codec.rs` | what the journal says, and its bytes |
 //! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
 //! | `apply.rs` | the only mutation, with its assertions |
+//! | `waitlist.rs`, `waitlist_apply.rs` | those who wait for units that come back |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
 //! | `nodes.rs`, `nodes_*.rs` | stores, their stock, and the orders that sales become there |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
@@ -29,6 +30,8 @@ mod nodes_decide;
 mod record;
 mod snapshot;
 mod state;
+mod waitlist;
+mod waitlist_apply;
 
 pub use action::{Action, Answer, Reserve, Subject, Take};
 pub use apply::{Divergence, Effect, StockMove, Touched};
@@ -43,6 +46,7 @@ pub use nodes_decide::{NodeAction, StockHow};
 pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};
 pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
 pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
+pub use waitlist::{Offered, WaitAction, WaitChange};
 
 #[cfg(test)]
 mod apply_tests;
@@ -52,3 +56,5 @@ mod model_tests;
 mod nodes_tests;
 #[cfg(test)]
 mod scenario_tests;
+#[cfg(test)]
+mod waitlist_tests;

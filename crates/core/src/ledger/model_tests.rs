@@ -200,7 +200,7 @@ impl Pair {
             supply,
         };
         let name = Name::new(&format!("c{camp}")).expect("a name");
-        CampaignSpec { name, terms, skus: skus.map(spec).collect() }
+        CampaignSpec::new(name, terms, skus.map(spec).collect())
     }
 
     /// Ask the ledger and tell its answer in the model's words.

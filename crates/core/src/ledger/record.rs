@@ -1,6 +1,7 @@
 //! What the journal says: decided outcomes, never requests. Replay applies them and decides nothing.
 
 use super::nodes::NodeChange;
+use super::waitlist::WaitChange;
 use crate::campaign::Terms;
 use crate::phase::Phase;
 use onrush_types::{
@@ -120,6 +121,8 @@ pub enum Change {
         /// Who did it, and the payment provider's reference.
         by: By,
     },
+    /// Something about the waitlist.
+    Wait(WaitChange),
 }
 
 /// The record of a new hold.

@@ -2,7 +2,7 @@
 //! would see them, and a second ledger that hears only the encoded records.
 
 use super::super::*;
-use crate::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
+use crate::campaign::{CampaignSpec, SkuSpec, Terms, WaitTerms, Wave};
 use crate::front::Slot;
 use crate::phase::{Phase, Schedule, phase_at};
 use crate::refusal::Refusal;
@@ -20,7 +20,9 @@ pub(super) struct World {
     queued: Vec<u32>,
     now: Timestamp,
     labels: BTreeMap<String, ReservationSeq>,
-    terms: BTreeMap<String, Terms>,
+    terms: BTreeMap<String, (Terms, Option<WaitTerms>)>,
+    /// Buyers by their digests, for the labels of what the waitlist offers them.
+    buyers: BTreeMap<BuyerDigest, String>,
     records: Vec<Vec<u8>>,
     refunds_told: usize,
 }
@@ -43,6 +45,7 @@ impl World {
             now: START,
             labels: BTreeMap::new(),
             terms: BTreeMap::new(),
+            buyers: BTreeMap::new(),
             records: Vec::new(),
             refunds_told: 0,
         }
@@ -87,6 +90,8 @@ impl World {
                 let refund = w.number() as u32;
                 self.act(Action::Refunded { refund, by: w.by() })
             }
+            "join" | "leave" => self.wish(line, &mut w),
+            "line" => vec![self.waiting(w.next())],
             "tick" => self.pass_time(w.time(), true),
             "wait" => self.pass_time(w.time(), false),
             "back" => {
@@ -108,6 +113,7 @@ impl World {
             word => panic!("no such word: {word}"),
         };
         told.extend(self.switches());
+        told.extend(self.offers());
         (told.join(" "), w.rest())
     }
 
@@ -124,7 +130,7 @@ impl World {
             supply_from_stores: false,
             attributes: String::new(),
         };
-        let mut terms = self.terms.get(name).cloned().unwrap_or(plain);
+        let (mut terms, mut waitlist) = self.terms.get(name).cloned().unwrap_or((plain, None));
         loop {
             match w.front() {
                 "draft" | "published" => terms.published = w.next() == "published",
@@ -140,6 +146,11 @@ impl World {
                     let (sku, units) = (self::name(w.next()), w.number() as u32);
                     terms.waves.push(Wave { at, sku, units });
                 }
+                "waitlist" => {
+                    let offer = w.value();
+                    let terms = |ms| WaitTerms { offer: DurationMs(ms) };
+                    waitlist = (offer != "none").then(|| terms(ms(offer)));
+                }
                 "waveless" => {
                     w.next();
                     terms.waves.clear();
@@ -147,10 +158,11 @@ impl World {
                 _ => break,
             }
         }
-        let spec = CampaignSpec { name: self::name(name), terms: terms.clone(), skus: vec![] };
+        let spec =
+            CampaignSpec { waitlist, ..CampaignSpec::new(self::name(name), terms.clone(), vec![]) };
         let told = self.act(Action::Put(Box::new(spec)));
         if told[0] != "refused" {
-            self.terms.insert(name.to_owned(), terms);
+            self.terms.insert(name.to_owned(), (terms, waitlist));
         }
         told
     }
@@ -166,8 +178,9 @@ impl World {
                 _ => break,
             }
         }
-        let terms = self.terms[campaign].clone();
-        let spec = CampaignSpec { name: self::name(campaign), terms, skus: vec![sku] };
+        let (terms, waitlist) = self.terms[campaign].clone();
+        let spec =
+            CampaignSpec { waitlist, ..CampaignSpec::new(self::name(campaign), terms, vec![sku]) };
         self.act(Action::Put(Box::new(spec)))
     }
 
@@ -184,7 +197,7 @@ impl World {
         };
         loop {
             match w.front() {
-                "buyer" => ask.buyer = buyer(w.value()),
+                "buyer" => ask.buyer = self.buyer(w.value()),
                 "x" => ask.quantity = Quantity::new(w.value().parse().expect("n")).expect("n"),
                 "key" => ask.key = key_digest(w.value()),
                 "look" => {
@@ -280,6 +293,30 @@ impl World {
         self.hear(decided);
         let mut told = vec![told];
         told.extend(self.new_refunds());
+        told
+    }
+
+    fn wish(&mut self, line: &str, w: &mut Words<'_>) -> Vec<String> {
+        let (sku, buyer) = (self.sku_ix(w.next()), self.buyer(w.option("buyer").expect("whom")));
+        let units = w.option("x").map_or(1, |n| n.parse().expect("a number"));
+        let quantity = Quantity::new(units).expect("a legal quantity");
+        self.act(Action::Wait(match line.starts_with("join") {
+            true => WaitAction::Join { sku, buyer, quantity },
+            false => WaitAction::Leave { sku, buyer },
+        }))
+    }
+
+    /// Offer what is free to those who wait, as the engine does in every turn.
+    fn offers(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        loop {
+            let due = self.ledger.due_offer(self.now, &mut Takes(&self.slots));
+            let Some(change) = due else { break };
+            if let Change::Wait(WaitChange::Offered(offered)) = &change {
+                self.label_offer(offered);
+            }
+            told.extend(self.record(change));
+        }
         told
     }
 

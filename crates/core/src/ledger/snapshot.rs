@@ -36,6 +36,8 @@ const RESERVATIONS: u32 = 4;
 const EXTRAS: u32 = 5;
 const REFUNDS: u32 = 6;
 const END: u32 = 7;
+/// What the waitlist keeps, see `waitlist_apply.rs`; absent where nobody ever waited.
+const WAITS: u32 = 48;
 
 /// The archived form of every chunk.
 #[derive(Default, rkyv::Archive, rkyv::Serialize)]
@@ -91,14 +93,19 @@ impl Ledger {
             put(REFUNDS, Chunk { words, bytes: Vec::new() })?;
         }
         nodes::chunks(&self.nodes, &mut put)?;
+        for (words, bytes) in self.wait_chunks() {
+            put(WAITS, Chunk { words, bytes })?;
+        }
         put(END, Chunk { words: self.row_counts().to_vec(), bytes: Vec::new() })
     }
 
     /// Return how many rows each table has; the last chunk says it, so a missing chunk is noticed.
-    fn row_counts(&self) -> [u64; 5] {
+    fn row_counts(&self) -> [u64; 6] {
         let reservations = self.reservations.len as usize;
         let Ledger { campaigns, skus, extras, refunds, .. } = self;
-        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len()].map(|n| n as u64)
+        let waits = self.waits.rows();
+        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len(), waits]
+            .map(|n| n as u64)
     }
 
     /// Return the SHA-256 of the image: equal digests, equal states. O(all).
@@ -250,6 +257,7 @@ impl SnapshotLoader {
                 }
             }
             nodes::HEAD..=nodes::ROUTING => nodes::load(ledger, kind, &mut r)?,
+            WAITS => ledger.load_waits(&r.words).map_err(bad)?,
             END => self.ended = r.words == ledger.row_counts(),
             _ => return Err(bad("kind of chunk")),
         }
@@ -284,6 +292,7 @@ impl SnapshotLoader {
             }
         }
         ledger.note_switches();
+        ledger.note_all_free();
         Ok(ledger)
     }
 }

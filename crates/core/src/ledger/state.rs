@@ -2,6 +2,7 @@
 
 use super::nodes::Nodes;
 use super::record::{PaymentLine, RefundDue};
+use super::waitlist::Waits;
 use crate::campaign::Terms;
 use crate::front::NONE;
 use crate::phase::Phase;
@@ -35,6 +36,7 @@ pub struct Ledger {
     pub(super) refunds: Vec<RefundDue>,
     pub(super) hold_classes: Vec<HoldClass>,
     pub(super) nodes: Nodes,
+    pub(super) waits: Waits,
     /// No phase switch or wave is due before this; not part of the state, derived.
     pub(super) next_switch_at: Timestamp,
     hash_key: [u64; 2],
@@ -153,6 +155,7 @@ impl Ledger {
             refunds: Vec::new(),
             hold_classes: Vec::new(),
             nodes: Nodes::default(),
+            waits: Waits::default(),
             next_switch_at: Timestamp::FAR_FUTURE,
             hash_key,
         }

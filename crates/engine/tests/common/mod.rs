@@ -201,15 +201,10 @@ pub(crate) fn name(text: &str) -> Name {
 
 /// A campaign that is open already: limit 10 a buyer, holds of an hour, SKUs at a price of 100.
 pub(crate) fn spec(campaign: &str, skus: &[(&str, u32)]) -> CampaignSpec {
-    CampaignSpec {
-        name: name(campaign),
-        terms: Terms {
-            limit_per_buyer: 10,
-            hold: DurationMs(HOUR),
-            ..Terms::open_now(Currency::CNY)
-        },
-        skus: skus.iter().map(|(sku, supply)| SkuSpec::new(name(sku), 100, *supply)).collect(),
-    }
+    let terms =
+        Terms { limit_per_buyer: 10, hold: DurationMs(HOUR), ..Terms::open_now(Currency::CNY) };
+    let skus = skus.iter().map(|(sku, supply)| SkuSpec::new(name(sku), 100, *supply));
+    CampaignSpec::new(name(campaign), terms, skus.collect())
 }
 
 pub(crate) fn pay(reference: &str, amount: i64) -> PaymentLine {

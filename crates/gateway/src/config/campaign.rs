@@ -2,7 +2,7 @@
 //! `PUT /admin/v1/campaigns/{campaign}`.
 
 use super::fields::{CurrencyText, Span, When, name, name_option};
-use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, Wave};
+use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, WaitTerms, Wave};
 use onrush_types::{Currency, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,23 @@ pub struct CampaignBody {
     pub skus: Vec<SkuBody>,
     /// Planned supplies.
     pub waves: Vec<WaveBody>,
+    /// Lets buyers wait for units that come back; left out: nobody waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waitlist: Option<WaitlistBody>,
+}
+
+/// The terms of a waitlist.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaitlistBody {
+    /// How long a unit is kept for the one whom it is offered.
+    pub offer: Span,
+}
+
+impl Default for WaitlistBody {
+    fn default() -> WaitlistBody {
+        WaitlistBody { offer: Span::secs(120) }
+    }
 }
 
 impl Default for CampaignBody {
@@ -69,6 +86,7 @@ impl Default for CampaignBody {
             few_at: 20,
             skus: Vec::new(),
             waves: Vec::new(),
+            waitlist: None,
         }
     }
 }
@@ -160,6 +178,7 @@ impl CampaignBody {
             supply: sku.supply,
         });
         CampaignSpec {
+            waitlist: self.waitlist.as_ref().map(|list| WaitTerms { offer: list.offer.0 }),
             name: campaign,
             terms: Terms {
                 published: self.published,

@@ -6,7 +6,7 @@ mod reservation;
 mod reserve;
 mod session;
 
-pub(crate) use campaign::CampaignViews;
+pub(crate) use campaign::{CampaignViews, has_etag};
 pub(crate) use payment::{checked_money, checked_reference};
 pub(crate) use reserve::idempotency_key;
 
@@ -42,6 +42,9 @@ impl Gateway {
             Route::Payment => self.payment(part, ask, now),
             Route::Promise => self.promise(part, ask, now),
             Route::CampaignStores => self.campaign_stores(part, ask, now),
+            Route::WaitJoin => self.wait_join(part, ask, now),
+            Route::WaitLook => self.wait_look(part, ask, now, jitter).map(Reply::Ready),
+            Route::WaitLeave => self.wait_leave(part, ask, now),
             Route::ErrorPage => error_page(part).map(Reply::Ready),
             _ => Err(Problem::not_found()),
         }

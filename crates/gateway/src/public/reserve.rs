@@ -120,6 +120,7 @@ impl Gateway {
     ) -> Problem {
         let is_short = matches!(refusal, Refusal::SoldOut { .. } | Refusal::AllHeld { .. });
         let mut problem = Problem::of_refusal(refusal);
+        problem.waitlist = is_short && campaign.waitlist().is_some();
         if is_short && campaign.skus().len() > 1 {
             problem.alternatives = self.alternatives(campaign, request);
         }

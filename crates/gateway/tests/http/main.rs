@@ -2,6 +2,7 @@
 
 mod admin;
 mod back_end;
+mod batch;
 mod chain;
 mod client;
 mod contract;
@@ -11,3 +12,4 @@ mod server;
 mod stopping;
 mod stores;
 mod stores_more;
+mod waitlist;

@@ -112,7 +112,7 @@ impl Server {
         terms.limit_per_buyer = 1;
         let name = Name::new("drop").expect("name");
         let skus = vec![sku("unit", 2), sku("rare", 0)];
-        let put = engine.put_campaign(CampaignSpec { name, terms, skus });
+        let put = engine.put_campaign(CampaignSpec::new(name, terms, skus));
         driver.settle();
         assert!(put.wait().expect("decided").granted().is_some());
         (Server::serve(dir, clock, engine, &config), driver)

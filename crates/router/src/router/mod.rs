@@ -13,6 +13,7 @@ mod gather;
 mod planner;
 mod write;
 
+pub(crate) use bound::outside_bound;
 pub use planner::Planner;
 
 use crate::delivery::Promise;
