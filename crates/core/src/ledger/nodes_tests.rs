@@ -52,7 +52,7 @@ impl World {
         };
         let supply = if from_stores { 0 } else { 20 };
         let skus = vec![SkuSpec::new(name("milk"), 0, supply)];
-        world.done(Action::Put(Box::new(CampaignSpec { name: name("drop"), terms, skus })));
+        world.done(Action::Put(Box::new(CampaignSpec::new(name("drop"), terms, skus))));
         let change = world.ledger.due_switch(Timestamp(world.now)).expect("it opens");
         let mut records = Vec::new();
         let mut sink = |record: &Record, _| records.push(record.clone());

@@ -13,7 +13,7 @@ use super::live::{Live, Net};
 use super::note::note;
 use super::worker::Ended;
 use crate::wire::Details;
-use onrush::ledger::{Ledger, Planned, PlannedShipment};
+use onrush::ledger::{Change, Ledger, NodeChange, Planned, PlannedShipment};
 use onrush::limits::PLANS_PER_RESERVATION_MAX;
 use onrush::{
     Decision, Engine, EngineError, Events, EventsError, Lsn, NodeNo, Pending, Refusal, Reservation,
@@ -49,6 +49,8 @@ pub(super) struct Sourcing<'a> {
     /// The last record read.
     followed: Lsn,
     stale: bool,
+    /// A SKU came to stores that had none: what was sold of it before becomes orders too.
+    rescan: bool,
     /// Sold reservations to look at, with when they were sold, where that is known.
     queue: VecDeque<(ReservationSeq, Option<Timestamp>)>,
     /// Sold reservations that no store could serve, by SKU.
@@ -99,6 +101,7 @@ impl<'a> Sourcing<'a> {
             built_at,
             followed: built_at,
             stale: false,
+            rescan: false,
             queue: VecDeque::new(),
             unrouted: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -145,6 +148,7 @@ impl<'a> Sourcing<'a> {
             if lsn <= self.built_at {
                 continue;
             }
+            self.rescan |= is_first_stock(&self.net, &record.change);
             match follow(&self.net, &mut self.open, &record.change) {
                 News::None => {}
                 News::Sold(seq) => self.queue.push_back((seq, Some(record.stamp))),
@@ -174,6 +178,7 @@ impl<'a> Sourcing<'a> {
                 return Err(Ended::Lost("the journal is behind its ledger".to_owned()));
             };
             self.followed = at;
+            self.rescan |= is_first_stock(&self.net, &record.change);
             match opened(&record.change) {
                 News::Sold(seq) => self.queue.push_back((seq, Some(record.stamp))),
                 News::Open(seq) => self.queue.push_back((seq, None)),
@@ -184,7 +189,7 @@ impl<'a> Sourcing<'a> {
         self.live.put(self.net.clone());
         (self.open, self.built_at, self.stale) = (open, lsn, false);
         self.retry_all();
-        Ok(())
+        if std::mem::take(&mut self.rescan) { self.find_unplanned() } else { Ok(()) }
     }
 
     fn retry(&mut self, sku: SkuIx, most: usize) {
@@ -324,6 +329,16 @@ fn build(image: Image, now: Timestamp) -> Result<(Net, OpenOrders), Ended> {
 
 fn lost(error: EventsError) -> Ended {
     Ended::Lost(error.to_string())
+}
+
+fn is_first_stock(net: &Net, change: &Change) -> bool {
+    match change {
+        Change::Nodes(change) => match &**change {
+            NodeChange::Stock(moved) => net.sku(moved.sku).is_none(),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// Return sold reservations that no plan covers, from `from` on, and where to go on.

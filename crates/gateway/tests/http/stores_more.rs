@@ -105,6 +105,22 @@ fn a_sale_that_nobody_planned_is_found_at_the_start() {
     audit(&server);
 }
 
+/// Sold before any store had it: the first stock makes orders of what was sold.
+#[test]
+fn the_first_stock_serves_what_was_sold_before() {
+    let server = Server::dev();
+    campaign(&server, "drop", "own");
+    let supply = json!({"sku": "unit", "quantity": 9, "reason": "test"});
+    server.operate("POST", "/admin/v1/campaigns/drop/supply", Some(supply));
+    assert_eq!(csv(&server, "/admin/v1/nodes", NODES).status, 200);
+    let id = sold(&server, "ann", &wish(json!({})));
+    let unknown = server.operate("GET", &format!("/admin/v1/orders/{id}"), None);
+    unknown.is_problem("not_found");
+    assert_eq!(csv(&server, "/admin/v1/campaigns/drop/stock", STOCK).status, 200);
+    assert_eq!(order_in(&server, &id, "assigned")["shipments"][0]["node"], "center");
+    audit(&server);
+}
+
 #[test]
 fn a_policy_is_checked_versioned_and_tried_first() {
     let server = chain();
