@@ -3,6 +3,7 @@
 //! `cargo xtask bench stores [--data FOLDER]`: places are those of `FOLDER/stores_shenyang.csv`, or a
 //! grid of as many. The gateway is embedded: no socket, no parser, one thread asks. Holds with and
 //! without a destination alternate, so both see the same machine.
+#![allow(clippy::print_stdout)]
 
 use http::{HeaderMap, HeaderValue, Method};
 use onrush::ledger::StockHow;
