@@ -12,7 +12,7 @@ use crate::shared::{Reservation, Shared};
 use crate::status::Status;
 use onrush_core::campaign::CampaignSpec;
 use onrush_core::front::SlotView;
-use onrush_core::ledger::{Action, By, Ledger, PaymentLine};
+use onrush_core::ledger::{Action, By, Ledger, NodeAction, PaymentLine};
 use onrush_core::phase::Phase;
 use onrush_core::refusal::Refusal;
 use onrush_types::{BuyerDigest, Lsn, ReservationSeq, SkuIx, Timestamp};
@@ -163,6 +163,10 @@ impl Engine {
     /// Note that a refund due was paid out.
     pub fn refunded(&self, refund: u32, by: By) -> Pending<u32> {
         self.shared.settle(Action::Refunded { refund, by })
+    }
+
+    pub(crate) fn act<T: crate::pending::View>(&self, ask: NodeAction) -> Pending<T> {
+        self.shared.settle(Action::Nodes(Box::new(ask)))
     }
 
     /// Return a reservation's durable state, whoever it belongs to.

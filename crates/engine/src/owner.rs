@@ -52,7 +52,7 @@ const OFFERS_BATCH_MAX: usize = 32_768;
 pub(crate) const MARK_AFTER_MS: u64 = 100;
 
 /// No record of an action other than a campaign is longer than this.
-const RECORD_BYTES_MAX: usize = 2_048;
+pub(crate) const RECORD_BYTES_MAX: usize = 2_048;
 /// No SKU's record, and no wave's part of a campaign's record, is longer than this.
 const NAMED_BYTES_MAX: usize = 128;
 const _: () = assert!(NAMED_BYTES_MAX > 48 + NAME_BYTES_MAX, "a SKU's record fits");
@@ -471,6 +471,7 @@ fn bytes_max(action: &Action) -> usize {
         Action::Confirm { lines, .. } => {
             RECORD_BYTES_MAX * lines.len().clamp(1, PAYMENTS_PER_RESERVATION_MAX)
         }
+        Action::Nodes(ask) => crate::stores::bytes_max(ask),
         _ => RECORD_BYTES_MAX,
     }
 }
@@ -492,6 +493,7 @@ fn is_new(action: &Action) -> bool {
     match action {
         Action::Put(_) | Action::Join { .. } => true,
         Action::Supply { units, .. } => *units > 0,
+        Action::Nodes(ask) => crate::stores::is_new(ask),
         Action::Wait(action) => matches!(action, WaitAction::Join { .. }),
         _ => false,
     }

@@ -62,6 +62,7 @@ pub enum Code {
     SoldOut,
     AllHeld,
     UnitsFree,
+    OutOfReach,
     AlreadyFinal,
     Expired,
     RateLimited,
@@ -84,7 +85,7 @@ impl Code {
 }
 
 /// How many codes there are.
-pub(crate) const CODES: usize = 31;
+pub(crate) const CODES: usize = 32;
 
 const fn page(
     id: Code,
@@ -149,10 +150,10 @@ static PAGES: [ErrorPage; CODES] = [
         Code::UnsupportedMedia,
         "unsupported_media",
         415,
-        "The body must be JSON",
+        "The body is of another kind",
         false,
-        "The Content-Type is not application/json.",
-        "Send JSON with `Content-Type: application/json`.",
+        "The Content-Type is not what this address takes: JSON, or CSV for imports.",
+        "Send JSON with `Content-Type: application/json`; imports take `text/csv`.",
     ),
     page(
         Code::HeadersTooLarge,
@@ -317,6 +318,17 @@ static PAGES: [ErrorPage; CODES] = [
         false,
         "There is nothing to wait for: units can be reserved now.",
         "Reserve instead. If somebody else is faster, join the waitlist then.",
+    ),
+    page(
+        Code::OutOfReach,
+        "out_of_reach",
+        409,
+        "No store can serve it there in time",
+        true,
+        "Every store that has it is too far away, closed or full for this delivery. Nothing was \
+         held.",
+        "Choose another delivery or a later window, or collect it at a store: \
+         `GET /v1/campaigns/{campaign}/stores` lists those that have it.",
     ),
     page(
         Code::AlreadyFinal,

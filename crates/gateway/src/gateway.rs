@@ -19,6 +19,7 @@ use crate::providers::Providers;
 use crate::public::CampaignViews;
 use crate::reminders::Reminders;
 use crate::routes::{self, Matched, Route};
+use crate::stores::Stores;
 use crate::waiting::Waiting;
 use http::{HeaderMap, Method};
 use onrush::{Engine, Timestamp};
@@ -84,6 +85,7 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) lines: Arc<Lines>,
     pub(crate) reminders: Reminders,
+    pub(crate) stores: Arc<Stores>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -101,6 +103,7 @@ impl Gateway {
             metrics: Metrics::default(),
             lines: Arc::new(Lines::new(config, &engine)?),
             reminders: Reminders::open(config, &engine)?,
+            stores: Arc::new(Stores::new(&engine)),
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

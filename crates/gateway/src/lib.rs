@@ -13,6 +13,7 @@
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
 //! | `line` | tickets, passes, and what people in line see |
+//! | `stores` | a live router: promises, orders at stores, what stores do with them |
 //! | `waitlist` | waiting for units that come back |
 //! | `reminders` | notify me: its routes, and the owner thread behind them |
 //! | [`errors`], [`problem`] | every refusal, in one table |
@@ -20,7 +21,7 @@
 //! | `metrics`, `openapi` | what it says about itself |
 //!
 //! The gateway holds no state that matters: everything it would miss after a restart is the
-//! engine's. It knows nothing of journals and nothing of routing.
+//! engine's. It knows nothing of journals, and asks the router where an order goes.
 
 pub mod answer;
 pub mod config;
@@ -42,6 +43,7 @@ mod public;
 mod reminders;
 mod routes;
 mod secrets;
+mod stores;
 mod waiting;
 mod waitlist;
 

@@ -3,6 +3,7 @@
 use crate::errors;
 use crate::line::{line_operation, line_parameters, line_schemas};
 use crate::routes::Route;
+use crate::wire::Delivery;
 use serde_json::{Map, Value, json};
 
 /// Return the document.
@@ -99,6 +100,32 @@ fn describe(route: Route) -> Text {
         Route::AdminRefunded => {
             text("Note that a refund was paid", Some("Refunded"), "Refund", &[200])
         }
+        Route::Promise => text("Where it comes from, when, how sure", None, "Promise", &[200]),
+        Route::CampaignStores => {
+            text("Stores near a place that have a SKU", None, "StoreList", &[200])
+        }
+        Route::AdminNodes => text("List stores", None, "NodeList", &[200]),
+        Route::AdminNodesImport => text("Import stores (CSV)", Some("Csv"), "Imported", &[200]),
+        Route::AdminNode => text("A store and what it has", None, "Node", &[200]),
+        Route::AdminNodePut => text("Add or change a store", Some("NodePut"), "Node", &[200]),
+        Route::AdminNodeStock => {
+            text("Change or count a store's stock", Some("NodeStock"), "Node", &[200])
+        }
+        Route::AdminStockImport => {
+            text("Import a campaign's stock (CSV)", Some("Csv"), "Imported", &[200])
+        }
+        Route::AdminOrders => text("List orders at stores", None, "OrderList", &[200]),
+        Route::AdminOrder => text("An order, and why it is there", None, "Order", &[200]),
+        Route::AdminReject => text("A store refuses an order", Some("Reject"), "Order", &[200]),
+        Route::AdminDispatch => text("It left the store", Some("Dispatch"), "Order", &[200]),
+        Route::AdminCollect => {
+            text("The buyer collects it with the code", Some("Collect"), "Order", &[200])
+        }
+        Route::AdminRouting => text("The routing policy", None, "Routing", &[200]),
+        Route::AdminRoutingPut => {
+            text("Put a routing policy", Some("RoutingPut"), "Routing", &[200])
+        }
+        Route::AdminDryRun => text("Plan an order, take nothing", Some("DryRun"), "Plan", &[200]),
         Route::Metrics => text("Figures for Prometheus", None, "Page", &[200]),
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
@@ -136,7 +163,8 @@ fn operation(route: Route, path: &str) -> Value {
         "tags": [if path.starts_with("/v1") { "public" } else { "admin" }],
     });
     if let Some(request) = request {
-        let content = json!({"application/json": {"schema": reference(request)}});
+        let media = if request == "Csv" { "text/csv" } else { "application/json" };
+        let content = json!({media: {"schema": reference(request)}});
         let is_optional = matches!(
             route,
             Route::Session | Route::AdminConfirm | Route::LineJoin | Route::Unremind
@@ -144,7 +172,12 @@ fn operation(route: Route, path: &str) -> Value {
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
-        Route::Time | Route::Campaign | Route::Payment | Route::Healthz | Route::Readyz => {
+        Route::Time
+        | Route::Campaign
+        | Route::CampaignStores
+        | Route::Payment
+        | Route::Healthz
+        | Route::Readyz => {
             json!([])
         }
         Route::LineEvents | Route::LineDraw | Route::LineParticipants | Route::LineGate => {
@@ -162,6 +195,7 @@ fn operation(route: Route, path: &str) -> Value {
         | Route::Release
         | Route::Remind
         | Route::Unremind
+        | Route::Promise
         | Route::WaitJoin
         | Route::WaitLook
         | Route::WaitLeave => {
@@ -203,9 +237,16 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
         }
+        Route::CampaignStores => {
+            let query = |name: &str, required: bool| json!({"name": name, "in": "query", "required": required, "schema": string});
+            all.extend(["lat", "lon", "sku"].map(|name| query(name, true)));
+            all.extend(["crs", "quantity"].map(|name| query(name, false)));
+        }
         Route::AdminCampaigns
         | Route::AdminReservations
         | Route::AdminRefunds
+        | Route::AdminNodes
+        | Route::AdminOrders
         | Route::AdminWaitlist => {
             for name in ["after", "limit"] {
                 let number = json!({"type": "integer", "minimum": 0});
@@ -241,8 +282,13 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    let (waitlist, reminders) = (crate::waitlist::schemas(), crate::reminders::schemas());
-    let parts = [shared_schemas(), requests(), answers(), waitlist, reminders, line_schemas()];
+    let more = [
+        crate::waitlist::schemas(),
+        crate::reminders::schemas(),
+        line_schemas(),
+        crate::stores::schemas(),
+    ];
+    let parts = [shared_schemas(), requests(), answers()].into_iter().chain(more);
     for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
@@ -282,7 +328,10 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
                     ("retryable", json!({"type": "boolean"})),
                     ("retry_after_ms?", n()),
                     ("opens_at?", time()),
-                    ("alternatives?", json!({"type": "array", "items": s()})),
+                    (
+                        "alternatives?",
+                        json!({"type": "array", "items": {"anyOf": [s(), reference("NearStore")]}}),
+                    ),
                     ("waitlist?", json!({"type": "boolean"})),
                 ],
             ),
@@ -332,8 +381,8 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
 
 fn requests() -> Vec<(&'static str, Value)> {
     let flag = || json!({"type": "boolean"});
-    let delivery = json!({"type": "string", "enum": ["one_hour", "four_hours", "same_day",
-        "next_day", "scheduled", "pickup", "ship_from_store", "in_store_home", "transfer"]});
+    let forms = Delivery::ALL.map(Delivery::as_str);
+    let delivery = json!({"type": "string", "enum": forms});
     let wish = [
         ("sku", s()),
         ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
@@ -388,6 +437,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("limit_per_buyer?", n()),
                     ("hold?", s()),
                     ("buyers_expected?", n()),
+                    ("supply?", json!({"type": "string", "enum": ["own", "stores"]})),
                     ("stock?", json!({"type": "string", "enum": ["exact", "band"]})),
                     ("few_at?", n()),
                     ("skus?", list("SkuPut")),
@@ -424,6 +474,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                     ("price", reference("Money")),
                     ("expires_at", time()),
                     ("lsn", n()),
+                    ("promise?", reference("Promise")),
                 ],
             ),
         ),

@@ -31,6 +31,7 @@ pub mod history;
 pub mod run;
 pub mod server;
 pub mod start;
+mod stores;
 pub mod told;
 pub mod truth;
 pub mod verdict;

@@ -12,7 +12,8 @@ use onrush_types::limits::{
     SUPPLY_MAX,
 };
 use onrush_types::{
-    CampaignIx, DurationMs, KeyDigest, Lsn, Name, ReservationSeq, SkuIx, TicketNo, Timestamp,
+    CampaignIx, DurationMs, KeyDigest, Lsn, Name, NodeNo, ReservationSeq, SkuIx, TicketNo,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,6 +66,12 @@ pub enum Touched {
     Line(CampaignIx),
     /// A ticket: it is new, or its owner came back.
     Ticket(CampaignIx, TicketNo),
+    /// A store or its stock.
+    Node(NodeNo),
+    /// A sold reservation's order.
+    Order(ReservationSeq),
+    /// The routing policy.
+    Routing,
 }
 
 /// What a record moves in the slot of a SKU once it is durable. A new hold moves nothing: its units
@@ -145,7 +152,11 @@ impl Ledger {
                 self.move_state(*seq, State::Held)?;
                 Ok((Touched::Reservation(*seq, State::Held), None))
             }
-            Change::Cancelled { seq, restock, .. } => self.apply_cancelled(*seq, *restock),
+            Change::Cancelled { seq, restock, .. } => {
+                self.take_plan_back(*seq, *restock, record.stamp)?;
+                self.apply_cancelled(*seq, *restock)
+            }
+            Change::Nodes(change) => self.apply_nodes(change, record.stamp),
             Change::Refunded { refund, .. } => {
                 let due = self.refunds.get_mut(*refund as usize).ok_or("no such refund")?;
                 ensure(!due.done, "a refund was paid out twice")?;
@@ -394,7 +405,7 @@ impl Ledger {
         Ok(*r)
     }
 
-    fn sku_mut(&mut self, sku: SkuIx) -> Result<&mut SkuState, String> {
+    pub(super) fn sku_mut(&mut self, sku: SkuIx) -> Result<&mut SkuState, String> {
         self.skus.get_mut(sku.index()).ok_or_else(|| "no such SKU".to_owned())
     }
 

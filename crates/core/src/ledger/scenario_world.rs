@@ -147,6 +147,7 @@ impl World {
             hold: DurationMs::from_secs(30),
             buyers_expected: 10,
             waves: Vec::new(),
+            supply_from_stores: false,
             attributes: String::new(),
         }
     }

@@ -85,5 +85,5 @@ impl Gateway {
 }
 
 pub(super) fn wait(route: Route, what: What) -> Reply {
-    Reply::Wait(Waiting { route, what })
+    Reply::Wait(Waiting::of(route, what))
 }

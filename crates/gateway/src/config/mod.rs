@@ -12,7 +12,7 @@ mod load;
 mod notify;
 mod sections;
 
-pub use campaign::{CampaignBody, SkuBody, StockShown, WaveBody};
+pub use campaign::{CampaignBody, SkuBody, StockShown, SupplyFrom, WaveBody};
 pub use check::{Danger, Report, check};
 pub use error::{ConfigError, ConfigErrors};
 pub use fields::{Listen, Network, Span, When};

@@ -40,6 +40,8 @@ impl Gateway {
             Route::Campaign => self.campaign(part, ask, now).map(Reply::Ready),
             Route::Session => self.open_session(ask, now).map(Reply::Ready),
             Route::Payment => self.payment(part, ask, now),
+            Route::Promise => self.promise(part, ask, now),
+            Route::CampaignStores => self.campaign_stores(part, ask, now),
             Route::WaitJoin => self.wait_join(part, ask, now),
             Route::WaitLook => self.wait_look(part, ask, now, jitter).map(Reply::Ready),
             Route::WaitLeave => self.wait_leave(part, ask, now),

@@ -203,5 +203,5 @@ fn refuse_started(campaign: &Campaign, now: Timestamp) -> Result<(), Problem> {
 }
 
 pub(super) fn reply(route: Route, asked: Asked) -> Reply {
-    Reply::Wait(Waiting { route, what: What::Reminder(asked) })
+    Reply::Wait(Waiting::of(route, What::Reminder(asked)))
 }

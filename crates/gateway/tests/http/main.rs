@@ -3,6 +3,7 @@
 mod admin;
 mod back_end;
 mod batch;
+mod chain;
 mod client;
 mod contract;
 #[path = "../../../notify/tests/doubles/mod.rs"]
@@ -20,4 +21,6 @@ mod raw;
 mod reminders;
 mod server;
 mod stopping;
+mod stores;
+mod stores_more;
 mod waitlist;

@@ -10,9 +10,11 @@
 
 mod bound;
 mod gather;
+mod planner;
 mod write;
 
 pub(crate) use bound::outside_bound;
+pub use planner::Planner;
 
 use crate::delivery::Promise;
 use crate::network::Network;
