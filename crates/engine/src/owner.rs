@@ -189,12 +189,17 @@ impl Owner {
         if busy { Ok(Turn::Busy) } else { self.idle(now) }
     }
 
-    /// Tell whether only an opening is due, so short ago that nobody is queued yet.
+    /// Tell whether only an opening is due, so short ago that nobody is queued yet. Where a line is
+    /// drawn at the opening it does not wait: nobody can reserve before.
     fn opening_waits(&self, now: Timestamp) -> bool {
         let due_at = self.ledger.next_switch_at();
         (due_at..due_at + DurationMs(OPENING_ALONE_MS)).contains(&now)
             && !self.shared.flights.waiting()
-            && matches!(self.ledger.due_switch(now), Some(Change::Phase { to: Phase::Open, .. }))
+            && matches!(
+                self.ledger.due_switch(now),
+                Some(Change::Phase { to: Phase::Open, campaign, .. })
+                    if self.ledger.line(campaign).is_none()
+            )
     }
 
     fn switches(&mut self, now: Timestamp) -> Result<(), Fatal> {

@@ -450,6 +450,20 @@ fn requests() -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn time_schema() -> Value {
+    object(
+        false,
+        &[
+            ("now", time()),
+            ("unix_ms", n()),
+            ("campaign?", s()),
+            ("phase?", s()),
+            ("next_switch_at?", time()),
+            ("next_switch_unix_ms?", n()),
+        ],
+    )
+}
+
 fn answers() -> Vec<(&'static str, Value)> {
     let open = || json!({"type": "object"});
     let page = |name: &str| {
@@ -478,20 +492,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        (
-            "Time",
-            object(
-                false,
-                &[
-                    ("now", time()),
-                    ("unix_ms", n()),
-                    ("campaign?", s()),
-                    ("phase?", s()),
-                    ("next_switch_at?", time()),
-                    ("next_switch_unix_ms?", n()),
-                ],
-            ),
-        ),
+        ("Time", time_schema()),
         ("Session", object(false, &[("session?", s()), ("expires_at", time())])),
         (
             "Campaign",
