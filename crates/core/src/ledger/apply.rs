@@ -208,7 +208,7 @@ impl Ledger {
         let latest = self.latest_of(campaign, r.buyer);
         let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
-        self.use_pass(campaign, r.pass, r.buyer, r.quantity, stamp)?;
+        self.use_pass(campaign, r, stamp)?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
         s.free = s.free.checked_sub(r.quantity.get()).ok_or("held more than was free")?;
