@@ -1,7 +1,7 @@
 //! Steering a line while people wait in it.
 
 use crate::client::Answer;
-use crate::queue::{UNTIL_OPEN_MS, join, serving, ticket, until, with_line};
+use crate::queue::{UNTIL_OPEN_MS, join, serving, settled, ticket, with_line};
 use crate::server::Server;
 use serde_json::{Value, json};
 
@@ -30,8 +30,8 @@ fn the_outflow_is_changed_while_people_wait() {
     serving(&server, 3);
     assert_eq!(line(&server)["now_serving"], 3);
     let states: Vec<String> =
-        tickets.iter().map(|t| crate::queue::poll(&server, t).text("state")).collect();
-    assert_eq!(states.iter().filter(|state| *state == "served").count(), 3, "{states:?}");
+        tickets.iter().map(|t| settled(&server, t)["state"].to_string()).collect();
+    assert_eq!(states.iter().filter(|state| *state == "\"served\"").count(), 3, "{states:?}");
     for (body, says) in [
         (json!({"inside": 0, "reason": "x"}), "inside"),
         (json!({"inside": 1, "reason": " "}), "reason"),
@@ -57,10 +57,8 @@ fn a_ticket_is_found_by_its_number() {
     assert_eq!((&seen["state"], &seen["joined_at"]), (&json!("before_draw"), &ann["joined_at"]));
     server.clock.advance(UNTIL_OPEN_MS);
     serving(&server, 1);
-    until(&server, &ben, &{
-        let state = crate::queue::poll(&server, &ben).text("state");
-        if state == "served" { state } else { "waiting".to_owned() }
-    });
+    settled(&server, ann["ticket"].as_str().expect("text"));
+    settled(&server, &ben);
     let states = ["0", "1"].map(|number| show(number).json());
     let served = states.iter().find(|seen| seen["state"] == "served").expect("one was called up");
     assert_eq!(
