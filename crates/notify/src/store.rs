@@ -28,6 +28,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use onrush_types::{BuyerDigest, CampaignIx};
 use redb::{Database, ReadableDatabase, ReadableTable, Table};
 use sha2::Sha256;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -74,8 +75,8 @@ impl Store {
             Store { database, vault, digest_key, figures, rows: 0, rows_max, failed: false };
         store.recognise(&derived(secret, b"recognition"))?;
         let in_use = store.persons()?;
-        store.vault.keep_only(&in_use)?;
-        store.recover()?;
+        let lost = store.vault.keep_only(&in_use)?;
+        store.recover(&lost.into_iter().collect())?;
         Ok(store)
     }
 
@@ -193,7 +194,7 @@ impl Store {
     }
 
     /// Count what is there, settle what was under way, and drop what lost its key.
-    fn recover(&mut self) -> Result<(), StoreError> {
+    fn recover(&mut self, lost: &BTreeSet<u32>) -> Result<(), StoreError> {
         let figures = self.figures.clone();
         let rows = self.write(|session| {
             let mut rows = Vec::new();
@@ -202,20 +203,23 @@ impl Store {
                 let key = key_of_row(&key.value()).ok_or(StoreError::Damaged)?;
                 let row = Row::decode(row.value()).ok_or(StoreError::Damaged)?;
                 figures.count(key, row.state(), 1);
-                let is_live = !row.state().is_final();
                 session.rows += 1;
-                if is_live {
-                    rows.push((key, row));
+                let is_live = !row.state().is_final();
+                // A look at the person only where somebody's key is gone: at most openings, nobody's.
+                let is_lost =
+                    is_live && !lost.is_empty() && session.has_slot_in(key.buyer, lost)?;
+                if is_lost || row.state() == State::Sending {
+                    rows.push((key, row, is_lost));
                 }
             }
             Ok(rows)
         })?;
         for part in rows.chunks(crate::limits::BATCH_MAX) {
             self.write(|session| {
-                for (key, row) in part {
-                    if session.person_key(key.buyer)?.is_none() {
+                for (key, row, is_lost) in part {
+                    if *is_lost {
                         session.remove(*key, row)?;
-                    } else if row.state() == State::Sending {
+                    } else {
                         let mut settled = row.clone();
                         settled.set_state(State::Unknown);
                         session.put(*key, Some(row), &settled)?;
@@ -393,6 +397,12 @@ impl Session<'_> {
         let Some(person) = self.person_key(key.buyer)? else { return Ok(None) };
         let text = open_for(&person, &row_key(key), &row.sealed);
         Ok(text.and_then(|text| crate::Address::decode(key.channel, &text)))
+    }
+
+    /// Tell whether a person's key is in one of `slots`.
+    fn has_slot_in(&self, buyer: BuyerDigest, slots: &BTreeSet<u32>) -> Result<bool, StoreError> {
+        let person = self.persons.get(buyer.0)?;
+        Ok(person.is_none_or(|person| slots.contains(&person.value().0)))
     }
 
     fn person_key(&self, buyer: BuyerDigest) -> Result<Option<PersonKey>, StoreError> {

@@ -59,18 +59,24 @@ impl Vault {
     }
 
     /// Destroy every slot that `in_use`, in rising order, does not name: what a crash left behind.
-    pub(crate) fn keep_only(&mut self, in_use: &[u32]) -> io::Result<()> {
+    /// Return the slots in use whose key is gone.
+    pub(crate) fn keep_only(&mut self, in_use: &[u32]) -> io::Result<Vec<u32>> {
+        let mut lost: Vec<u32> =
+            in_use.iter().copied().filter(|slot| *slot >= self.slots).collect();
         let mut used = in_use.iter().copied().peekable();
         for slot in 0..self.slots {
+            let is_empty = self.slot(slot)? == [0; SLOT_BYTES];
             if used.next_if_eq(&slot).is_some() {
+                lost.extend(is_empty.then_some(slot));
                 continue;
             }
-            if self.slot(slot)? != [0; SLOT_BYTES] {
+            if !is_empty {
                 self.destroy(slot)?;
             }
             self.free.push(slot);
         }
-        self.sync()
+        self.sync()?;
+        Ok(lost)
     }
 
     /// Make a key for a person and return its slot. Durable after [`sync`](Vault::sync).
@@ -217,7 +223,7 @@ mod tests {
         assert!(!sealed.windows(3).any(|three| three == b"ann"));
 
         let mut vault = Vault::open(&path, &[9; 32]).expect("opened");
-        vault.keep_only(&[slot]).expect("kept");
+        assert_eq!(vault.keep_only(&[slot]).expect("kept"), [0; 0]);
         let key = vault.key(slot, ANN).expect("read").expect("there");
         let opened = open_for(&key, b"here", &sealed).expect("opens");
         assert_eq!(opened.as_slice(), b"ann@shop.example");
@@ -249,7 +255,8 @@ mod tests {
         assert_eq!(vault.occupy(ANN, entropy).expect("a slot").0, 1);
 
         let mut vault = Vault::open(&path, &[9; 32]).expect("opened");
-        vault.keep_only(&[0, 3]).expect("kept");
+        vault.destroy(3).expect("destroyed");
+        assert_eq!(vault.keep_only(&[0, 3, 7]).expect("kept"), [7, 3], "what is gone is told");
         assert!(vault.key(0, ANN).expect("read").is_some());
         assert!(
             vault.key(1, ANN).expect("read").is_none()
