@@ -10,9 +10,11 @@
 
 mod bound;
 mod gather;
+mod nearby;
 mod write;
 
 pub(crate) use bound::outside_bound;
+pub use nearby::Nearby;
 
 use crate::delivery::Promise;
 use crate::network::Network;
