@@ -191,11 +191,17 @@ pub(crate) fn run(data: &Data) {
     let next = nearest_first(&nodes, 21, 5);
     let greedy = exact(&nodes, 21, "");
     let priced = exact(&nodes, 21, "[prices]\nenabled = true\nreprice_every = 2000\n");
+    let stated = exact(
+        &nodes,
+        21,
+        "[prices]\nenabled = true\nreprice_every = 2000\nhorizon_orders = 20000\n",
+    );
     for (name, kept) in [
         ("nearest store, alone", &nearest),
         ("nearest first, up to five stores asked", &next),
         ("exact", &greedy),
-        ("exact + prices", &priced),
+        ("exact + prices, horizon guessed", &priced),
+        ("exact + prices, horizon stated", &stated),
     ] {
         let each = kept.cost / f64::from(kept.given.max(1));
         note(&format!("{name}: promised, cost an order"), &format!("{} at {each:.2}", kept.given));

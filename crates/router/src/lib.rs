@@ -79,5 +79,5 @@ pub mod window;
 
 pub use label::{Label, LabelError};
 pub use offer::Excluded;
-pub use router::{Ask, Planner, Routed, Router};
+pub use router::{Ask, Nearby, Planner, Routed, Router};
 pub use rules::Ruleset;
