@@ -69,7 +69,7 @@ pub(crate) fn rate(addr: SocketAddr, requests: &[Vec<u8>], count: u32, status: &
 }
 
 /// Ask each request in turn, over all connections; keep whole answers, or status lines only.
-fn ask(addr: SocketAddr, requests: &[Vec<u8>], count: u32, whole: bool) -> Vec<String> {
+pub(crate) fn ask(addr: SocketAddr, requests: &[Vec<u8>], count: u32, whole: bool) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let next = Rc::new(Cell::new(0));
     let requests = Rc::new(requests.to_vec());
@@ -124,7 +124,7 @@ async fn connection(
 }
 
 /// Tell whether `bytes` hold a whole answer.
-fn complete(bytes: &[u8]) -> bool {
+pub(crate) fn complete(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let head = std::str::from_utf8(&bytes[..end]).expect("ASCII");
     let length = head.lines().find_map(|line| {

@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod explain;
 mod export;
+mod fairness;
 mod init;
 mod load;
 mod out;
@@ -16,6 +17,7 @@ mod progress;
 mod route;
 mod serve;
 mod verify;
+mod verify_draw;
 
 use args::{Args, Command};
 use clap::{CommandFactory, Parser};
@@ -39,6 +41,8 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Route(args) => route::route(&args, out),
         Command::Simulate(args) => route::simulate(&args, out),
         Command::Verify(args) => verify::run(&args, out),
+        Command::VerifyDraw(args) => verify_draw::run(&args, out),
+        Command::Fairness(args) => fairness::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Load(args) => load::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),

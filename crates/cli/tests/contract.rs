@@ -51,6 +51,8 @@ fn every_command_has_help_with_an_example() {
         "route",
         "simulate",
         "verify",
+        "verify-draw",
+        "fairness",
         "export",
         "load",
         "explain",
@@ -79,6 +81,9 @@ fn a_wrong_command_line_is_exit_code_2() {
         &["load", "https://127.0.0.1:1"],
         &["load", "127.0.0.1:1", "--admin", "127.0.0.1:2"],
         &["export", ".", "--format", "xml"],
+        &["verify-draw"],
+        &["verify-draw", "draw.json", "--pseudonym", "00"],
+        &["verify-draw", "draw.json", "--commitment", "nonsense"],
     ] {
         let output = onrush(dir.path(), args);
         assert_eq!(code(&output), 2, "{args:?}: {}", stderr(&output));
@@ -98,6 +103,9 @@ fn what_cannot_be_done_is_exit_code_1_and_says_what_to_do() {
         (&["verify", "."], "no data folder of onrush"),
         (&["verify", "empty"], "there is no journal yet"),
         (&["export", "nowhere"], "no data folder of onrush"),
+        (&["fairness", "nowhere", "--campaign", "drop"], "no data folder of onrush"),
+        (&["verify-draw", "nowhere.json"], "nowhere.json"),
+        (&["verify-draw", "file"], "is not the JSON of a draw"),
         (&["explain", "nonsense"], "`onrush explain` lists all"),
         (&["check"], "onrush init"),
         (&["serve"], "onrush serve --dev"),

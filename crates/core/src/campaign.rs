@@ -1,5 +1,6 @@
 //! What an operator defines: a campaign, its SKUs and its waves.
 
+use crate::line::terms::LineTerms;
 use crate::phase::Schedule;
 use onrush_types::limits::{
     AMOUNT_MAX, ATTRIBUTES_BYTES_MAX, BUYERS_PER_CAMPAIGN_MAX, HOLD_MS_MAX, HOLD_MS_MIN,
@@ -24,6 +25,8 @@ pub struct CampaignSpec {
     pub skus: Vec<SkuSpec>,
     /// Whether buyers may wait for units that come back, and how.
     pub waitlist: Option<WaitTerms>,
+    /// Its line; `None`: whoever comes may reserve.
+    pub line: Option<LineTerms>,
 }
 
 /// The terms of a campaign's waitlist.
@@ -127,7 +130,7 @@ impl std::error::Error for SpecError {}
 impl CampaignSpec {
     /// A campaign that has terms and SKUs and nothing else.
     pub fn new(name: Name, terms: Terms, skus: Vec<SkuSpec>) -> CampaignSpec {
-        CampaignSpec { name, terms, skus, waitlist: None }
+        CampaignSpec { name, terms, skus, waitlist: None, line: None }
     }
 
     /// Check everything that can be checked without knowing the ledger.
@@ -138,6 +141,14 @@ impl CampaignSpec {
         self.terms.check()?;
         if self.waitlist.is_some_and(|w| !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&w.offer.0)) {
             return Err(wrong("waitlist.offer", "must be between 1 second and 7 days".into()));
+        }
+        if let Some(line) = &self.line {
+            line.check()?;
+            let schedule = &self.terms.schedule;
+            if !line.public_value_source.is_empty() && schedule.draw_at.is_none() {
+                let what = "plan draw_at too: the value is set between it and the opening";
+                return Err(wrong("line.public_value_source", what.to_owned()));
+            }
         }
         if self.skus.len() > SKUS_PER_CAMPAIGN_MAX {
             return Err(wrong("skus", format!("at most {SKUS_PER_CAMPAIGN_MAX} in a campaign")));
@@ -212,7 +223,7 @@ impl Terms {
     }
 }
 
-fn wrong(field: &str, problem: String) -> SpecError {
+pub(crate) fn wrong(field: &str, problem: String) -> SpecError {
     SpecError { field: field.to_owned(), problem }
 }
 
@@ -241,6 +252,7 @@ mod tests {
                 limit_per_buyer: 1,
                 supply: 10,
             }],
+            line: None,
         }
     }
 

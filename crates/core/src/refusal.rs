@@ -33,6 +33,10 @@ pub enum Refusal {
     Ended,
     /// The buyer is not among those invited.
     NotEligible,
+    /// The campaign has a line, and the request came without a pass.
+    PassRequired,
+    /// The pass was used, is over, or is not the buyer's.
+    PassInvalid,
     /// The risk policy refused on proof.
     RefusedRisk,
     /// The buyer has, or is getting, as many units as one buyer may.
@@ -82,6 +86,8 @@ impl Refusal {
             Refusal::Paused => "paused",
             Refusal::Ended => "ended",
             Refusal::NotEligible => "not_eligible",
+            Refusal::PassRequired => "pass_required",
+            Refusal::PassInvalid => "pass_invalid",
             Refusal::RefusedRisk => "refused_risk",
             Refusal::LimitReached { .. } => "limit_reached",
             Refusal::SoldOut { .. } => "sold_out",
@@ -124,6 +130,12 @@ impl fmt::Display for Refusal {
             Refusal::Paused => f.write_str("the sale is paused; your place is kept"),
             Refusal::Ended => f.write_str("the sale is over"),
             Refusal::NotEligible => f.write_str("this sale is by invitation"),
+            Refusal::PassRequired => f.write_str(
+                "this sale has a line; join it, and come back with your pass when you are called up",
+            ),
+            Refusal::PassInvalid => f.write_str(
+                "this pass was used, is over or is not yours; look up your place in the line",
+            ),
             Refusal::RefusedRisk => f.write_str("this request was refused by the sale's rules"),
             Refusal::LimitReached { limit } => {
                 write!(f, "one buyer may have {limit} here, and you have reached that")

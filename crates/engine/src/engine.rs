@@ -46,6 +46,10 @@ impl Engine {
         Engine { shared, screen, running: running.map(Arc::new) }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Return sale time: the wall clock, except around a start and in a sale, where it does not
     /// follow steps.
     pub fn now(&self) -> Timestamp {
@@ -332,6 +336,7 @@ impl Drop for Running {
         self.shared.stopping.store(true, Ordering::Release);
         self.gone.store(true, Ordering::Release);
         self.shared.bell.ring();
+        self.shared.index_bell.ring();
         // The failure hook may drop the last engine on the ledger thread itself. The others end only
         // after that one, so none of them can be waited for there.
         let here = thread::current().id();

@@ -4,6 +4,7 @@
 //! SKU ── not found
 //! one look at the buyer: repeat ── the earlier answer │ key reused │ key in flight
 //! phase ── not open, paused, ended
+//! pass, where there is a line ── required, invalid
 //! screen (risk hook) ── refused
 //! limit ── reached
 //! waitlist ── somebody waits: sold out, all held
@@ -19,6 +20,7 @@
 
 use crate::catalogue::{Campaign, Sku};
 use crate::flight::{Claimed, LaneKind, Work};
+use crate::line::PassShown;
 use crate::pending::{Decision, Pending, View};
 use crate::shared::{Reservation, Shared};
 use onrush_core::front::{Claim, Shortage, Standing};
@@ -51,6 +53,8 @@ pub struct ReserveRequest<'a> {
     /// Details to keep and export with the reservation (destination, delivery, attribution), at
     /// most 1,024 bytes; equal requests must give equal bytes.
     pub details: Option<&'a [u8]>,
+    /// The pass that came with it; not looked at in a campaign without a line.
+    pub pass: PassShown,
 }
 
 impl<'a> ReserveRequest<'a> {
@@ -62,7 +66,8 @@ impl<'a> ReserveRequest<'a> {
         key: &'a str,
     ) -> ReserveRequest<'a> {
         let (quantity, review, details) = (Quantity::ONE, false, None);
-        ReserveRequest { campaign, sku, quantity, buyer, key, review, details }
+        let pass = PassShown::NotShown;
+        ReserveRequest { campaign, sku, quantity, buyer, key, review, details, pass }
     }
 }
 
@@ -133,6 +138,8 @@ impl Shared {
         let standing = known.unwrap_or_else(|| Standing::of_newcomer(quantity, limits.0, limits.1));
         self.stop_at_repeat(standing)?;
         check_phase(campaign, now)?;
+        let line = campaign.line.as_ref();
+        let pass = line.map(|line| line.check(ask.pass, ask.buyer, now)).transpose()?;
         if self.stopping() {
             return Err(Refusal::Stopping.into());
         }
@@ -154,6 +161,7 @@ impl Shared {
             request: claim.request,
             review,
             details: ask.details.map(Into::into),
+            pass,
         });
         let claimed = Claimed {
             campaign: campaign.ix,

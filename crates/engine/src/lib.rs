@@ -45,6 +45,7 @@ mod error;
 mod events;
 mod flight;
 mod front;
+mod line;
 mod open;
 mod owner;
 mod pending;
@@ -65,10 +66,17 @@ pub use engine::Engine;
 pub use error::{EngineError, EventsError, OpenError};
 pub use events::Events;
 pub use front::{ReserveRequest, Screen, Verdict};
+pub use line::{
+    DrawView, Eta, JoinRequest, LaneView, LineView, Odds, Pass, PassShown, Standing, Ticket,
+    pseudonyms,
+};
 pub use onrush_core::campaign::{CampaignSpec, SkuSpec, SpecError, Terms, WaitTerms, Wave};
 pub use onrush_core::front::SlotView;
 pub use onrush_core::ledger;
 pub use onrush_core::ledger::{By, PaymentLine};
+pub use onrush_core::line::outflow::Outflow;
+pub use onrush_core::line::terms::{LineTerms, Tier};
+pub use onrush_core::line::{self as draw_rule, Pseudonym};
 pub use onrush_core::phase::{Phase, Schedule};
 pub use onrush_core::refusal::Refusal;
 pub use onrush_core::reservation::State;

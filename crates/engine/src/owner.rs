@@ -15,19 +15,23 @@ use crate::background::Background;
 use crate::error::EngineError;
 use crate::flight::{Claimed, Landed, LaneKind, Work};
 use crate::publish::{Posted, undo};
+use crate::secret::Secret;
 use crate::shared::Shared;
 use crate::waitlist::WaitMove;
+use onrush_core::campaign::Terms;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
     Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, WaitAction, encode,
 };
+use onrush_core::line::key::CLASSES_MAX;
+use onrush_core::line::terms::LineTerms;
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
 use onrush_types::limits::{
     ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, NAME_BYTES_MAX, PAYMENTS_PER_RESERVATION_MAX,
-    SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, WAVES_MAX,
+    SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, TIER_GROUPS_MAX, WAVES_MAX,
 };
-use onrush_types::{SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,6 +40,8 @@ use std::sync::atomic::Ordering;
 const LANE_BATCH_MAX: usize = 32_768;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
+/// A switch that comes within this time may come while a batch is decided.
+const SWITCH_NEAR_MS: u64 = 1_000;
 /// Offers from waitlists in one batch.
 const OFFERS_BATCH_MAX: usize = 32_768;
 /// A durable mark follows a batch within this time when nothing else does.
@@ -165,7 +171,9 @@ impl Owner {
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
         self.offers(now)?;
+        self.call_up(now)?;
         self.lane(LaneKind::Reserve, now)?;
+        self.lane(LaneKind::Join, now)?;
         let decided = !self.batch.landings.is_empty() || !self.batch.posted.is_empty();
         let busy = decided || !self.batch.inspections.is_empty();
         if !self.batch.posted.is_empty() {
@@ -204,9 +212,29 @@ impl Owner {
             }
             let Owner { shared, ledger, batch, .. } = self;
             let Batch { freed, reused, .. } = batch;
-            let mut take = LikeACaller { slots: &shared.slots, freed, reused };
+            let mut take =
+                LikeACaller { slots: &shared.slots, freed, reused, secret: &shared.secret };
             let Some(change) = ledger.due_offer(now, &mut take) else { break };
             self.record(change, now)?;
+        }
+        Ok(())
+    }
+
+    /// Call people up, in every line in which it is time.
+    fn call_up(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        let lines: Vec<CampaignIx> = self.ledger.waiting_lines().map(|(ix, _)| ix).collect();
+        for ix in lines {
+            // Nobody is called up for what could not be recorded.
+            if !self.journal.has_room_for_new(RECORD_BYTES_MAX) {
+                break;
+            }
+            let catalogue = self.shared.catalogue.load();
+            let line = catalogue.list.get(ix.index()).and_then(|campaign| campaign.line.as_ref());
+            // A line that was put in this very batch is not mirrored yet, nor has anybody joined it.
+            let Some(health) = line.map(|line| line.health_milli()) else { continue };
+            if let Some(change) = self.ledger.due_served(ix, health, now) {
+                self.record(change, now)?;
+            }
         }
         Ok(())
     }
@@ -218,9 +246,16 @@ impl Owner {
         batch.appended()
     }
 
-    fn lane(&mut self, kind: LaneKind, now: Timestamp) -> Result<(), Fatal> {
+    fn lane(&mut self, kind: LaneKind, mut now: Timestamp) -> Result<(), Fatal> {
+        let switch_is_near = now + DurationMs(SWITCH_NEAR_MS) >= self.ledger.next_switch_at();
         for _ in 0..LANE_BATCH_MAX {
             let Some((credit, work)) = self.shared.flights.next(kind) else { break };
+            if switch_is_near {
+                // What came after the switch must not be decided by the time before it: a caller
+                // that saw the sale open would be told that it is not.
+                now = now.max(self.shared.time.now());
+                self.switches(now)?;
+            }
             match work {
                 Work::Reserve(action, claimed) => {
                     let room = self.journal.has_room_for_new(RECORD_BYTES_MAX);
@@ -276,7 +311,7 @@ impl Owner {
         let Owner { shared, ledger, journal, batch, .. } = self;
         let Batch { posted, reused, freed, waits, buffer, append_failed, .. } = batch;
         let before = posted.len();
-        let mut take = LikeACaller { slots: &shared.slots, freed, reused };
+        let mut take = LikeACaller { slots: &shared.slots, freed, reused, secret: &shared.secret };
         let answer = ledger.perform(action, now, &mut take, &mut |record, effect| {
             append(journal, buffer, append_failed, record);
             waits.extend(WaitMove::of(record));
@@ -314,6 +349,11 @@ impl Owner {
                 sleep_ms = sleep_ms.min(MARK_AFTER_MS - waited_ms - 1);
             }
         }
+        let lines = self.ledger.waiting_lines();
+        let called = lines.filter_map(|(ix, _)| self.ledger.next_served_at(ix, now)).min();
+        if let Some(due) = called {
+            sleep_ms = sleep_ms.min(due.since(now).0.max(1));
+        }
         if let Some(due) = self.ledger.next_due_at() {
             sleep_ms = sleep_ms.min(due.since(now).0.max(1));
         }
@@ -342,7 +382,7 @@ impl Owner {
         for (credit, _look) in self.batch.inspections.drain(..) {
             self.shared.flights.give_back(credit);
         }
-        for kind in [LaneKind::Settle, LaneKind::Reserve] {
+        for kind in [LaneKind::Settle, LaneKind::Reserve, LaneKind::Join] {
             while let Some((credit, work)) = self.shared.flights.next(kind) {
                 match work {
                     Work::Act(_) => {}
@@ -374,6 +414,7 @@ struct LikeACaller<'a> {
     slots: &'a Slots,
     freed: &'a mut BTreeMap<SkuIx, u32>,
     reused: &'a mut BTreeMap<SkuIx, u32>,
+    secret: &'a Secret,
 }
 
 impl Take for LikeACaller<'_> {
@@ -387,6 +428,10 @@ impl Take for LikeACaller<'_> {
         *freed -= units;
         *self.reused.entry(sku).or_default() += units;
         true
+    }
+
+    fn commitment(&mut self, campaign: CampaignIx, name: &Name, lane: u8) -> [u8; 32] {
+        crate::line::seed(self.secret, campaign, name, lane).commitment()
     }
 }
 
@@ -405,6 +450,7 @@ fn bytes_max(action: &Action) -> usize {
             let terms = &spec.terms;
             RECORD_BYTES_MAX
                 + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
+                + spec.line.as_ref().map_or(0, |line| line_bytes_max(line, terms))
                 + NAMED_BYTES_MAX * terms.waves.len().min(WAVES_MAX)
                 + NAMED_BYTES_MAX * spec.skus.len().min(SKUS_PER_CAMPAIGN_MAX)
         }
@@ -416,11 +462,22 @@ fn bytes_max(action: &Action) -> usize {
     }
 }
 
+/// The same for a line, with the draft of its campaign that comes before it. Texts past their bounds
+/// are refused before they are written.
+fn line_bytes_max(line: &LineTerms, terms: &Terms) -> usize {
+    let groups = line.tiers.iter().take(CLASSES_MAX).flat_map(|tier| tier.groups.iter());
+    let groups = groups.map(|group| group.len().min(TEXT_BYTES_MAX) + 2);
+    2 * RECORD_BYTES_MAX
+        + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
+        + NAMED_BYTES_MAX * (terms.waves.len().min(WAVES_MAX) + CLASSES_MAX)
+        + groups.take(CLASSES_MAX * TIER_GROUPS_MAX).sum::<usize>()
+}
+
 /// Tell whether an action adds work for later rather than ending something: on a full disk it waits,
 /// and the last segment is left to payments, releases and expiries.
 fn is_new(action: &Action) -> bool {
     match action {
-        Action::Put(_) => true,
+        Action::Put(_) | Action::Join { .. } => true,
         Action::Supply { units, .. } => *units > 0,
         Action::Nodes(ask) => crate::stores::is_new(ask),
         Action::Wait(action) => matches!(action, WaitAction::Join { .. }),

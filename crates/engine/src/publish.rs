@@ -10,7 +10,7 @@ use crate::owner::{Batch, Fatal, Landing, Owner};
 use crate::shared::{Shared, posting};
 use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched, WaitChange};
 use onrush_core::refusal::Refusal;
-use onrush_types::{CampaignIx, SkuIx};
+use onrush_types::{CampaignIx, SkuIx, TicketNo};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -20,6 +20,8 @@ pub(crate) struct Posted {
     pub(crate) effect: Effect,
     /// The request in flight that it answers.
     pub(crate) credit: Option<u32>,
+    /// The ticket that was used or came back, to be told.
+    ticket: Option<TicketNo>,
     /// What of the catalogue it makes stale.
     dirt: Option<(CampaignIx, Dirt)>,
 }
@@ -29,11 +31,33 @@ impl Posted {
         let dirt = match record.change {
             Change::Campaign { campaign, .. }
             | Change::Phase { campaign, .. }
+            | Change::Line { campaign, .. }
             | Change::Wait(WaitChange::Terms { campaign, .. }) => Some((campaign, Dirt::Terms)),
             Change::Sku { campaign, .. } => Some((campaign, Dirt::Skus)),
             _ => None,
         };
-        Posted { effect, credit, dirt }
+        let ticket = match &record.change {
+            Change::Reserved(reserved) => reserved.pass.map(|pass| pass.number),
+            Change::Returned { number, .. } => Some(*number),
+            _ => None,
+        };
+        Posted { effect, credit, ticket, dirt }
+    }
+}
+
+impl Posted {
+    /// Return the campaign it is about.
+    fn campaign(&self, ledger: &Ledger) -> Option<CampaignIx> {
+        let of_sku = |sku: SkuIx| ledger.skus().get(sku.index()).map(|sku| sku.campaign);
+        match self.effect.touched {
+            Touched::Campaign(ix) | Touched::Line(ix) | Touched::Ticket(ix, _) => Some(ix),
+            Touched::Sku(sku) | Touched::Waitlist(sku) => of_sku(sku),
+            Touched::New(seq, _) | Touched::Reservation(seq, _) => {
+                of_sku(ledger.reservation(seq)?.sku)
+            }
+            Touched::Order(seq) => of_sku(ledger.reservation(seq)?.sku),
+            Touched::Refund(_) | Touched::Node(_) | Touched::Routing => None,
+        }
     }
 }
 
@@ -52,6 +76,7 @@ impl Owner {
             }
         }
         refresh_catalogue(batch, shared, ledger);
+        publish_lines(batch, shared, ledger);
         check_slots(batch, shared, ledger)?;
         if !batch.posted.is_empty() {
             shared.publish_lsn(ledger.lsn());
@@ -102,7 +127,9 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
             | Touched::Refund(_)
             | Touched::Order(_)
             | Touched::Routing
-            | Touched::Line(_) => {}
+            | Touched::Waitlist(_)
+            | Touched::Line(_)
+            | Touched::Ticket(..) => {}
         }
     }
     // Whoever got an offer leaves the line after it can be seen.
@@ -176,6 +203,33 @@ fn refresh_catalogue(batch: &Batch, shared: &Shared, ledger: &Ledger) {
     };
     if batch.posted.iter().any(|posted| posted.dirt.is_some()) {
         shared.update_catalogue(ledger, dirt);
+    }
+}
+
+/// 4: the lines that the batch touched: their tickets, then what everybody may know.
+fn publish_lines(batch: &Batch, shared: &Shared, ledger: &Ledger) {
+    if ledger.waiting_lines().next().is_none() {
+        return;
+    }
+    let catalogue = shared.catalogue.load();
+    let mut touched = Vec::new();
+    for posted in &batch.posted {
+        let Some(ix) = posted.campaign(ledger) else { continue };
+        let Some(line) = &catalogue.list[ix.index()].line else { continue };
+        if let Some(number) = posted.ticket {
+            line.tickets.tell(number);
+        }
+        if touched.last() != Some(&ix) && !touched.contains(&ix) {
+            touched.push(ix);
+        }
+    }
+    for ix in &touched {
+        if let Some(line) = &catalogue.list[ix.index()].line {
+            line.publish(ledger);
+        }
+    }
+    if !touched.is_empty() {
+        shared.index_bell.ring();
     }
 }
 

@@ -5,6 +5,7 @@ use crate::catalogue::{Catalogue, Dirt};
 use crate::clock::SaleTime;
 use crate::error::EngineError;
 use crate::flight::Flights;
+use crate::line::LineShared;
 use crate::public_id::{Ids, PublicId};
 use crate::secret::{Digests, Secret};
 use crate::status::Counters;
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) waits: WaitRooms,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) bell: Bell,
+    /// Wakes the indexer.
+    pub(crate) index_bell: Bell,
     pub(crate) time: SaleTime,
     pub(crate) digests: Digests,
     pub(crate) ids: Ids,
@@ -192,12 +195,17 @@ impl Shared {
         }
         self.publish_stores(ledger);
         self.waits.mirror(ledger);
+        for (_, line) in ledger.waiting_lines() {
+            line.tickets().publish_all();
+        }
         self.publish_lsn(ledger.lsn());
     }
 
     pub(crate) fn update_catalogue(&self, ledger: &Ledger, dirty: impl Fn(CampaignIx) -> Dirt) {
         let hasher = self.digests.table();
-        let next = self.catalogue.load().update(ledger, dirty, hasher);
+        let line =
+            |ix, before: Option<&Arc<LineShared>>| LineShared::of(ledger, ix, before, &self.secret);
+        let next = self.catalogue.load().update(ledger, dirty, hasher, line);
         self.catalogue.store(Arc::new(next));
     }
 }

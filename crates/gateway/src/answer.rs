@@ -37,8 +37,12 @@ pub enum Content {
     Html,
     /// Plain text.
     Text,
+    /// A calendar file (RFC 5545).
+    Calendar,
     /// OpenMetrics text.
     Metrics,
+    /// Server-sent events.
+    Events,
 }
 
 impl Answer {
@@ -92,9 +96,16 @@ impl Answer {
                 let kind = HeaderValue::from_static("text/plain; charset=utf-8");
                 headers.insert(CONTENT_TYPE, kind);
             }
+            Content::Calendar => {
+                let kind = HeaderValue::from_static("text/calendar; charset=utf-8");
+                headers.insert(CONTENT_TYPE, kind);
+            }
             Content::Metrics => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+            Content::Events => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             }
         }
         // What a buyer is told is theirs alone, unless a handler says how it may be kept.

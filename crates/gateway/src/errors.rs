@@ -69,6 +69,7 @@ pub enum Code {
     Overloaded,
     Stopping,
     JournalFailed,
+    AlreadyOpen,
 }
 
 impl Code {
@@ -84,7 +85,7 @@ impl Code {
 }
 
 /// How many codes there are.
-pub(crate) const CODES: usize = 31;
+pub(crate) const CODES: usize = 32;
 
 const fn page(
     id: Code,
@@ -384,6 +385,15 @@ static PAGES: [ErrorPage; CODES] = [
         "Ask again with the same Idempotency-Key: you get the recorded outcome, or a new decision, \
          and never both.",
     ),
+    page(
+        Code::AlreadyOpen,
+        "already_open",
+        409,
+        "The sale has started",
+        false,
+        "A reminder comes before the start, and that has passed.",
+        "Reserve now, or join the line where the campaign has one.",
+    ),
 ];
 
 #[cfg(test)]
@@ -410,7 +420,10 @@ mod tests {
             (403, "not_open paused ended pass_required pass_invalid not_eligible"),
             (403, "challenge_required refused_risk forbidden"),
             (404, "not_found"),
-            (409, "sold_out all_held units_free limit_reached key_in_flight already_final"),
+            (
+                409,
+                "sold_out all_held units_free limit_reached key_in_flight already_final already_open",
+            ),
             (410, "expired"),
             (413, "too_large"),
             (415, "unsupported_media"),

@@ -12,10 +12,12 @@ use crate::cors::Cors;
 use crate::errors::Code;
 use crate::identity::Identity;
 use crate::jitter::Jitter;
+use crate::line::{Eligibility, Lines, Listener};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
+use crate::reminders::Reminders;
 use crate::routes::{self, Matched, Route};
 use crate::stores::Stores;
 use crate::waiting::Waiting;
@@ -69,6 +71,8 @@ pub enum Reply {
     Ready(Answer),
     /// The engine is deciding. Dropping it changes nothing: the action is queued already.
     Wait(Waiting),
+    /// It has begun, and goes on: the head, and what comes after it.
+    Events(Answer, Listener),
 }
 
 /// Everything a request meets. Cheap to share, holds no state that matters.
@@ -80,6 +84,8 @@ pub struct Gateway {
     pub(crate) views: CampaignViews,
     pub(crate) metrics: Metrics,
     pub(crate) stores: Arc<Stores>,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) reminders: Reminders,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -96,10 +102,22 @@ impl Gateway {
             views: CampaignViews::default(),
             metrics: Metrics::default(),
             stores: Arc::new(Stores::new(&engine)),
+            lines: Arc::new(Lines::new(config, &engine)?),
+            reminders: Reminders::open(config, &engine)?,
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,
         })
+    }
+
+    /// Ask `eligibility` before a ticket is given out, in every campaign that has no hook of its own.
+    /// It has 300 ms; without an answer the buyer is told to come back.
+    ///
+    /// # Panics
+    /// When the gateway is shared already.
+    pub fn with_eligibility(mut self, eligibility: Arc<dyn Eligibility>) -> Gateway {
+        Arc::get_mut(&mut self.lines).expect("not shared yet").own = Some(eligibility);
+        self
     }
 
     /// Return the figures.
@@ -130,6 +148,9 @@ impl Gateway {
         match (reply, ask.side) {
             (Reply::Ready(answer), Side::Public) => {
                 Reply::Ready(self.cors.allow(answer, ask.headers))
+            }
+            (Reply::Events(head, listener), Side::Public) => {
+                Reply::Events(self.cors.allow(head, ask.headers), listener)
             }
             (reply, _) => reply,
         }

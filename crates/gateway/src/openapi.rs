@@ -1,6 +1,7 @@
 //! The OpenAPI document: every route that exists, written from the same tables the code uses.
 
 use crate::errors;
+use crate::line::{line_operation, line_parameters, line_schemas};
 use crate::routes::Route;
 use crate::wire::Delivery;
 use serde_json::{Map, Value, json};
@@ -35,14 +36,14 @@ pub(crate) fn document() -> Vec<u8> {
     crate::wire::json(&document)
 }
 
-struct Text {
+pub(crate) struct Text {
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
     statuses: &'static [u16],
 }
 
-const fn text(
+pub(crate) const fn text(
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
@@ -129,7 +130,21 @@ fn describe(route: Route) -> Text {
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
-        Route::Preflight | Route::None => text("", None, "Page", &[]),
+        Route::Remind => {
+            text("Notify me before the start", Some("Remind"), "Reminder", &[201, 200])
+        }
+        Route::RemindersOffered => {
+            text("How reminders can be had", None, "RemindersOffered", &[200])
+        }
+        Route::Unremind => text("Take reminders back", Some("Unremind"), "Removed", &[200]),
+        Route::Calendar => text("The campaign as a calendar file", None, "Page", &[200]),
+        Route::UnsubscribePage => text("A page with one button", None, "Page", &[200]),
+        Route::Unsubscribe => text("Stop reminders on a channel", None, "Page", &[200]),
+        Route::AdminReminders => {
+            text("Count a campaign's reminders", None, "ReminderCounts", &[200])
+        }
+        Route::AdminErase => text("Forget a buyer's addresses", Some("Erase"), "Removed", &[200]),
+        route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
 
@@ -150,7 +165,10 @@ fn operation(route: Route, path: &str) -> Value {
     if let Some(request) = request {
         let media = if request == "Csv" { "text/csv" } else { "application/json" };
         let content = json!({media: {"schema": reference(request)}});
-        let is_optional = matches!(route, Route::Session | Route::AdminConfirm);
+        let is_optional = matches!(
+            route,
+            Route::Session | Route::AdminConfirm | Route::LineJoin | Route::Unremind
+        );
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
@@ -162,10 +180,22 @@ fn operation(route: Route, path: &str) -> Value {
         | Route::Readyz => {
             json!([])
         }
+        Route::LineEvents | Route::LineDraw | Route::LineParticipants | Route::LineGate => {
+            json!([])
+        }
+        Route::LinePoll | Route::LineReturn | Route::LineEnter | Route::Jwks => json!([]),
+        Route::LineJoin | Route::LineHandoff => {
+            json!([{"bearer": []}, {"session": []}, {"cookie": []}])
+        }
+        Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
+            json!([])
+        }
         Route::Reserve
         | Route::Look
         | Route::Release
         | Route::Promise
+        | Route::Remind
+        | Route::Unremind
         | Route::WaitJoin
         | Route::WaitLook
         | Route::WaitLeave => {
@@ -194,9 +224,15 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         .collect();
     let header = |name: &str, required: bool| json!({"name": name, "in": "header", "required": required, "schema": string});
     match route {
-        Route::Reserve => all.push(header("Idempotency-Key", true)),
+        Route::Reserve => {
+            all.push(header("Idempotency-Key", true));
+            all.push(header("Onrush-Pass", false));
+        }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
         Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
+        Route::Time => {
+            all.push(json!({"name": "campaign", "in": "query", "schema": string}));
+        }
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
@@ -217,7 +253,7 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
                 all.push(json!({"name": name, "in": "query", "schema": number}));
             }
         }
-        _ => {}
+        route => all.extend(line_parameters(route)),
     }
     all
 }
@@ -246,24 +282,24 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    let waitlist = crate::waitlist::schemas();
-    let stores = crate::stores::schemas();
-    let parts = [shared_schemas(), requests(), answers(), waitlist, stores];
-    for (name, schema) in parts.into_iter().flatten() {
+    let (waitlist, reminders) = (crate::waitlist::schemas(), crate::reminders::schemas());
+    let more = [waitlist, reminders, line_schemas(), crate::stores::schemas()];
+    let parts = [shared_schemas(), requests(), answers()].into_iter().chain(more);
+    for (name, schema) in parts.flatten() {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
 }
 
-fn s() -> Value {
+pub(crate) fn s() -> Value {
     json!({"type": "string"})
 }
 
-fn n() -> Value {
+pub(crate) fn n() -> Value {
     json!({"type": "integer"})
 }
 
-fn time() -> Value {
+pub(crate) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
@@ -357,7 +393,10 @@ fn requests() -> Vec<(&'static str, Value)> {
         ("Reserve", wish_with(&[("buyer?", s())])),
         ("BatchEntry", wish_with(&[("buyer", s()), ("key", s())])),
         ("Batch", object(true, &[("campaign", s()), ("reservations", list("BatchEntry"))])),
-        ("SessionRequest", object(true, &[("cookie?", flag()), ("buyer?", s())])),
+        (
+            "SessionRequest",
+            object(true, &[("cookie?", flag()), ("buyer?", s()), ("handoff?", s())]),
+        ),
         (
             "PaymentNotice",
             object(
@@ -399,6 +438,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("few_at?", n()),
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
+                    ("line?", reference("LinePut")),
                     ("waitlist?", object(true, &[("offer?", s())])),
                 ],
             ),
@@ -434,7 +474,20 @@ fn answers() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        ("Time", object(false, &[("now", time()), ("unix_ms", n())])),
+        (
+            "Time",
+            object(
+                false,
+                &[
+                    ("now", time()),
+                    ("unix_ms", n()),
+                    ("campaign?", s()),
+                    ("phase?", s()),
+                    ("next_switch_at?", time()),
+                    ("next_switch_unix_ms?", n()),
+                ],
+            ),
+        ),
         ("Session", object(false, &[("session?", s()), ("expires_at", time())])),
         (
             "Campaign",

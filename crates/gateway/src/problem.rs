@@ -78,6 +78,8 @@ impl Problem {
             Refusal::Paused => (Code::Paused, Some(RETRY_MS_PAUSED)),
             Refusal::Ended => (Code::Ended, None),
             Refusal::NotEligible => (Code::NotEligible, None),
+            Refusal::PassRequired => (Code::PassRequired, None),
+            Refusal::PassInvalid => (Code::PassInvalid, None),
             Refusal::RefusedRisk => (Code::RefusedRisk, None),
             Refusal::LimitReached { .. } => (Code::LimitReached, None),
             Refusal::SoldOut { .. } => (Code::SoldOut, None),

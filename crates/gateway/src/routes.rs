@@ -58,12 +58,36 @@ pub enum Route {
     Healthz,
     Readyz,
     OpenApi,
+    LineJoin,
+    LinePoll,
+    LineReturn,
+    LineHandoff,
+    LineEnter,
+    LineEvents,
+    LineDraw,
+    LineParticipants,
+    LineGate,
+    Jwks,
+    AdminLine,
+    AdminOutflow,
+    AdminDraw,
+    AdminTicket,
+    AdminMessage,
+    AdminShopHealth,
+    Remind,
+    RemindersOffered,
+    Unremind,
+    Calendar,
+    UnsubscribePage,
+    Unsubscribe,
+    AdminReminders,
+    AdminErase,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 47] = [
+    pub const ALL: [Route; 71] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -110,6 +134,30 @@ impl Route {
         Route::Healthz,
         Route::Readyz,
         Route::OpenApi,
+        Route::LineJoin,
+        Route::LinePoll,
+        Route::LineReturn,
+        Route::LineHandoff,
+        Route::LineEnter,
+        Route::LineEvents,
+        Route::LineDraw,
+        Route::LineParticipants,
+        Route::LineGate,
+        Route::Jwks,
+        Route::AdminLine,
+        Route::AdminOutflow,
+        Route::AdminDraw,
+        Route::AdminTicket,
+        Route::AdminMessage,
+        Route::AdminShopHealth,
+        Route::Remind,
+        Route::RemindersOffered,
+        Route::Unremind,
+        Route::Calendar,
+        Route::UnsubscribePage,
+        Route::Unsubscribe,
+        Route::AdminReminders,
+        Route::AdminErase,
         Route::None,
     ];
 
@@ -162,6 +210,30 @@ impl Route {
             Route::Healthz => ("GET", "/healthz"),
             Route::Readyz => ("GET", "/readyz"),
             Route::OpenApi => ("GET", "/openapi.json"),
+            Route::LineJoin => ("POST", "/v1/campaigns/{campaign}/tickets"),
+            Route::LinePoll => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}"),
+            Route::LineReturn => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/return"),
+            Route::LineHandoff => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/handoff"),
+            Route::LineEnter => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}/enter"),
+            Route::LineEvents => ("GET", "/v1/campaigns/{campaign}/events"),
+            Route::LineDraw => ("GET", "/v1/campaigns/{campaign}/draw"),
+            Route::LineParticipants => ("GET", "/v1/campaigns/{campaign}/draw/participants"),
+            Route::LineGate => ("GET", "/v1/campaigns/{campaign}/gate"),
+            Route::Jwks => ("GET", "/.well-known/jwks.json"),
+            Route::AdminLine => ("GET", "/admin/v1/campaigns/{campaign}/line"),
+            Route::AdminOutflow => ("POST", "/admin/v1/campaigns/{campaign}/outflow"),
+            Route::AdminDraw => ("POST", "/admin/v1/campaigns/{campaign}/draw"),
+            Route::AdminTicket => ("GET", "/admin/v1/campaigns/{campaign}/tickets/{number}"),
+            Route::AdminMessage => ("POST", "/admin/v1/campaigns/{campaign}/message"),
+            Route::AdminShopHealth => ("POST", "/admin/v1/campaigns/{campaign}/shop-health"),
+            Route::Remind => ("POST", "/v1/campaigns/{campaign}/reminders"),
+            Route::RemindersOffered => ("GET", "/v1/campaigns/{campaign}/reminders"),
+            Route::Unremind => ("DELETE", "/v1/campaigns/{campaign}/reminders"),
+            Route::Calendar => ("GET", "/v1/campaigns/{campaign}/calendar.ics"),
+            Route::UnsubscribePage => ("GET", "/v1/unsubscribe/{token}"),
+            Route::Unsubscribe => ("POST", "/v1/unsubscribe/{token}"),
+            Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
+            Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
             Route::None => ("*", "*"),
         }
     }
@@ -202,6 +274,15 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/stores") {
             return one(campaign, is_get(method), Route::CampaignStores, GET);
         }
+        if let Some(campaign) = rest.strip_suffix("/reminders") {
+            return reminders(method, campaign);
+        }
+        if let Some(campaign) = rest.strip_suffix("/calendar.ics") {
+            return one(campaign, is_get(method), Route::Calendar, GET);
+        }
+        if let Some(matched) = crate::line::routes::public(method, rest) {
+            return matched;
+        }
         if let Some((campaign, end)) = rest.split_once("/waitlist") {
             return waitlist(method, rest, campaign, end);
         }
@@ -218,11 +299,17 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     if let Some(provider) = path.strip_prefix("/v1/payments/") {
         return one(provider, method == Method::POST, Route::Payment, "POST");
     }
+    if let Some(token) = path.strip_prefix("/v1/unsubscribe/") {
+        let is_post = method == Method::POST;
+        let route = if is_post { Route::Unsubscribe } else { Route::UnsubscribePage };
+        return one(token, is_post || is_get(method), route, "GET, HEAD, POST");
+    }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
     }
     match path {
         "/v1/time" => exact(is_get(method), Route::Time, GET),
+        "/.well-known/jwks.json" => exact(is_get(method), Route::Jwks, GET),
         "/v1/sessions" => exact(method == Method::POST, Route::Session, "POST"),
         _ => Matched::Nothing,
     }
@@ -236,13 +323,16 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
             Some((campaign, "stock")) => one(campaign, post, Route::AdminStockImport, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "reminders")) => {
+                one(campaign, is_get(method), Route::AdminReminders, GET)
+            }
             Some((campaign, "reservations")) => {
                 one(campaign, is_get(method), Route::AdminReservations, GET)
             }
             Some((campaign, "waitlist")) => {
                 one(campaign, is_get(method), Route::AdminWaitlist, GET)
             }
-            Some(_) => Matched::Nothing,
+            Some(_) => crate::line::routes::admin(method, rest).unwrap_or(Matched::Nothing),
             None if method == Method::PUT => one(rest, true, Route::AdminPut, PUT),
             None => one(rest, is_get(method), Route::AdminCampaign, PUT),
         };
@@ -278,6 +368,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
+        "/admin/v1/buyers/erase" => exact(post, Route::AdminErase, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }
@@ -314,12 +405,22 @@ fn stores<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
 }
 
-const GET: &str = "GET, HEAD";
+fn reminders<'a>(method: &Method, campaign: &'a str) -> Matched<'a> {
+    let route = match *method {
+        Method::POST => Route::Remind,
+        Method::DELETE => Route::Unremind,
+        _ => Route::RemindersOffered,
+    };
+    let fits = route != Route::RemindersOffered || is_get(method);
+    one(campaign, fits, route, "GET, HEAD, POST, DELETE")
+}
+
+pub(crate) const GET: &str = "GET, HEAD";
 const PUT: &str = "GET, HEAD, PUT";
 const POST: &str = "GET, HEAD, POST";
 const LOOK_OR_LEAVE: &str = "GET, HEAD, DELETE";
 
-fn is_get(method: &Method) -> bool {
+pub(crate) fn is_get(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
@@ -339,7 +440,12 @@ fn waitlist<'a>(method: &Method, all: &'a str, campaign: &'a str, end: &'a str) 
 }
 
 /// Match an address with one part that varies.
-fn one<'a>(part: &'a str, fits: bool, route: Route, methods: &'static str) -> Matched<'a> {
+pub(crate) fn one<'a>(
+    part: &'a str,
+    fits: bool,
+    route: Route,
+    methods: &'static str,
+) -> Matched<'a> {
     if part.is_empty() || part.contains('/') {
         Matched::Nothing
     } else if fits {
@@ -365,15 +471,26 @@ mod tests {
             if template == "*" {
                 continue;
             }
+            let parts = [
+                "{campaign}",
+                "{sku}",
+                "{id}",
+                "{provider}",
+                "{code}",
+                "{refund}",
+                "{ticket}",
+                "{number}",
+                "{token}",
+                "{node}",
+            ];
             let path =
-                ["{campaign}", "{sku}", "{id}", "{provider}", "{code}", "{refund}", "{node}"]
-                    .iter()
-                    .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
+                parts.iter().fold(template.to_owned(), |path, part| path.replace(part, "x7"));
             let method: Method = method.parse().expect("method");
             let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
             let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
             assert_eq!(on_public as u8 + on_admin as u8, 1 + (route == Route::ErrorPage) as u8);
-            assert_eq!(on_admin, template.starts_with("/admin") || !template.starts_with("/v1"));
+            let is_public = template.starts_with("/v1") || route == Route::Jwks;
+            assert_eq!(on_admin, template.starts_with("/admin") || !is_public);
             let other = Method::PATCH;
             assert!(!matches!(public(&other, &path), Matched::Route(..)));
             assert!(!matches!(admin(&other, &path), Matched::Route(..)));

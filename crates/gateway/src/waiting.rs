@@ -3,7 +3,9 @@
 use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
 use crate::jitter::Jitter;
+use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
+use crate::reminders::{Asked, Told};
 use crate::routes::Route;
 use crate::stores::Later;
 use crate::waitlist::Place;
@@ -34,10 +36,12 @@ pub(crate) enum What {
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
+    Line(Box<LineWait>),
     Wish(Pending<WaitTicket>, Place),
     Listing(Inspect<Option<Listing>>),
     Later(Later),
     Batch(Batch),
+    Reminder(Asked),
 }
 
 /// What the engine said.
@@ -54,10 +58,12 @@ enum Outcome {
     Campaign(Decision<Arc<Campaign>>),
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
+    Line(Box<LineDone>),
     Wish(Decision<WaitTicket>, Place),
     Listing(Option<Listing>),
     Later(Box<Result<Answer, Problem>>),
     Batch(Batched),
+    Reminder(Told),
 }
 
 impl Waiting {
@@ -94,6 +100,8 @@ impl Waiting {
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
             What::Later(steps) => Ok(Outcome::Later(Box::new(steps.wait()))),
             What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
+            What::Line(line) => Ok(Outcome::Line(line.wait().into())),
+            What::Reminder(asked) => asked.wait().map(Outcome::Reminder),
         };
         Settled { route: self.route, promise: self.promise, outcome }
     }
@@ -117,6 +125,8 @@ impl Future for Waiting {
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
             What::Later(steps) => steps.poll(cx).map(|answer| Ok(Outcome::Later(Box::new(answer)))),
             What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
+            What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
+            What::Reminder(asked) => Pin::new(asked).poll(cx).map(|r| r.map(Outcome::Reminder)),
         };
         let promise = self.promise.take();
         match outcome {
@@ -188,6 +198,8 @@ impl Settled {
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
             Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
+            Outcome::Line(done) => done.answer(engine),
+            Outcome::Reminder(told) => told.written(route),
         }
     }
 }

@@ -162,7 +162,15 @@ impl History {
                 }
             }
             Change::Nodes(change) => self.visit_stores(lsn, change),
-            Change::Refunded { .. } => {}
+            // The line decides who may come, not what is there.
+            Change::Refunded { .. }
+            | Change::Line { .. }
+            | Change::Joined { .. }
+            | Change::Drawn { .. }
+            | Change::Served { .. }
+            | Change::Returned { .. }
+            | Change::Outflow { .. }
+            | Change::PublicValue { .. } => {}
         }
     }
 

@@ -12,7 +12,7 @@ mod name;
 mod time;
 
 pub use digest::{BuyerDigest, KeyDigest, RequestDigest};
-pub use ids::{CampaignIx, Lsn, NodeNo, ReservationSeq, SkuIx};
+pub use ids::{CampaignIx, Lsn, NodeNo, ReservationSeq, SkuIx, TicketNo};
 pub use money::{Currency, CurrencyError, Money};
 pub use name::{Name, NameError};
 pub use time::{DurationMs, Timestamp};

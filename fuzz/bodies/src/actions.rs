@@ -90,6 +90,7 @@ fn campaign(input: &mut Input<'_>, now: Timestamp) -> CampaignSpec {
             attributes: "{}".repeat(input.below(3) as usize),
         },
         skus,
+        line: None,
     }
 }
 
@@ -110,6 +111,7 @@ fn reserve(input: &mut Input<'_>, ledger: &Ledger) -> Reserve {
         request: RequestDigest(input.below(2)),
         review: input.below(8) == 7,
         details: (input.below(3) == 2).then(|| input.bytes(8).into()),
+        pass: None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::input::Input;
 use crate::snapshot::reload;
 use onrush_core::ledger::{Change, Ledger, Record, Take, WaitChange, decode, encode};
 use onrush_core::reservation::State;
-use onrush_types::{DurationMs, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
 use std::collections::BTreeSet;
 
 /// Actions in one run: enough for every combination of a few, and quick.
@@ -131,6 +131,10 @@ impl Take for Takes {
     fn take(&mut self, _: SkuIx, _: u32) -> bool {
         self.gets
     }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, lane: u8) -> [u8; 32] {
+        [lane; 32]
+    }
 }
 
 fn states(ledger: &Ledger) -> BTreeSet<&'static str> {
@@ -156,9 +160,16 @@ fn kind(record: &Record) -> &'static str {
         Change::Nodes(_) => "stores",
         Change::Refunded { .. } => "refunded",
         Change::Wait(WaitChange::Terms { .. }) => "waitlist",
-        Change::Wait(WaitChange::Joined { .. }) => "joined",
+        Change::Wait(WaitChange::Joined { .. }) => "wish",
         Change::Wait(WaitChange::Left { .. }) => "left",
         Change::Wait(WaitChange::Offered(_)) => "offered",
         Change::Wait(WaitChange::Skipped { .. }) => "skipped",
+        Change::Line { .. } => "line",
+        Change::Joined { .. } => "joined",
+        Change::Drawn { .. } => "drawn",
+        Change::Served { .. } => "served",
+        Change::Returned { .. } => "returned",
+        Change::Outflow { .. } => "outflow",
+        Change::PublicValue { .. } => "public value",
     }
 }

@@ -12,7 +12,8 @@ use onrush_types::limits::{
     SUPPLY_MAX,
 };
 use onrush_types::{
-    CampaignIx, DurationMs, KeyDigest, Lsn, Name, NodeNo, ReservationSeq, SkuIx, Timestamp,
+    CampaignIx, DurationMs, KeyDigest, Lsn, Name, NodeNo, ReservationSeq, SkuIx, TicketNo,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,8 +66,12 @@ pub enum Touched {
     Order(ReservationSeq),
     /// The routing policy.
     Routing,
-    /// The line before a SKU.
-    Line(SkuIx),
+    /// The waitlist of a SKU.
+    Waitlist(SkuIx),
+    /// The line of a campaign.
+    Line(CampaignIx),
+    /// A ticket: it is new, or its owner came back.
+    Ticket(CampaignIx, TicketNo),
 }
 
 /// What a record moves in the slot of a SKU once it is durable. A new hold moves nothing: its units
@@ -94,7 +99,11 @@ impl Ledger {
         if record.stamp < self.stamp {
             return Err(diverged(format!("time ran back from {:?}", self.stamp)));
         }
+        let before = self.stock_before(&record.change);
         let (touched, stock) = self.change(record).map_err(diverged)?;
+        if let Some(before) = before {
+            self.stock_after(before, &record.change);
+        }
         if let Some((sku, _)) = stock {
             self.skus[sku.index()].check().map_err(diverged)?;
             self.note_free(sku);
@@ -169,14 +178,22 @@ impl Ledger {
                 s.withdrawn += units;
                 Ok((Touched::Sku(*sku), Some((*sku, StockMove::Keep(*units)))))
             }
-            Change::Phase { campaign, to, .. } => {
+            Change::Phase { campaign, to, by } => {
                 let c = self.campaigns.get_mut(campaign.index()).ok_or("no such campaign")?;
                 ensure(c.reached.can_move_to(*to), "a phase went where the diagram has no arrow")?;
                 c.reached = *to;
                 self.note_switches();
                 self.wait_phase(*campaign, *to);
+                self.line_phase(*campaign, *to, by.as_ref(), record.stamp);
                 Ok((Touched::Campaign(*campaign), None))
             }
+            Change::Line { .. }
+            | Change::Joined { .. }
+            | Change::Drawn { .. }
+            | Change::Served { .. }
+            | Change::Returned { .. }
+            | Change::Outflow { .. }
+            | Change::PublicValue { .. } => self.apply_line_change(&record.change, record.stamp),
         }
     }
 
@@ -187,10 +204,11 @@ impl Ledger {
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
         ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
         let passed = r.key != KeyDigest::OFFER && self.waits.is_waiting(r.sku);
-        ensure(!passed, "a hold passed those who wait (INV-11)")?;
+        ensure(!passed, "a hold passed those who wait (INV-14)")?;
         let latest = self.latest_of(campaign, r.buyer);
         let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
+        self.use_pass(campaign, r.pass, r.buyer, r.quantity, stamp)?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
         s.free = s.free.checked_sub(r.quantity.get()).ok_or("held more than was free")?;

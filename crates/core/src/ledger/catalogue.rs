@@ -15,21 +15,32 @@ use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 
 impl Ledger {
-    pub(super) fn put(&mut self, spec: CampaignSpec, now: Timestamp, sink: Sink<'_>) -> Outcome {
+    pub(super) fn put(
+        &mut self,
+        spec: CampaignSpec,
+        now: Timestamp,
+        take: &mut dyn Take,
+        sink: Sink<'_>,
+    ) -> Outcome {
         if let Err(error) = spec.check() {
             return refuse(Refusal::Invalid(error.to_string()));
         }
         let known = self.campaign_named(spec.name.as_str());
         let campaign = known.unwrap_or(CampaignIx(self.campaigns.len() as u16));
         let before = self.campaigns.get(campaign.index());
-        if let Err(what) = self.check_put(&spec, before) {
+        let line_checked = self.check_put_line(campaign, spec.line.as_ref());
+        if let Err(what) = self.check_put(&spec, before).and(line_checked) {
             return refuse(Refusal::Invalid(what));
         }
         let subject = Subject::Campaign(campaign);
         let same_terms = before.is_some_and(|c| c.terms == spec.terms);
         let same_waitlist = self.wait_terms(campaign) == spec.waitlist;
+        let name = spec.name.clone();
+        let mut commitment = |lane| take.commitment(campaign, &name, lane);
+        let line = self.put_line(campaign, spec.line.as_ref(), &mut commitment);
         if same_terms
             && same_waitlist
+            && line.is_none()
             && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none())
         {
             return Ok(Answer::Already(subject));
@@ -38,7 +49,15 @@ impl Ledger {
             let what = "the campaign is settled and cannot change; make a new one";
             return refuse(Refusal::Invalid(what.to_owned()));
         }
-        if !same_terms {
+        if let (None, Some(_)) = (before, &line) {
+            // Should a crash cut a put short, nobody must see the campaign without its line.
+            let terms = Box::new(Terms { published: false, ..spec.terms.clone() });
+            self.record(Change::Campaign { campaign, name, terms }, now, sink)?;
+        }
+        if let Some(line) = line {
+            self.record(line, now, sink)?;
+        }
+        if self.campaigns.get(campaign.index()).is_none_or(|c| c.terms != spec.terms) {
             let (name, terms) = (spec.name, Box::new(spec.terms));
             self.record(Change::Campaign { campaign, name, terms }, now, sink)?;
         }

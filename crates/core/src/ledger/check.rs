@@ -83,7 +83,8 @@ impl Ledger {
             }
         }
         self.audit_nodes()?;
-        self.audit_waits()
+        self.audit_waits()?;
+        self.audit_lines()
     }
 
     /// A sale keeps exactly its price; anything else keeps nothing once it is over (INV-8).

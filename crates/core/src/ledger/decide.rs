@@ -47,10 +47,21 @@ impl Ledger {
             Action::Judge { seq, accept, by } => self.judge(seq, accept, by, now, sink),
             Action::Refunded { refund, by } => self.refunded(refund, by, now, sink),
             Action::Nodes(ask) => self.perform_nodes(*ask, now, take, sink),
-            Action::Put(spec) => self.put(*spec, now, sink),
+            Action::Put(spec) => self.put(*spec, now, take, sink),
             Action::Supply { sku, units, by } => self.supply(sku, units, by, now, take, sink),
             Action::Move { campaign, to, by } => self.move_phase(campaign, to, by, now, sink),
             Action::Wait(action) => self.wait(action, now, sink),
+            Action::Join { campaign, buyer, class } => self.join(campaign, buyer, class, now, sink),
+            Action::Draw { campaign, facts } => self.draw(campaign, facts, now, sink),
+            Action::Return { campaign, number, place } => {
+                self.return_to_line(campaign, number, place, now, sink)
+            }
+            Action::SetOutflow { campaign, outflow, by } => {
+                self.set_outflow(campaign, outflow, by, now, sink)
+            }
+            Action::SetPublicValue { campaign, lane, value, by } => {
+                self.set_public_value(campaign, lane, value, by, now, sink)
+            }
         }
     }
 
@@ -83,6 +94,9 @@ impl Ledger {
         if let Err(refusal) = self.open(campaign, now) {
             return refuse(refusal);
         }
+        if let Err(refusal) = self.check_pass(campaign, ask.pass, ask.buyer, now) {
+            return refuse(refusal);
+        }
         if let Some(limit) = self.limit_passed(campaign, latest, ask.sku, ask.quantity) {
             return refuse(Refusal::LimitReached { limit });
         }
@@ -99,7 +113,8 @@ impl Ledger {
             return refuse(Refusal::Overloaded { retry_after_ms: RETRY_MS });
         }
         let seq = ReservationSeq(self.reservations.len);
-        let Reserve { sku, quantity, buyer, key, request, review, details } = ask;
+        let pass = ask.pass.filter(|_| self.line(campaign).is_some());
+        let Reserve { sku, quantity, buyer, key, request, review, details, .. } = ask;
         let change = Change::Reserved(Reserved {
             seq,
             sku,
@@ -111,6 +126,7 @@ impl Ledger {
             expires_at,
             review,
             details,
+            pass,
         });
         self.record(change, now, sink)?;
         done(seq)

@@ -14,6 +14,7 @@
 //! | `waitlist.rs`, `waitlist_apply.rs` | those who wait for units that come back |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
 //! | `nodes.rs`, `nodes_*.rs` | stores, their stock, and the orders that sales become there |
+//! | `line.rs`, `line_decide.rs`, `line_apply.rs`, … | the line: its state, decisions, records |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
 mod action;
@@ -23,6 +24,12 @@ mod check;
 mod codec;
 mod decide;
 mod due;
+mod line;
+mod line_apply;
+mod line_check;
+mod line_codec;
+mod line_decide;
+mod line_snapshot;
 mod money;
 mod nodes;
 mod nodes_apply;
@@ -33,11 +40,13 @@ mod state;
 mod waitlist;
 mod waitlist_apply;
 
-pub use action::{Action, Answer, Reserve, Subject, Take};
+pub use action::{Action, Answer, PassUse, Reserve, Subject, Take};
 pub use apply::{Divergence, Effect, StockMove, Touched};
 pub use check::{Conservation, Violation};
 pub use codec::{DecodeError, decode, encode};
 pub use decide::Outcome;
+pub use line::{Again, Called, Drawn, LaneState, LineState, Step, StockSum};
+pub use line_decide::DrawFacts;
 pub use nodes::{
     NodeChange, NodeState, NodeStock, OrderState, Planned, PlannedShipment, Reason, Routing,
     Shipment, ShipmentState, StockMoved,
@@ -50,6 +59,8 @@ pub use waitlist::{Offered, WaitAction, WaitChange};
 
 #[cfg(test)]
 mod apply_tests;
+#[cfg(test)]
+mod line_model_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

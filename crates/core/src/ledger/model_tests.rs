@@ -127,6 +127,10 @@ impl Take for Busy {
     fn take(&mut self, _: SkuIx, _: u32) -> bool {
         !self.0
     }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, lane: u8) -> [u8; 32] {
+        [lane; 32]
+    }
 }
 
 fn buyer(n: u8) -> BuyerDigest {
@@ -261,6 +265,7 @@ impl Pair {
                     request: RequestDigest(request),
                     review,
                     details: None,
+                    pass: None,
                 };
                 (self.ask(Action::Reserve(ask), false), expected)
             }

@@ -55,6 +55,7 @@ impl World {
                 let wish = self.ledger.wait_queue(*sku).and_then(|queue| queue.wish(*number));
                 format!("skipped {}", self.buyers[&wish.expect("the first in line").buyer])
             }
+            Change::Served { through, .. } => format!("through {through}"),
             other => panic!("nothing else falls due with time: {other:?}"),
         }
     }

@@ -4,6 +4,7 @@
 use super::super::*;
 use crate::campaign::{CampaignSpec, SkuSpec, Terms, WaitTerms, Wave};
 use crate::front::Slot;
+use crate::line::Seed;
 use crate::phase::{Phase, Schedule, phase_at};
 use crate::refusal::Refusal;
 use onrush_types::*;
@@ -25,6 +26,12 @@ pub(super) struct World {
     buyers: BTreeMap<BuyerDigest, String>,
     records: Vec<Vec<u8>>,
     refunds_told: usize,
+    waiting: Waiting,
+}
+
+/// The seed of a lane's draw.
+pub(super) fn seed(lane: u8) -> Seed {
+    Seed([lane + 1; 32])
 }
 
 struct Takes<'a>(&'a [Slot]);
@@ -32,6 +39,10 @@ struct Takes<'a>(&'a [Slot]);
 impl Take for Takes<'_> {
     fn take(&mut self, sku: SkuIx, units: u32) -> bool {
         self.0[sku.index()].take(units).is_ok()
+    }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, lane: u8) -> [u8; 32] {
+        seed(lane).commitment()
     }
 }
 
@@ -48,6 +59,7 @@ impl World {
             buyers: BTreeMap::new(),
             records: Vec::new(),
             refunds_told: 0,
+            waiting: Waiting::default(),
         }
     }
 
@@ -90,8 +102,8 @@ impl World {
                 let refund = w.number() as u32;
                 self.act(Action::Refunded { refund, by: w.by() })
             }
-            "join" | "leave" => self.wish(line, &mut w),
-            "line" => vec![self.waiting(w.next())],
+            "wish" | "leave" => self.wish(line, &mut w),
+            "wishes" => vec![self.waiting(w.next())],
             "tick" => self.pass_time(w.time(), true),
             "wait" => self.pass_time(w.time(), false),
             "back" => {
@@ -104,6 +116,15 @@ impl World {
                 Vec::new()
             }
             "units" => vec![self.units(w.next())],
+            "line" => self.put_line(&mut w),
+            "join" => self.join(&mut w),
+            "draw" => self.draw(&mut w),
+            "serve" => self.serve(&mut w),
+            "return" => self.come_back(&mut w),
+            "outflow" => self.outflow(&mut w),
+            "value" => self.public_value(&mut w),
+            "queue" => vec![self.queue_of(w.next())],
+            "place" => vec![self.place_of(&mut w)],
             "phase" => vec![self.phase(w.next())],
             "state" => vec![self.state(w.next())],
             "next" => {
@@ -117,9 +138,8 @@ impl World {
         (told.join(" "), w.rest())
     }
 
-    fn campaign(&mut self, w: &mut Words<'_>) -> Vec<String> {
-        let name = w.next();
-        let plain = Terms {
+    fn plain_terms() -> Terms {
+        Terms {
             published: true,
             schedule: Schedule { opens_at: Some(START), ..Schedule::default() },
             currency: Currency::CNY,
@@ -129,8 +149,13 @@ impl World {
             waves: Vec::new(),
             supply_from_stores: false,
             attributes: String::new(),
-        };
-        let (mut terms, mut waitlist) = self.terms.get(name).cloned().unwrap_or((plain, None));
+        }
+    }
+
+    fn campaign(&mut self, w: &mut Words<'_>) -> Vec<String> {
+        let name = w.next();
+        let plain = || (World::plain_terms(), None);
+        let (mut terms, mut waitlist) = self.terms.get(name).cloned().unwrap_or_else(plain);
         loop {
             match w.front() {
                 "draft" | "published" => terms.published = w.next() == "published",
@@ -158,8 +183,9 @@ impl World {
                 _ => break,
             }
         }
-        let spec =
-            CampaignSpec { waitlist, ..CampaignSpec::new(self::name(name), terms.clone(), vec![]) };
+        let line = self.waiting.terms.get(name).cloned();
+        let plain = CampaignSpec::new(self::name(name), terms.clone(), vec![]);
+        let spec = CampaignSpec { waitlist, line, ..plain };
         let told = self.act(Action::Put(Box::new(spec)));
         if told[0] != "refused" {
             self.terms.insert(name.to_owned(), (terms, waitlist));
@@ -179,8 +205,9 @@ impl World {
             }
         }
         let (terms, waitlist) = self.terms[campaign].clone();
-        let spec =
-            CampaignSpec { waitlist, ..CampaignSpec::new(self::name(campaign), terms, vec![sku]) };
+        let line = self.waiting.terms.get(campaign).cloned();
+        let plain = CampaignSpec::new(self::name(campaign), terms, vec![sku]);
+        let spec = CampaignSpec { waitlist, line, ..plain };
         self.act(Action::Put(Box::new(spec)))
     }
 
@@ -194,6 +221,7 @@ impl World {
             request: RequestDigest(0),
             review: false,
             details: None,
+            pass: None,
         };
         loop {
             match w.front() {
@@ -203,6 +231,10 @@ impl World {
                 "look" => {
                     w.next();
                     ask.review = true;
+                }
+                "pass" => {
+                    let campaign = self.ledger.skus()[sku.index()].campaign;
+                    ask.pass = Some(self.pass_of(campaign, buyer(w.value())));
                 }
                 "details" => ask.details = Some(w.value().as_bytes().into()),
                 _ => break,
@@ -300,7 +332,7 @@ impl World {
         let (sku, buyer) = (self.sku_ix(w.next()), self.buyer(w.option("buyer").expect("whom")));
         let units = w.option("x").map_or(1, |n| n.parse().expect("a number"));
         let quantity = Quantity::new(units).expect("a legal quantity");
-        self.act(Action::Wait(match line.starts_with("join") {
+        self.act(Action::Wait(match line.starts_with("wish") {
             true => WaitAction::Join { sku, buyer, quantity },
             false => WaitAction::Leave { sku, buyer },
         }))
@@ -381,6 +413,9 @@ impl World {
     }
 }
 
+#[path = "scenario_line.rs"]
+mod line;
 #[path = "scenario_words.rs"]
 mod words;
+use line::Waiting;
 use words::*;

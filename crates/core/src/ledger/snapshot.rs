@@ -7,6 +7,7 @@
 //! of the state (INV-10).
 
 use super::codec::{decode, encode};
+use super::line_snapshot;
 use super::record::{Change, Paid, PaidOutcome, Record, RefundDue};
 use super::state::{Extra, HoldClass, Ledger, Line, ReservationState, SkuState};
 use crate::front::NONE;
@@ -41,9 +42,9 @@ const WAITS: u32 = 48;
 
 /// The archived form of every chunk.
 #[derive(Default, rkyv::Archive, rkyv::Serialize)]
-struct Chunk {
-    words: Vec<u64>,
-    bytes: Vec<u8>,
+pub(super) struct Chunk {
+    pub(super) words: Vec<u64>,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A snapshot that cannot be used; the journal still can.
@@ -95,6 +96,11 @@ impl Ledger {
         nodes::chunks(&self.nodes, &mut put)?;
         for (words, bytes) in self.wait_chunks() {
             put(WAITS, Chunk { words, bytes })?;
+        }
+        for n in 0..self.lines.len() {
+            for (kind, chunk) in self.line_chunks(CampaignIx(n as u16)) {
+                put(kind, chunk)?;
+            }
         }
         put(END, Chunk { words: self.row_counts().to_vec(), bytes: Vec::new() })
     }
@@ -201,7 +207,7 @@ pub struct SnapshotLoader {
     ended: bool,
 }
 
-type Loaded<T> = Result<T, SnapshotError>;
+pub(super) type Loaded<T> = Result<T, SnapshotError>;
 
 impl SnapshotLoader {
     /// Start with nothing. `hash_key` as in [`Ledger::new`].
@@ -258,6 +264,8 @@ impl SnapshotLoader {
             }
             nodes::HEAD..=nodes::ROUTING => nodes::load(ledger, kind, &mut r)?,
             WAITS => ledger.load_waits(&r.words).map_err(bad)?,
+            line_snapshot::LINE => line_snapshot::load_line(ledger, &mut r)?,
+            line_snapshot::TICKETS => line_snapshot::load_tickets(ledger, &mut r)?,
             END => self.ended = r.words == ledger.row_counts(),
             _ => return Err(bad("kind of chunk")),
         }
@@ -291,6 +299,7 @@ impl SnapshotLoader {
                 ledger.index_payment(ReservationSeq(n), line as u8);
             }
         }
+        ledger.finish_lines()?;
         ledger.note_switches();
         ledger.note_all_free();
         Ok(ledger)
@@ -400,30 +409,30 @@ fn load_refund(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> {
     Ok(())
 }
 
-fn halves(word: u64) -> [u32; 2] {
+pub(super) fn halves(word: u64) -> [u32; 2] {
     [(word >> 32) as u32, word as u32]
 }
 
-fn bad(what: &'static str) -> SnapshotError {
+pub(super) fn bad(what: &'static str) -> SnapshotError {
     SnapshotError { what }
 }
 
-struct ChunkReader<'a> {
+pub(super) struct ChunkReader<'a> {
     words: Vec<u64>,
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> ChunkReader<'a> {
-    fn more(&self) -> bool {
+    pub(super) fn more(&self) -> bool {
         self.at < self.words.len()
     }
-    fn word(&mut self) -> Loaded<u64> {
+    pub(super) fn word(&mut self) -> Loaded<u64> {
         let word = self.words.get(self.at).copied().ok_or(bad("too short"))?;
         self.at += 1;
         Ok(word)
     }
-    fn take(&mut self, n: usize) -> Loaded<&'a [u8]> {
+    pub(super) fn take(&mut self, n: usize) -> Loaded<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(n).ok_or(bad("too short"))?;
         self.bytes = rest;
         Ok(taken)

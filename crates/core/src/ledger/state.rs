@@ -37,6 +37,8 @@ pub struct Ledger {
     pub(super) hold_classes: Vec<HoldClass>,
     pub(super) nodes: Nodes,
     pub(super) waits: Waits,
+    /// The line of each campaign that has one.
+    pub(super) lines: Vec<Option<Box<super::line::LineState>>>,
     /// No phase switch or wave is due before this; not part of the state, derived.
     pub(super) next_switch_at: Timestamp,
     hash_key: [u64; 2],
@@ -156,6 +158,7 @@ impl Ledger {
             hold_classes: Vec::new(),
             nodes: Nodes::default(),
             waits: Waits::default(),
+            lines: Vec::new(),
             next_switch_at: Timestamp::FAR_FUTURE,
             hash_key,
         }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod crowd;
 pub(crate) mod story;
 pub(crate) mod watched;
 
@@ -62,6 +63,7 @@ impl Clock for ManualClock {
 pub(crate) fn options() -> Options {
     Options {
         reserves_max: 256,
+        joins_max: 1_024,
         settles_max: 64,
         segment_bytes: 16 * 1_024,
         snapshot_every: None,

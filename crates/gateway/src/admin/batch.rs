@@ -79,10 +79,12 @@ impl Gateway {
             let detail = format!("key: 1 to {KEY_BYTES_MAX} characters, one for each reservation");
             return Err(Problem::invalid(detail));
         }
-        let BatchEntry { destination, delivery, pickup_node, window, attribution, .. } = entry;
+        let BatchEntry { destination, delivery, pickup_node, window, attribution, pass, .. } =
+            entry;
         let details = Details { destination, delivery, pickup_node, window, attribution };
         let details = details.encode().map_err(Problem::invalid)?;
         let buyer = caller.buyer(Some(&buyer), &self.engine)?;
+        let pass = self.pass_read(campaign, buyer, pass.as_deref(), self.engine.now());
         Ok(self.engine.reserve(&ReserveRequest {
             campaign,
             sku: &sku,
@@ -91,6 +93,7 @@ impl Gateway {
             key: &key,
             review: false,
             details: details.as_deref(),
+            pass,
         }))
     }
 }

@@ -66,9 +66,12 @@ impl Gateway {
             Route::AdminRouting => self.show_routing(ask, now),
             Route::AdminRoutingPut => self.put_routing(ask, now),
             Route::AdminDryRun => self.dry_run(ask, now),
+            Route::AdminReminders => self.count_reminders(part, ask, now).map(Reply::Ready),
+            Route::AdminErase => self.erase(ask, now),
             Route::Metrics => {
                 self.authorised(ask, now, Scope::Metrics)?;
-                let page = metrics::page(&self.metrics, &self.engine);
+                let reminders = self.reminders.figures();
+                let page = metrics::page(&self.metrics, &self.lines, &self.engine, reminders);
                 let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
                 Ok(Reply::Ready(answer))
             }
@@ -80,7 +83,7 @@ impl Gateway {
                 self.operator(ask.headers, now)?;
                 error_page(part).map(Reply::Ready)
             }
-            _ => Err(Problem::not_found()),
+            _ => self.admin_line(route, part, ask, now),
         }
     }
 

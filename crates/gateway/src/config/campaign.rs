@@ -2,6 +2,7 @@
 //! `PUT /admin/v1/campaigns/{campaign}`.
 
 use super::fields::{CurrencyText, Span, When, name, name_option};
+use super::line::{LineBody, LineShown};
 use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, WaitTerms, Wave};
 use onrush_types::{Currency, Name, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub struct CampaignBody {
     pub skus: Vec<SkuBody>,
     /// Planned supplies.
     pub waves: Vec<WaveBody>,
+    /// Its waiting room, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineBody>,
     /// Lets buyers wait for units that come back; left out: nobody waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waitlist: Option<WaitlistBody>,
@@ -86,6 +90,7 @@ impl Default for CampaignBody {
             few_at: 20,
             skus: Vec::new(),
             waves: Vec::new(),
+            line: None,
             waitlist: None,
         }
     }
@@ -152,6 +157,8 @@ pub(crate) struct Shown {
     pub(crate) stock: StockShown,
     #[serde(default)]
     pub(crate) few_at: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) line: Option<LineShown>,
 }
 
 impl Shown {
@@ -164,7 +171,12 @@ impl Shown {
 impl CampaignBody {
     /// Make the engine's specification of it, under `campaign`.
     pub fn spec(&self, campaign: Name) -> CampaignSpec {
-        let shown = Shown { title: self.title.clone(), stock: self.stock, few_at: self.few_at };
+        let shown = Shown {
+            title: self.title.clone(),
+            stock: self.stock,
+            few_at: self.few_at,
+            line: self.line.as_ref().map(LineBody::shown),
+        };
         let at = |when: Option<When>| when.map(|when| when.0);
         let waves = self.waves.iter().map(|wave| Wave {
             at: wave.at.0,
@@ -197,6 +209,7 @@ impl CampaignBody {
                 attributes: serde_json::to_string(&shown).expect("plain data is JSON"),
             },
             skus: skus.collect(),
+            line: self.line.as_ref().map(LineBody::terms),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Reading the file and the environment.
 
 use super::error::{ConfigError, ConfigErrors, place};
+use super::line::{InviteListSection, LineSection, as_written};
 use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
     ServerSection, SessionsSection,
 };
-use super::{CampaignBody, Config};
+use super::{CampaignBody, Config, NotifySection};
+use onrush_types::Name;
 use onrush_types::limits::{HOLD_MS_MAX, HOLD_MS_MIN};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -21,9 +23,12 @@ struct File {
     identity: IdentitySection,
     sessions: SessionsSection,
     cors: CorsSection,
+    line: LineSection,
+    invite_lists: Vec<InviteListSection>,
     engine: EngineSection,
     api_keys: Vec<Spanned<ApiKeySection>>,
     payments: Vec<Spanned<PaymentSection>>,
+    notify: NotifySection,
     campaigns: Vec<Spanned<CampaignBody>>,
 }
 
@@ -67,10 +72,14 @@ impl Config {
             identity: file.identity,
             sessions: file.sessions,
             cors: file.cors,
+            line: file.line,
+            invite_lists: file.invite_lists,
             engine: file.engine,
             api_keys: file.api_keys.into_iter().map(Spanned::into_inner).collect(),
             payments: file.payments.into_iter().map(Spanned::into_inner).collect(),
+            notify: file.notify,
             campaigns: inner(file.campaigns),
+            side: None,
             dev: false,
             only_when_empty: false,
         })
@@ -99,7 +108,9 @@ impl Config {
         let keys = self.sessions.keys.iter_mut().map(|key| &mut key.secret_file);
         let api = self.api_keys.iter_mut().map(|key| &mut key.secret_file);
         let payments = self.payments.iter_mut().flat_map(|p| &mut p.secret_files);
-        for file in files.chain(keys).chain(api).chain(payments) {
+        let invites = self.invite_lists.iter_mut().map(|list| &mut list.file);
+        let notify = self.notify.files();
+        for file in files.chain(keys).chain(api).chain(payments).chain(invites).chain(notify) {
             *file = base.join(&*file);
         }
     }
@@ -135,6 +146,10 @@ impl File {
             let problem = format!("{bad:?} is not an origin; write https://shop.example, no path");
             say(none, "cors.origins", &problem);
         }
+        let (lists, wrong) = self.check_line();
+        if let Some((field, problem)) = wrong {
+            say(none, field, problem);
+        }
         let mut names = HashSet::new();
         for key in &self.api_keys {
             if !names.insert(&key.as_ref().name) {
@@ -153,6 +168,9 @@ impl File {
                 say(payment.span().start, "payments.secret_files", "name at least one file");
             }
         }
+        for (field, problem) in self.notify.check() {
+            say(none, field, &problem);
+        }
         let mut campaigns = HashSet::new();
         for campaign in &self.campaigns {
             let (at, body) = (campaign.span().start, campaign.as_ref());
@@ -162,7 +180,9 @@ impl File {
                     say(at, "campaigns.campaign", "appears twice; give each campaign its own name");
                 }
                 Some(name) => {
-                    if let Err(error) = check_campaign(body, name) {
+                    let line = body.line.as_ref();
+                    let line = line.map_or(Ok(()), |l| l.check(&self.identity.groups, &lists));
+                    if let Err(error) = line.and_then(|()| check_campaign(body, name)) {
                         say(at, &format!("campaigns.{}", error.0), &error.1);
                     }
                 }
@@ -172,15 +192,29 @@ impl File {
     }
 }
 
-fn check_campaign(body: &CampaignBody, name: &onrush_types::Name) -> Result<(), (String, String)> {
+type Wrong = (&'static str, &'static str);
+
+impl File {
+    /// Check what all lines share, and return the names of the invite lists.
+    fn check_line(&self) -> (Vec<Name>, Option<Wrong>) {
+        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
+        let twice = lists.iter().collect::<HashSet<_>>().len() < lists.len();
+        let twice = twice.then_some(("invite_lists.name", "appears twice; give each its own"));
+        let wrong = self.line.check().err().or(twice);
+        (lists, wrong)
+    }
+}
+
+fn check_campaign(body: &CampaignBody, name: &Name) -> Result<(), (String, String)> {
     if !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&body.hold.0.0) {
         return Err(("hold".to_owned(), "must be between 1s and 7d".to_owned()));
     }
-    body.spec(name.clone()).check().map_err(|error| (error.field, error.problem))
+    let checked = body.spec(name.clone()).check();
+    checked.map_err(|error| (as_written(&error.field), error.problem))
 }
 
 /// Tell whether a text is a scheme, a host and perhaps a port, as browsers send it.
-fn is_origin(text: &str) -> bool {
+pub(super) fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
         let allowed =

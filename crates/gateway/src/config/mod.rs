@@ -7,19 +7,28 @@ mod campaign;
 mod check;
 mod error;
 mod fields;
+mod line;
 mod load;
+mod notify;
 mod sections;
 
 pub use campaign::{CampaignBody, SkuBody, StockShown, SupplyFrom, WaveBody};
 pub use check::{Danger, Report, check};
 pub use error::{ConfigError, ConfigErrors};
 pub use fields::{Listen, Network, Span, When};
+pub use line::{
+    HookBody, InviteListSection, LineBody, LineSection, OnFailure, OutflowBody, TierBody,
+};
+pub use notify::{
+    MailSection, MailTls, NotifySection, PushSection, UtcOffset, WebhookSection, WechatSection,
+};
 pub use sections::{
     Accept, ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection,
     PaymentSection, Scope, ServerSection, SessionKeySection, SessionsSection,
 };
 
 pub(crate) use campaign::{Shown, phase_named};
+pub(crate) use line::{LineShown, as_written};
 pub(crate) use sections::{JWKS_REFRESH_DEFAULT, LEEWAY_DEFAULT};
 
 use onrush_types::{Currency, DurationMs, Name, Timestamp};
@@ -38,16 +47,24 @@ pub struct Config {
     pub sessions: SessionsSection,
     /// Which pages may call it.
     pub cors: CorsSection,
+    /// What all lines share.
+    pub line: LineSection,
+    /// Lists of buyers who were invited.
+    pub invite_lists: Vec<InviteListSection>,
     /// Sizes of the engine.
     pub engine: EngineSection,
     /// Keys of back ends and operators.
     pub api_keys: Vec<ApiKeySection>,
     /// Payment providers.
     pub payments: Vec<PaymentSection>,
+    /// Reminders before a sale.
+    pub notify: NotifySection,
     /// Campaigns to make or update at the start.
     pub campaigns: Vec<CampaignBody>,
     /// Believe `X-Onrush-Buyer` and hand out an admin token. Never in the file: only `--dev`.
     pub dev: bool,
+    /// Where side state lives, beside the journal. Never in the file: the data folder decides.
+    pub side: Option<std::path::PathBuf>,
     /// Make the campaigns only when the data folder has none.
     pub only_when_empty: bool,
 }

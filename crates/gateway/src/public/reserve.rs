@@ -49,6 +49,7 @@ impl Gateway {
         let caller = self.caller(ask, now)?;
         let buyer = caller.buyer(buyer.as_deref(), &self.engine)?;
         let campaign = self.visible(campaign, now)?;
+        let pass = self.pass_shown(&campaign, buyer, ask.headers, now);
         let request = ReserveRequest {
             campaign: &campaign,
             sku: &sku,
@@ -57,6 +58,7 @@ impl Gateway {
             key,
             review: false,
             details: details.as_deref(),
+            pass,
         };
         let promise = self.promised(&campaign, &request, &asked, now)?;
         let mut pending = self.engine.reserve(&request);
@@ -66,6 +68,7 @@ impl Gateway {
                 Ok(Reply::Wait(waiting.with_promise(promise)))
             }
             Some(Ok(Decision::Refused(refusal))) => {
+                self.count_replay(pass, &refusal);
                 Err(self.refused(&campaign, &request, &asked, refusal))
             }
             Some(outcome) => {

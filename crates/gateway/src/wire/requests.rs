@@ -67,6 +67,9 @@ pub struct BatchEntry<'a> {
     /// How many units.
     #[serde(default = "one")]
     pub quantity: u32,
+    /// The buyer's pass, where the campaign has a line.
+    #[serde(borrow, default)]
+    pub pass: Option<Cow<'a, str>>,
     /// Where it goes.
     #[serde(default)]
     pub destination: Option<Destination>,
@@ -94,6 +97,9 @@ pub struct SessionBody<'a> {
     /// For whom, when a back end asks.
     #[serde(borrow, default)]
     pub buyer: Option<Cow<'a, str>>,
+    /// A code from the buyer's other device, in place of an identity.
+    #[serde(borrow, default)]
+    pub handoff: Option<Cow<'a, str>>,
 }
 
 /// `POST /v1/payments/{provider}`: a payment provider's notice.

@@ -149,6 +149,16 @@ impl Server {
         }
     }
 
+    /// Return the path of a file in its folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Return the folder of this server's files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) fn running(&self) -> &Running {
         self.running.as_ref().expect("running")
     }
