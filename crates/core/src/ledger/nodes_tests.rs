@@ -31,6 +31,10 @@ impl Take for Slots {
         self.0 -= if fits { units } else { 0 };
         fits
     }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, _: u8) -> [u8; 32] {
+        [7; 32]
+    }
 }
 
 fn name(text: &str) -> Name {
@@ -113,6 +117,7 @@ impl World {
             request: RequestDigest(0),
             review: false,
             details: None,
+            pass: None,
         };
         self.done(Action::Reserve(reserve));
         let seq = ReservationSeq(n);
