@@ -55,7 +55,8 @@ impl Posted {
             Touched::New(seq, _) | Touched::Reservation(seq, _) => {
                 of_sku(ledger.reservation(seq)?.sku)
             }
-            Touched::Refund(_) | Touched::Node(_) | Touched::Order(_) | Touched::Routing => None,
+            Touched::Order(seq) => of_sku(ledger.reservation(seq)?.sku),
+            Touched::Refund(_) | Touched::Node(_) | Touched::Routing => None,
         }
     }
 }

@@ -303,6 +303,7 @@ impl Ledger {
             Change::Sku { sku, .. }
             | Change::Supplied { sku, .. }
             | Change::Withdrawn { sku, .. } => Some(*sku),
+            Change::Nodes(change) => self.sku_of_nodes(change),
             _ => self.reservation_touched(change).map(|r| r.sku),
         }
     }

@@ -37,6 +37,15 @@ impl Ledger {
         }
     }
 
+    /// Return the SKU whose own units a record about stores may move.
+    pub(super) fn sku_of_nodes(&self, change: &NodeChange) -> Option<SkuIx> {
+        match change {
+            NodeChange::Stock(moved) => Some(moved.sku),
+            NodeChange::Rejected { seq, .. } => self.reservation(*seq).map(|r| r.sku),
+            _ => None,
+        }
+    }
+
     fn apply_node(&mut self, node: NodeNo, name: &str, attributes: &str) -> Applied {
         ensure(node.index() <= self.nodes.list.len(), "stores are numbered densely")?;
         ensure(node.index() < NODES_MAX, "more stores than the ledger holds")?;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::campaign::{CampaignSpec, SkuSpec, Terms};
+use crate::line::terms::LineTerms;
 use crate::refusal::Refusal;
 use crate::reservation::State;
 use onrush_types::limits::PLANS_PER_RESERVATION_MAX;
@@ -29,6 +30,10 @@ impl Take for Slots {
         let fits = units <= self.0;
         self.0 -= if fits { units } else { 0 };
         fits
+    }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, _: u8) -> [u8; 32] {
+        [7; 32]
     }
 }
 
@@ -112,6 +117,7 @@ impl World {
             request: RequestDigest(0),
             review: false,
             details: None,
+            pass: None,
         };
         self.done(Action::Reserve(reserve));
         let seq = ReservationSeq(n);
@@ -297,6 +303,24 @@ fn stock_moves_the_supply_only_where_it_is_the_supply() {
     w.done(stock(0, StockHow::Add(-1)));
     assert_eq!((w.units(0), w.ledger.skus()[0].withdrawn), ([4, 0, 0, 1], 1));
     w.check();
+}
+
+/// A line counts the units of its campaign by itself; what stores move is among them.
+#[test]
+fn a_line_before_the_stores_counts_what_they_move() {
+    let mut w = World::new(true);
+    let terms = w.ledger.campaigns()[0].terms.clone();
+    let mut spec = CampaignSpec::new(name("queue"), terms, vec![SkuSpec::new(name("milk"), 0, 0)]);
+    spec.line = Some(LineTerms::equal());
+    w.done(Action::Put(Box::new(spec)));
+    let sku = SkuIx(1);
+    for how in [StockHow::Add(5), StockHow::Add(-2), count(9, 1)] {
+        let moved = NodeAction::Stock { node: NodeNo(0), sku, how, by: by() };
+        w.busy = 0;
+        w.ask(Action::Nodes(Box::new(moved)));
+        w.check();
+    }
+    assert_eq!(w.ledger.skus()[1].free, 8);
 }
 
 #[test]
