@@ -6,6 +6,7 @@
 //! switch or open sale is near, sale time is the last wall reading plus monotonic time. A step in
 //! that span raises an alert and changes nothing (INV-7). Sale time never runs backwards.
 
+use onrush_types::planted;
 use onrush_types::{DurationMs, Timestamp};
 
 /// How long before a switch the wall clock is no longer followed.
@@ -61,7 +62,7 @@ impl SaleClock {
     pub fn observe(&mut self, reading: Reading, frozen: bool) -> Timestamp {
         let by_monotonic = i128::from(reading.monotonic.0) + self.offset;
         let ahead = i128::from(reading.wall.0) - by_monotonic;
-        if frozen {
+        if planted!("sale-follows-wall", false, frozen) {
             let stepped = ahead.unsigned_abs() >= u128::from(STEP_MS);
             self.steps_seen += u64::from(stepped && !self.stepped);
             self.stepped = stepped;

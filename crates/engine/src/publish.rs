@@ -10,6 +10,7 @@ use crate::owner::{Batch, Fatal, Landing, Owner};
 use crate::shared::{Shared, posting};
 use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched};
 use onrush_core::refusal::Refusal;
+use onrush_types::planted;
 use onrush_types::{CampaignIx, SkuIx};
 use std::sync::atomic::Ordering;
 
@@ -111,7 +112,7 @@ fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
             StockMove::Add(units) => slot.add(units),
             StockMove::GiveBack(mut units) => {
                 for reused in batch.reused.iter_mut().filter(|reused| reused.0 == sku) {
-                    let skipped = reused.1.min(units);
+                    let skipped = planted!("retaken-given-back", 0, reused.1.min(units));
                     reused.1 -= skipped;
                     units -= skipped;
                 }
@@ -133,9 +134,9 @@ fn units_exist(answer: &Answer) -> bool {
 pub(crate) fn undo(shared: &Shared, credit: u32, claimed: &Claimed, units_exist: bool) {
     let catalogue = shared.catalogue.load();
     let claims = &catalogue.list[claimed.campaign.index()].claims;
-    claims.undo(claimed.buyer, credit, &shared.links);
+    planted!("veto-keeps-claim", (), claims.undo(claimed.buyer, credit, &shared.links));
     let slot = shared.slots.get(claimed.sku.index()).expect("it was taken from");
-    if units_exist {
+    if planted!("veto-leaks-units", false, units_exist) {
         slot.give_back(claimed.quantity);
     } else {
         slot.keep(claimed.quantity);

@@ -8,6 +8,7 @@ use crate::routes::Route;
 use crate::wire::{json, reservation_json};
 use http::StatusCode;
 use onrush::{Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx};
+use onrush_types::planted;
 use serde_json::json as value;
 use std::future::Future;
 use std::pin::Pin;
@@ -106,7 +107,7 @@ impl Settled {
         match self.outcome.map_err(|error| Problem::of_error(&error))? {
             Outcome::Reservation(decision) => {
                 let (new, r) = granted(decision)?;
-                let created = new && route == Route::Reserve;
+                let created = planted!("repeat-says-created", true, new) && route == Route::Reserve;
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };
                 Ok(Answer::json(status, route, reservation_json(&r)))
             }

@@ -17,6 +17,7 @@
 use super::chunks::ChunkTable;
 use crate::reservation::State;
 use onrush_types::limits::{AMOUNT_MAX, RESERVATIONS_MAX};
+use onrush_types::planted;
 use onrush_types::{KeyDigest, Lsn, Quantity, RequestDigest, ReservationSeq, SkuIx, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -114,7 +115,10 @@ impl Board {
         let before = head.load(Ordering::Relaxed);
         debug_assert!(before & 0xf != 0, "{seq:?} moves before it was posted");
         // Release: pairs with the Acquire in `read`.
-        head.store(before & 0xfff0 | lsn.0 << 16 | state as u64, Ordering::Release);
+        head.store(
+            planted!("board-behind", before, before & 0xfff0 | lsn.0 << 16 | state as u64),
+            Ordering::Release,
+        );
     }
 }
 
