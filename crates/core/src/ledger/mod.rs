@@ -12,6 +12,7 @@
 //! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
 //! | `apply.rs` | the only mutation, with its assertions |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
+//! | `naive_model.rs` | the rules once more, for checkers |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
 mod action;
@@ -22,6 +23,8 @@ mod codec;
 mod decide;
 mod due;
 mod money;
+#[doc(hidden)]
+pub mod naive_model;
 mod record;
 mod snapshot;
 mod state;
