@@ -108,6 +108,11 @@ impl FakeDisk {
         self.state.lock().capacity = bytes;
     }
 
+    /// Return how many bytes all files have together.
+    pub fn used_bytes(&self) -> u64 {
+        self.state.lock().used_bytes()
+    }
+
     /// Flip one bit of a file, in memory and on the disk, as a failing medium would. Returns whether
     /// the file is that long.
     pub fn flip_bit(&self, file: &str, bit: u64) -> bool {
