@@ -96,7 +96,7 @@ impl Schedule {
     #[inline]
     pub fn planned_at(&self, now: Timestamp) -> Phase {
         let reached = |at: Option<Timestamp>| {
-            at.is_some_and(|at| now >= planted!("switch-late", at + DurationMs(1), at))
+            at.is_some_and(|at| now.0 >= planted!("switch-late", at.0 + 1, at.0))
         };
         if reached(self.closes_at) {
             Phase::Closed

@@ -111,6 +111,7 @@ impl Run<'_> {
             Armed::PowerCut(loss) => self.world.disk.power_cut(loss),
             Armed::Kill => self.world.disk.kill(),
         }
+        self.world.disk.forget_faults();
     }
 
     fn open(&mut self) -> Result<(), OpenError> {
@@ -138,7 +139,7 @@ impl Run<'_> {
         if durable < known {
             return Ok(broken("INV-4", format!("LSN {known} was told of, {durable} is left"))?);
         }
-        self.oracle.begin_turn();
+        self.oracle.begin_unseen_turn();
         match self.world.records(self.oracle.lsn) {
             Ok(records) => {
                 for (lsn, record) in &records {
@@ -214,13 +215,14 @@ impl Run<'_> {
         let used = content.iter().rposition(|&byte| byte != 0).map_or(512, |last| last + 1);
         let bit = u64::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15) % (used as u64 * 8);
         self.down(Armed::Kill);
-        disk.flip_bit(&file, bit);
+        self.flipped |= disk.flip_bit(&file, bit);
         self.stats.crashes += 1;
         self.tell(|| format!("       bit {bit} of {file} flips"));
         if let Err(error) = self.open() {
             self.tell(|| format!("       refused, rightly: {error}"));
             disk.flip_bit(&file, bit);
             disk.kill();
+            self.flipped = false;
         }
         let known = self.oracle.lsn;
         self.up()?;

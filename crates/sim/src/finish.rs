@@ -111,8 +111,7 @@ impl Run<'_> {
         }
         for notice in &self.notices {
             let reference = format!("p{}", notice.line.reference);
-            let wanted = notice.answered && notice.line.amount > 0;
-            if wanted && !references.contains(reference.as_str()) {
+            if notice.known && !references.contains(reference.as_str()) {
                 return broken("INV-8", format!("payment {reference} was answered and is lost"));
             }
         }
@@ -125,6 +124,8 @@ impl Run<'_> {
         match replay_storage(&self.world.disk, &mut |_, _, _| {}) {
             Ok(replayed) if replayed.ledger.digest() == live => Ok(()),
             Ok(_) => broken("INV-10", "a replay gives another state"),
+            // A start from a snapshot does not read what lies before it.
+            Err(_) if self.flipped => Ok(()),
             // Two snapshots may have let the first segments go.
             Err(error) if error.to_string().contains("no longer kept") => Ok(()),
             Err(error) => broken("INV-10", format!("does not replay: {error}")),

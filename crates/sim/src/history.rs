@@ -41,7 +41,7 @@ pub struct Stats {
     pub crashes: u64,
     /// Histories that ended because damage was refused, as it must be.
     pub refused: u64,
-    /// Changes of the disk.
+    /// Changes of the disk after the sale was set up.
     pub changes: u64,
 }
 
@@ -77,6 +77,8 @@ pub(crate) struct Notice {
     pub(crate) key: Option<u8>,
     /// Whether the provider was told that it is known, or why it never will be.
     pub(crate) answered: bool,
+    /// Whether it was told that the money is known.
+    pub(crate) known: bool,
 }
 
 /// What breaks the machine next, and how it comes up again.
@@ -100,6 +102,8 @@ pub(crate) struct Run<'a> {
     pub(crate) armed: Option<Armed>,
     /// A write went astray: reading may find damage from now on, and must refuse it.
     pub(crate) astray: bool,
+    /// A bit flipped where nobody has looked since.
+    pub(crate) flipped: bool,
     /// The disk is or was full: refusals for that reason are right.
     pub(crate) full: bool,
     /// The last record that somebody was told of.
@@ -107,6 +111,7 @@ pub(crate) struct Run<'a> {
     /// Sale time of the last turn of this life.
     pub(crate) last_now: u64,
     pub(crate) at: usize,
+    set_up_changes: u64,
     pub(crate) stats: Stats,
     pub(crate) story: Option<Vec<String>>,
 }
@@ -132,7 +137,7 @@ pub fn live(plan: &Plan, lexicon: &Lexicon, story: bool, cut: Option<(u64, Loss)
         run.run(cut)
     }));
     let (stats, story) = kept.map_or_else(Default::default, |run| {
-        let changes = run.world.disk.operations().changes;
+        let changes = run.world.disk.operations().changes - run.set_up_changes;
         (Stats { changes, ..run.stats }, run.story.unwrap_or_default())
     });
     match lived {
@@ -166,10 +171,12 @@ impl<'a> Run<'a> {
             post: Vec::new(),
             armed: None,
             astray: false,
+            flipped: false,
             full: false,
             told: Lsn::ZERO,
             last_now: 0,
             at: 0,
+            set_up_changes: 0,
             stats: Stats::default(),
             story,
         }
@@ -177,9 +184,9 @@ impl<'a> Run<'a> {
 
     fn run(&mut self, cut: Option<(u64, Loss)>) -> Flow {
         self.set_up()?;
+        self.set_up_changes = self.world.disk.operations().changes;
         if let Some((after, loss)) = cut {
-            let at = self.world.disk.operations().changes + after;
-            self.world.disk.cut_power_at(at);
+            self.world.disk.cut_power_at(self.set_up_changes + after);
             self.armed = Some(Armed::PowerCut(loss));
         }
         for at in 0..self.plan.steps.len() {
@@ -352,7 +359,7 @@ impl<'a> Run<'a> {
                 None => line(amount, false),
             },
         };
-        self.notices.push(Notice { n, line, key, answered: false });
+        self.notices.push(Notice { n, line, key, answered: false, known: false });
         for copy in 0..usize::from(copies) {
             self.post.push((self.at + 1 + usize::from(lag) * (copy + 1), self.notices.len() - 1));
         }

@@ -43,7 +43,7 @@ pub struct Oracle {
     pub moved_at: Vec<Lsn>,
     /// Units that callers have taken and the ledger has not decided about, by SKU.
     pub flying_units: Vec<u32>,
-    /// SKUs that got units back in this turn.
+    /// SKUs that got units in this turn: until it ends, not everybody can take them.
     freed: Vec<usize>,
     /// What this turn's records touched.
     touched: (Vec<usize>, Vec<usize>),
@@ -56,6 +56,12 @@ impl Oracle {
         self.freed.clear();
         self.touched.0.clear();
         self.touched.1.clear();
+    }
+
+    /// Records follow whose turn nobody saw the end of: what others took in it is not known.
+    pub fn begin_unseen_turn(&mut self) {
+        self.begin_turn();
+        self.freed.extend(0..self.model.skus.len());
     }
 
     /// Follow one record; the model must have come to the same.
@@ -90,6 +96,7 @@ impl Oracle {
             }
             Change::Cancelled { seq, restock, .. } => {
                 let expected = self.model.cancel(seq.index(), *restock);
+                self.freed.push(self.model.res[seq.index()].sku);
                 self.moved(*seq, "INV-5", &expected)?
             }
             other => return self.other(other),
@@ -216,6 +223,7 @@ impl Oracle {
             },
             Change::Supplied { sku, units, source: Source::Operator(_) } => {
                 done("units were supplied", &self.model.supply(sku.index(), *units as i32, false))?;
+                self.freed.push(sku.index());
                 self.touched.1.push(sku.index());
             }
             Change::Supplied { sku, units, source: Source::Wave(_) } => {
@@ -231,6 +239,7 @@ impl Oracle {
                 }
                 self.model.skus[sku.index()].supplied += units;
                 self.model.camps[camp].waves.remove(0);
+                self.freed.push(sku.index());
                 self.touched.1.push(sku.index());
             }
             Change::Withdrawn { sku, units, .. } => {

@@ -158,6 +158,7 @@ impl Run<'_> {
         };
         if let Some(notice) = flight.notice.filter(|_| expected != "overloaded") {
             self.notices[notice].answered = said.is_some();
+            self.notices[notice].known = said.is_some_and(|said| said.is_granted());
         }
         match said {
             None if count == 0 && expected.starts_with("done") => {

@@ -74,7 +74,8 @@ impl Ledger {
         let (campaign, free, held) = (sku.campaign, sku.free, sku.held);
         let terms = &self.campaigns[campaign.index()].terms;
         let amount = sku.price * planted!("price-of-one", 1, i64::from(ask.quantity.get()));
-        let expires_at = now + planted!("hold-twice-as-long", terms.hold + terms.hold, terms.hold);
+        let expires_at =
+            planted!("hold-twice-as-long", (now + terms.hold) + terms.hold, now + terms.hold);
         let latest = self.latest_of(campaign, ask.buyer);
         if let Some(answer) = self.repeat_of(latest, &ask) {
             return Ok(answer);

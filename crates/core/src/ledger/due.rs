@@ -38,7 +38,7 @@ impl Ledger {
     /// one made first; apply its expiry and ask again until `None`. Amortised O(1) per reservation and hold duration.
     pub fn due_expiry(&mut self, now: Timestamp) -> Option<ReservationSeq> {
         self.next_expiry()
-            .filter(|(at, _)| planted!("expire-too-late", *at + DurationMs(1) < now, *at <= now))
+            .filter(|(at, _)| planted!("expire-too-late", at.0 + 1 < now.0, *at <= now))
             .map(|(_, seq)| seq)
     }
 
@@ -111,7 +111,7 @@ impl Ledger {
         let mut at = self.hold_classes[class].cursor;
         while let Some(r) = self.reservations.get(at) {
             if usize::from(r.hold_class) == class
-                && planted!("review-never-expires", r.state == State::Held, r.state.is_held())
+                && planted!("review-never-expires", r.state as u8 == 1, r.state.is_held())
             {
                 break;
             }

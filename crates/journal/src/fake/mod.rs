@@ -103,6 +103,11 @@ impl FakeDisk {
         self.state.lock().faults.misdirect = Some((write, sectors));
     }
 
+    /// Forget the faults that were planned and did not come yet.
+    pub fn forget_faults(&self) {
+        self.state.lock().faults = Default::default();
+    }
+
     /// Set how many bytes all files may have together; nothing for no limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state.lock().capacity = bytes;
