@@ -15,10 +15,14 @@ use std::time::{Duration, Instant};
 /// Histories the simulator may need for one bug.
 const SEEDS_MAX: u64 = 4_000;
 /// A run that takes longer hangs, and is found that way.
-const SECONDS_MAX: u64 = 120;
+const SECONDS_MAX: u64 = 20;
 
-/// Bugs that the simulator cannot see, with the package and the test that do.
-const TESTED: &[(&str, &str, &str)] = &[];
+/// Bugs that the simulator cannot see, with the package, its test binary and the test that do: it has
+/// no drafts, and its batches are too small for the frames that a cut tail must not bring back.
+const TESTED: &[(&str, &str, &str, &str)] = &[
+    ("draft-shown", "onrush-gateway", "http", "drafts_do_not_exist_for_buyers"),
+    ("tail-not-cut", "onrush-journal", "crashes", "c8_a_cut_tail_never_comes_back"),
+];
 
 /// What a bug came to.
 struct Proof {
@@ -121,9 +125,19 @@ fn prove(
         seeds: seeds.to_owned(),
         took: started.elapsed(),
     };
-    if let Some((_, package, test)) = TESTED.iter().find(|(name, ..)| *name == bug) {
+    if let Some((_, package, binary, test)) = TESTED.iter().find(|(name, ..)| *name == bug) {
         let mut tests = cargo(root);
-        tests.args(["test", "--quiet", "--profile", "planted", "-p", package, "--", test]);
+        tests.args([
+            "test",
+            "--quiet",
+            "--profile",
+            "planted",
+            "-p",
+            package,
+            "--test",
+            binary,
+            test,
+        ]);
         flagged(&mut tests, target).env("ONRUSH_PLANTED", bug).stdout(Stdio::null());
         let found = !tests.stderr(Stdio::null()).status()?.success();
         return Ok(proof(found.then(|| format!("{package}: {test}")), "–"));

@@ -40,7 +40,9 @@ impl Run<'_> {
             }
             Fault::FailSync { after } => {
                 disk.fail_sync(done.syncs + u64::from(after));
-                self.armed = Some(Armed::PowerCut(Loss::Random));
+                let kill = after.is_multiple_of(2);
+                let armed = if kill { Armed::Kill } else { Armed::PowerCut(Loss::Random) };
+                self.armed = Some(armed);
             }
             Fault::FailWrite { after } => {
                 disk.fail_write(done.writes + u64::from(after));
@@ -103,6 +105,12 @@ impl Run<'_> {
         }
         self.up()?;
         self.check_told(&told)?;
+        if matches!(how, Armed::Kill) && self.plan.seed.is_multiple_of(2) {
+            // What a killed process left readable counts from its recovery on, whatever comes.
+            self.tell(|| "       and the power goes, too".to_owned());
+            self.down(Armed::PowerCut(Loss::Everything));
+            self.up()?;
+        }
         self.ask_again(again)
     }
 

@@ -106,6 +106,8 @@ pub(crate) struct Run<'a> {
     pub(crate) flipped: bool,
     /// The disk is or was full: refusals for that reason are right.
     pub(crate) full: bool,
+    /// The last records that were written had new holds among them, so the journal kept a segment.
+    pub(crate) reserve_kept: bool,
     /// The last record that somebody was told of.
     pub(crate) told: Lsn,
     /// Sale time of the last turn of this life.
@@ -173,6 +175,7 @@ impl<'a> Run<'a> {
             astray: false,
             flipped: false,
             full: false,
+            reserve_kept: false,
             told: Lsn::ZERO,
             last_now: 0,
             at: 0,
@@ -262,6 +265,15 @@ impl<'a> Run<'a> {
             Step::Turn => return self.turn(),
             Step::Pass { ms } => {
                 self.world.clock.pass(ms);
+                return Ok(());
+            }
+            Step::PassTo { off_ms } => {
+                let now = self.world.now().0;
+                let next = self.oracle.next_moment(now).saturating_add_signed(off_ms.into());
+                // Far away is never: a campaign without an end.
+                if (now + 1..now + 400_000).contains(&next) {
+                    self.world.clock.pass(next - now);
+                }
                 return Ok(());
             }
             Step::StepWall { ms } => {
@@ -380,14 +392,16 @@ impl<'a> Run<'a> {
         let theirs = self.oracle.model.res[n].buyer == buyer;
         let said = match &self.world.gateway {
             Some(gateway) => {
-                if which.is_multiple_of(4) {
-                    let line = Line { reference: 255, amount: 1, foreign: false, back: 0 };
-                    if http::forged(&self.world, gateway, n, &line, which.is_multiple_of(8)) {
-                        return broken(
-                            "INV-8",
-                            "a notice that nobody signed just now was believed",
-                        );
-                    }
+                let line = Line { reference: 255, amount: 1, foreign: false, back: 0 };
+                let fooled = match which % 16 {
+                    0 => http::forged(&self.world, gateway, n, &line, true),
+                    4 => http::forged(&self.world, gateway, n, &line, false),
+                    8 => http::overstepped(&self.world, gateway, n, self.lexicon),
+                    12 => http::outlived(&self.world, gateway, buyer, self.lexicon),
+                    _ => false,
+                };
+                if fooled {
+                    return broken("INV-8", "the gateway believed what proves nothing");
                 }
                 http::look(&self.world, gateway, n, buyer, self.lexicon)
             }

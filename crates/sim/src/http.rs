@@ -1,6 +1,6 @@
 //! Asking through the gateway, below its sockets: the same requests as headers and bodies.
 
-use crate::lexicon::{Lexicon, WEBHOOK_SECRET};
+use crate::lexicon::{CLERK, Lexicon, WEBHOOK_SECRET};
 use crate::said::{How, Said};
 use crate::world::{Ask, Waits, World, currency};
 use base64::Engine as _;
@@ -9,9 +9,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use onrush::ledger::naive_model::Line;
-use onrush::{Lsn, ReservationSeq};
+use onrush::{Lsn, ReservationSeq, Timestamp};
 use onrush_gateway::answer::Answer;
-use onrush_gateway::config::PaymentSection;
+use onrush_gateway::config::{ApiKeySection, PaymentSection, Scope};
 use onrush_gateway::{Config, Gateway, Reply, Side, Waiting};
 use sha2::Sha256;
 use std::future::Future;
@@ -35,6 +35,11 @@ pub(crate) fn config(lexicon: &Lexicon) -> Config {
         provider: crate::world::name("bank"),
         secret_files: vec![lexicon.secret_file.clone()],
         method: None,
+    }];
+    config.api_keys = vec![ApiKeySection {
+        name: crate::world::name("clerk"),
+        scope: vec![Scope::Metrics],
+        secret_file: lexicon.clerk_file.clone(),
     }];
     config
 }
@@ -67,6 +72,35 @@ pub(crate) fn forged(world: &World, gateway: &Gateway, n: usize, line: &Line, ol
     said.is_none_or(|said| said.code != "unauthenticated")
 }
 
+/// Let a clerk who may only read figures cancel a sale; returns whether that went through.
+pub(crate) fn overstepped(world: &World, gateway: &Gateway, n: usize, lexicon: &Lexicon) -> bool {
+    let body = "{\"reason\":\"a drill\"}".to_owned();
+    let mut request = admin(world, n, "cancel", body, lexicon);
+    let value = HeaderValue::from_str(&format!("Bearer {CLERK}")).expect("plain text");
+    request.headers.insert(AUTHORIZATION, value);
+    let said = send(world, gateway, &request).take(world);
+    said.is_none_or(|said| said.code != "forbidden")
+}
+
+/// Open a session and use it after its end; returns whether it was believed.
+pub(crate) fn outlived(world: &World, gateway: &Gateway, buyer: u8, lexicon: &Lexicon) -> bool {
+    let mut open = Request::of(Side::Public, Method::POST, "/v1/sessions".to_owned());
+    open.header("x-onrush-buyer", &lexicon.buyers[usize::from(buyer)]);
+    let opened = open.handle(gateway, world.now(), world);
+    let Reply::Ready(opened) = opened else { return true };
+    let body = std::str::from_utf8(&opened.body).unwrap_or_default();
+    let Some(session) = field(body, "\"session\":\"") else { return true };
+    let nobodys = reservation_path(world, u32::MAX as usize);
+    let mut look = Request::of(Side::Public, Method::GET, nobodys);
+    look.header("onrush-session", session);
+    let code = |now: Timestamp| match look.handle(gateway, now, world) {
+        Reply::Ready(answer) => answer.code.map(|code| code.as_str()),
+        Reply::Wait(_) => None,
+    };
+    let end = world.now() + onrush::DurationMs::from_secs(15 * 60);
+    code(world.now()) != Some("not_found") || code(end) != Some("unauthenticated")
+}
+
 /// Take an answer that was waited for.
 pub(crate) fn take(waiting: &mut Waiting, world: &World) -> Option<Said> {
     let route = waiting.route();
@@ -81,16 +115,7 @@ pub(crate) fn take(waiting: &mut Waiting, world: &World) -> Option<Said> {
 }
 
 fn send(world: &World, gateway: &Gateway, request: &Request) -> Waits {
-    let ask = onrush_gateway::Ask {
-        side: request.side,
-        method: &request.method,
-        path: &request.path,
-        query: None,
-        headers: &request.headers,
-        body: request.body.as_bytes(),
-        peer: None,
-    };
-    match gateway.handle(&ask, world.now(), &world.jitter) {
+    match request.handle(gateway, world.now(), world) {
         Reply::Ready(answer) => Waits::Said(said(&answer, world)),
         Reply::Wait(waiting) => Waits::Http(waiting),
     }
@@ -206,6 +231,19 @@ fn reservation_path(world: &World, n: usize) -> String {
 impl Request {
     fn of(side: Side, method: Method, path: String) -> Request {
         Request { side, method, path, headers: HeaderMap::new(), body: String::new() }
+    }
+
+    fn handle(&self, gateway: &Gateway, now: Timestamp, world: &World) -> Reply {
+        let ask = onrush_gateway::Ask {
+            side: self.side,
+            method: &self.method,
+            path: &self.path,
+            query: None,
+            headers: &self.headers,
+            body: self.body.as_bytes(),
+            peer: None,
+        };
+        gateway.handle(&ask, now, &world.jitter)
     }
 
     fn json(mut self, body: String) -> Request {

@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// The secret that the payment provider signs with.
 pub const WEBHOOK_SECRET: &[u8] = b"a drill's secret, 24 and more";
 
+/// The key of somebody who may read figures and nothing else.
+pub const CLERK: &str = "a-clerk-who-may-only-read-the-figures";
+
 /// Names and their digests.
 #[derive(Debug)]
 pub struct Lexicon {
@@ -25,6 +28,8 @@ pub struct Lexicon {
     pub token: String,
     /// Where the provider's secret lies.
     pub secret_file: PathBuf,
+    /// Where the clerk's key lies.
+    pub clerk_file: PathBuf,
     digests: Vec<BuyerDigest>,
     key_digests: Vec<u64>,
     _folder: tempfile::TempDir,
@@ -42,20 +47,23 @@ impl Lexicon {
             base64::Engine::encode(&base64::engine::general_purpose::STANDARD, WEBHOOK_SECRET);
         let mut file = std::fs::File::create(&secret_file).expect("a new file");
         write!(file, "whsec_{secret}").expect("a small write");
+        let clerk_file = folder.path().join("clerk");
+        std::fs::write(&clerk_file, CLERK).expect("a small write");
         let options = Options { snapshot_every: None, ..Options::default() };
         let parts = parts(&FakeDisk::new(1), &Arc::new(SimClock::new(0)));
         let (engine, mut driver) = Engine::open_driven(parts, options).expect("a new disk opens");
         let mut terms = Terms::open_now(Currency::CNY);
         terms.limit_per_buyer = 99;
-        let skus = vec![SkuSpec::new(name("s"), 1, 99)];
+        let skus = vec![SkuSpec { limit_per_buyer: 99, ..SkuSpec::new(name("s"), 1, 99) }];
         let mut put = engine.put_campaign(CampaignSpec { name: name("c"), terms, skus });
         driver.settle();
         let campaign = put.try_take().and_then(Result::ok).and_then(onrush::Decision::granted);
         let campaign = campaign.expect("the simplest campaign");
         let keys: Vec<String> =
             (0..KEYS).map(|n| format!("a-key-of-somebody's-browser-{n}")).collect();
-        for key in &keys {
-            drop(engine.reserve(&ReserveRequest::new(&campaign, "s", BuyerDigest([7; 16]), key)));
+        for (n, key) in keys.iter().enumerate() {
+            let buyer = BuyerDigest([n as u8; 16]);
+            drop(engine.reserve(&ReserveRequest::new(&campaign, "s", buyer, key)));
         }
         driver.settle();
         let held = (0..driver.ledger().reservation_count()).map(onrush::ReservationSeq);
@@ -69,6 +77,7 @@ impl Lexicon {
             keys,
             token: token[..24].iter().map(|byte| format!("{byte:02x}")).collect(),
             secret_file,
+            clerk_file,
             key_digests,
             _folder: folder,
         }

@@ -48,6 +48,8 @@ pub struct Oracle {
     /// What this turn's records touched.
     touched: (Vec<usize>, Vec<usize>),
     stamp: u64,
+    /// Sale time fell in this turn, far from any switch.
+    pub fell_back: bool,
 }
 
 impl Oracle {
@@ -303,6 +305,18 @@ impl Oracle {
         }
     }
 
+    /// Return the next moment after `now` at which something is planned: a switch, a wave, a deadline.
+    pub fn next_moment(&self, now: u64) -> u64 {
+        let camps = self
+            .model
+            .camps
+            .iter()
+            .flat_map(|c| [c.opens, c.closes, c.waves.first().map_or(u64::MAX, |wave| wave.0)]);
+        let live = self.model.res.iter().filter(|r| matches!(r.state, "held" | "review"));
+        let moments = camps.chain(live.map(|r| r.expires));
+        moments.filter(|at| *at > now).min().unwrap_or(u64::MAX)
+    }
+
     /// Note the waves that were planned for the campaigns, once these exist.
     pub fn plan_waves(&mut self, setup: &Setup, start: u64) {
         let mut first = 0;
@@ -352,10 +366,12 @@ impl Oracle {
     }
 
     /// Tell whether the ledger may refuse a reserve that the front let through: only when the sale
-    /// closed or paused meanwhile, or late money or tighter terms came first.
+    /// closed or paused meanwhile, late money or tighter terms came first, or the clock was set back
+    /// while the ledger did not look: it looks twenty times a second, histories do not.
     pub fn may_veto(&self, ask: &Ask, code: &str) -> bool {
         let Ask::Reserve { sku, buyer, units, .. } = *ask else { return false };
         match code {
+            "not_open" => self.fell_back,
             "paused" => self.model.camp_of(sku).phase == Phase::Paused,
             "ended" => self.model.camp_of(sku).phase >= Phase::Closed,
             "limit_reached" => self.model.over_limit(sku, buyer, units).is_some(),

@@ -10,8 +10,9 @@ use onrush::journal::Loss;
 
 /// Steps of a history, its faults included.
 pub const STEPS: usize = 200;
-/// Keys that one buyer uses; two of them share one now and then.
-pub const KEYS: u8 = 9;
+/// Keys that buyers use, the greedy ones among them; others use the first few, again and again.
+pub const KEYS: u8 = 24;
+const FEW_KEYS: u64 = 9;
 /// Buyers of a history at most.
 pub const BUYERS_MAX: u8 = 10;
 
@@ -35,6 +36,8 @@ pub struct Setup {
     pub camps: Vec<CampSetup>,
     /// Its buyers.
     pub buyers: u8,
+    /// Whether few buyers want everything there is, again and again.
+    pub greedy: bool,
     /// Bounds of the two lanes.
     pub reserves_max: u32,
     /// The other bound.
@@ -133,6 +136,10 @@ pub enum Step {
     Pass {
         ms: u64,
     },
+    /// Time passes to the next moment at which something is planned, or a millisecond off it.
+    PassTo {
+        off_ms: i8,
+    },
     /// The wall clock steps.
     StepWall {
         ms: i64,
@@ -215,8 +222,9 @@ impl Plan {
             let at = random.below(steps as u64) as usize;
             let fault = fault(&mut random, &setup);
             list[at] = Step::Fault(fault);
-            if matches!(fault, Fault::Fill { .. }) {
-                let later = (at + 10 + random.below(60) as usize).min(steps - 1);
+            // A full disk is felt only once the segments at hand are used up; the end makes room.
+            if matches!(fault, Fault::Fill { .. }) && random.chance(50) {
+                let later = (at + 20 + random.below(120) as usize).min(steps - 1);
                 list[later] = Step::Fault(Fault::Room);
             }
         }
@@ -226,24 +234,28 @@ impl Plan {
 
 fn setup(random: &mut Random) -> Setup {
     let camps = 1 + usize::from(random.chance(25));
+    let greedy = random.chance(4);
+    let buyers = if greedy { 2 } else { random.between(2, u64::from(BUYERS_MAX)) as u8 };
     Setup {
         http: random.chance(12),
-        camps: (0..camps).map(|_| camp(random)).collect(),
-        buyers: random.between(2, u64::from(BUYERS_MAX)) as u8,
+        camps: (0..camps).map(|_| camp(random, greedy)).collect(),
+        buyers,
+        greedy,
         reserves_max: random.pick(&[4, 8, 24, 24]),
         settles_max: random.pick(&[3, 8, 16, 16]),
-        segment_bytes: random.pick(&[8, 8, 12, 16]) * 1_024,
+        segment_bytes: random.pick(&[4, 8, 8, 16]) * 1_024,
         drift_permille: random.pick(&[0, 0, 0, 20, -20]),
     }
 }
 
-fn camp(random: &mut Random) -> CampSetup {
+fn camp(random: &mut Random, greedy: bool) -> CampSetup {
     let skus = 1 + random.below(3) as usize;
     let opens_in_ms = if random.chance(25) { random.between(1, 40_000) } else { 0 };
     let closes = random.chance(25);
     let sku = |random: &mut Random| {
         let price = if random.chance(10) { 0 } else { 100 };
-        (price, random.pick(&[2, 3, 99]), random.between(1, 8) as u32)
+        let supply = if greedy { 60 } else { random.between(1, 8) as u32 };
+        (price, if greedy { 99 } else { random.pick(&[2, 3, 99]) }, supply)
     };
     let mut waves: Vec<(u64, usize, u32)> = Vec::new();
     if random.chance(30) {
@@ -256,7 +268,7 @@ fn camp(random: &mut Random) -> CampSetup {
     CampSetup {
         opens_in_ms,
         closes_in_ms: closes.then(|| opens_in_ms + random.between(1, 120_000)),
-        limit: random.pick(&[1, 2, 4, 6]),
+        limit: if greedy { 99 } else { random.pick(&[1, 2, 4, 6]) },
         hold_ms: random.pick(&[2_000, 20_000, 20_000, 300_000]),
         skus: (0..skus).map(|_| sku(random)).collect(),
         waves,
@@ -271,7 +283,7 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
             buyer: random.below(u64::from(setup.buyers)) as u8,
             sku: random.draw() as u8,
             units: random.pick(&[1, 1, 1, 2, 2, 3]),
-            key: random.below(u64::from(KEYS)) as u8,
+            key: random.below(if setup.greedy { u64::from(KEYS) } else { FEW_KEYS }) as u8,
             review: random.chance(12),
             times: 1 + u8::from(random.chance(12)),
             vanish: random.chance(8),
@@ -309,13 +321,14 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
         63..65 => operator(random),
         65 => Step::Put {
             camp: random.draw() as u8,
-            limit: random.between(1, 6) as u32,
+            limit: if setup.greedy { 99 } else { random.between(1, 6) as u32 },
             hold_ms: random.pick(&[2_000, 20_000, 40_000, 300_000]),
             price: random.pick(&[0, 100, 100, 250]),
         },
         66..69 => Step::Look { buyer: random.below(u64::from(setup.buyers)) as u8, which },
         69..91 => Step::Turn,
-        91..98 => Step::Pass { ms: pass(random) },
+        91..97 => Step::Pass { ms: pass(random) },
+        97 => Step::PassTo { off_ms: random.below(3) as i8 - 1 },
         98 => Step::StepWall { ms: random.pick(&[-3_600_000, -200, 150, 3_600_000]) },
         _ => Step::Snapshot,
     }
@@ -361,7 +374,7 @@ fn fault(random: &mut Random, setup: &Setup) -> Fault {
         14 | 15 => Fault::FailSync { after },
         16 => Fault::FailWrite { after },
         17 => Fault::Misdirect { after, sectors: random.pick(&[-6, -2, -1, 1, 2, 5]) },
-        18 => Fault::Fill { leave: random.below(setup.segment_bytes * 2) as u32 },
+        18 => Fault::Fill { leave: random.below(setup.segment_bytes) as u32 },
         _ => Fault::FlipBit { at: random.draw() as u32 },
     }
 }

@@ -29,12 +29,17 @@ impl Run<'_> {
             return Ok(broken("INV-7", what)?);
         }
         self.last_now = now;
+        self.oracle.fell_back = now < before;
         let records = match self.world.records(self.oracle.lsn) {
             Ok(records) => records,
             Err(_) if self.astray => return self.crash_and_expect_refusal(),
             Err(what) => return Ok(broken("INV-4", format!("durable records: {what}"))?),
         };
         self.follow(&records, now)?;
+        if !records.is_empty() {
+            let new = |(_, record): &(Lsn, Record)| matches!(record.change, Change::Reserved(_));
+            self.reserve_kept = records.iter().any(new);
+        }
         self.check_turn()?;
         Ok(())
     }
@@ -147,6 +152,9 @@ impl Run<'_> {
             self.follow_one(*lsn, record)?;
         }
         let full = self.full && said.is_none_or(|said| said.code == "overloaded");
+        if full && said.is_some() && self.reserve_kept && ends_something(&ask) {
+            broken("INV-9", format!("{ask:?} is refused for lack of room that was kept for it"))?;
+        }
         let expected = if count > 0 {
             let n = if let Ask::Reserve { .. } = ask { Some(first_seq) } else { subject(&ask) };
             n.map_or("done".to_owned(), |n| format!("done {n}"))
@@ -162,7 +170,7 @@ impl Run<'_> {
         }
         match said {
             None if count == 0 && expected.starts_with("done") => {
-                let veto = ["paused", "ended", "limit_reached"];
+                let veto = ["not_open", "paused", "ended", "limit_reached"];
                 if !veto.iter().any(|code| self.oracle.may_veto(&ask, code)) {
                     broken("INV-6", format!("{ask:?}, whose caller is gone, was not decided"))?;
                 }
@@ -226,6 +234,11 @@ fn check_slots(world: &World) -> Holds {
     Ok(())
 }
 
+/// Tell whether `ask` ends something: on a full disk, the last segment is kept for that.
+fn ends_something(ask: &Ask) -> bool {
+    !matches!(ask, Ask::Reserve { .. } | Ask::Put { .. } | Ask::Supply { units: 1.., .. })
+}
+
 /// Return the reservation that `ask` is about.
 fn subject(ask: &Ask) -> Option<usize> {
     match *ask {
@@ -251,12 +264,14 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
             paid.seq.index() == n && paid.line == crate::world::payment(&line)
         }
         (Change::Confirmed { seq, .. }, Ask::Confirm { n, line: None, .. })
-        | (Change::Cancelled { seq, .. }, Ask::Cancel { n, .. })
         | (Change::Accepted { seq, .. }, Ask::Judge { n, accept: true })
         | (
             Change::Released { seq, .. },
             Ask::Judge { n, accept: false } | Ask::Release { n, .. },
         ) => seq.index() == n,
+        (Change::Cancelled { seq, restock: r, .. }, Ask::Cancel { n, restock }) => {
+            (seq.index(), *r) == (n, restock)
+        }
         (Change::Refunded { refund, .. }, Ask::Refunded { refund: n }) => *refund as usize == n,
         (Change::Supplied { sku: s, units: u, .. }, Ask::Supply { sku, units }) => {
             (s.index(), i64::from(*u)) == (sku, i64::from(units))
