@@ -56,11 +56,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::open(dir.path(), Options::default())?;
     // A service that cannot record must not go on: whoever supervises it starts it again.
     engine.on_failure(|_| std::process::exit(1));
-    let put = engine.put_campaign(CampaignSpec {
-        name: Name::new("drop")?,
-        terms: Terms::open_now(Currency::CNY),
-        skus: vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
-    });
+    let put = engine.put_campaign(CampaignSpec::new(
+        Name::new("drop")?,
+        Terms::open_now(Currency::CNY),
+        vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
+    ));
     let campaign = put.await?.granted().ok_or("refused")?;
     let app = Router::new().route("/buy", post(buy)).with_state(Shop { engine, campaign });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;

@@ -8,11 +8,11 @@ use onrush::*;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let engine = Engine::open(dir.path(), Options::default())?;
-    let campaign = engine.put_campaign(CampaignSpec {
-        name: Name::new("drop")?,
-        terms: Terms::open_now(Currency::CNY),
-        skus: vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
-    });
+    let campaign = engine.put_campaign(CampaignSpec::new(
+        Name::new("drop")?,
+        Terms::open_now(Currency::CNY),
+        vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
+    ));
     let campaign = campaign.wait()?.granted().ok_or("refused")?;
     let ask = ReserveRequest::new(&campaign, "jacket", engine.buyer("ann"), "key-1");
     let hold = engine.reserve(&ask).wait()?.granted().ok_or("refused")?;

@@ -17,11 +17,11 @@ fn payment(reference: &str, method: &str, amount: i64) -> Result<PaymentLine, Na
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let engine = Engine::open(dir.path(), Options::default())?;
-    let put = engine.put_campaign(CampaignSpec {
-        name: Name::new("drop")?,
-        terms: Terms { hold: DurationMs::from_secs(1), ..Terms::open_now(Currency::CNY) },
-        skus: vec![SkuSpec::new(Name::new("jacket")?, 1_000, 2)],
-    });
+    let put = engine.put_campaign(CampaignSpec::new(
+        Name::new("drop")?,
+        Terms { hold: DurationMs::from_secs(1), ..Terms::open_now(Currency::CNY) },
+        vec![SkuSpec::new(Name::new("jacket")?, 1_000, 2)],
+    ));
     let campaign = put.wait()?.granted().ok_or("refused")?;
 
     // Ann pays with points and a card; the shop sends the second notice twice.

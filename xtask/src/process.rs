@@ -152,10 +152,11 @@ fn shown(command: &Command) -> String {
     settings.chain(program).chain(arguments).collect()
 }
 
-/// Find `program` on the path.
+/// Find `program` on the path, or where servers are and no path leads.
 pub fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    folders.into_iter().any(|folder| folder.join(program).is_file())
 }
 
 /// Tell whether `command` can be started and ends well, printing nothing.

@@ -16,6 +16,9 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { program: "cc", package: "gcc libc6-dev", why: "links every program" },
     Need { program: "c++", package: "g++", why: "builds the fuzzer's runtime" },
+    Need { program: "python3", package: "python3", why: "repeats a draw in another language" },
+    Need { program: "nginx", package: "nginx-light", why: "runs the example of a waiting room" },
+    Need { program: "caddy", package: "caddy", why: "runs the same example" },
     Need { program: "git", package: "git", why: "lists the files that tidy reads" },
 ];
 

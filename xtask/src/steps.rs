@@ -1,6 +1,6 @@
 //! The steps of the test command, in order. Each is a name, a reason and a function.
 
-use crate::process::{Counts, cargo, run};
+use crate::process::{Counts, cargo, command, run};
 use crate::{setup, tidy};
 use anyhow::{Context, Result};
 use cargo_metadata::{Metadata, MetadataCommand};
@@ -40,6 +40,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "loom", checks: "every interleaving of the atomics", run: loom },
     Step { name: "simulator", checks: "whole sales from seeds, crashed at will", run: simulator },
     Step { name: "prove", checks: "every planted bug is found", run: prove },
+    Step { name: "crashes", checks: "kill -9 and power cuts under load", run: crashes },
     Step { name: "corpora", checks: "fuzz corpora as plain tests", run: corpora },
     Step { name: "fuzz-build", checks: "fuzz targets compile", run: fuzz_build },
     Step { name: "examples", checks: "examples compile", run: examples },
@@ -139,6 +140,35 @@ fn prove(root: &Path) -> Result<End> {
     let one = |passed| Counts { passed: u64::from(passed), failed: 0, skipped: 0 };
     let found = crate::prove::run_all(root, &[])?;
     Ok(if found { End::Passed(one(true)) } else { End::Failed(one(false)) })
+}
+
+/// Blows of each kind in the test command; `docs/invariants.md` says how many ran by hand.
+const BLOWS: &str = "200";
+
+fn crashes(root: &Path) -> Result<End> {
+    let blows = ["--kills", BLOWS, "--cuts", BLOWS].map(str::to_owned);
+    let binaries = crash_binaries(root, &[])?;
+    let Some((onrush, crashes)) = binaries else { return Ok(End::Failed(Counts::default())) };
+    ended(command(crashes, root).arg(onrush).args(blows))
+}
+
+/// Build the command with `profile` and crash it as `arguments` say.
+///
+/// # Errors
+/// When a program cannot be started.
+pub fn crash(root: &Path, profile: &[&str], arguments: &[String]) -> Result<bool> {
+    let Some((onrush, crashes)) = crash_binaries(root, profile)? else { return Ok(false) };
+    // Thousands of blows take longer than a step may.
+    let status = command(crashes, root).arg(onrush).args(arguments).status();
+    Ok(status.context("the crashes did not start")?.success())
+}
+
+fn crash_binaries(root: &Path, profile: &[&str]) -> Result<Option<(PathBuf, PathBuf)>> {
+    let packages = ["build", "-p", "onrush-cli", "-p", "onrush-load", "--bins"];
+    let built = run(cargo(root).args(packages).args(profile))?.ok;
+    let target = PathBuf::from(&metadata(root)?.target_directory);
+    let folder = target.join(if profile.is_empty() { "debug" } else { "release" });
+    Ok(built.then(|| (folder.join("onrush"), folder.join("onrush-crashes"))))
 }
 
 fn corpora(root: &Path) -> Result<End> {

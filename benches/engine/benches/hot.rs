@@ -26,11 +26,11 @@ fn refusal(c: &mut Criterion) {
     let dir = tempfile::tempdir().expect("folder");
     let parts = Parts::on_disk(dir.path()).expect("parts");
     let (engine, mut driver) = Engine::open_driven(parts, Options::default()).expect("open");
-    let put = engine.put_campaign(CampaignSpec {
-        name: Name::new("bench").expect("name"),
-        terms: Terms::open_now(Currency::CNY),
-        skus: vec![SkuSpec::new(Name::new("unit").expect("name"), 100, 0)],
-    });
+    let put = engine.put_campaign(CampaignSpec::new(
+        Name::new("bench").expect("name"),
+        Terms::open_now(Currency::CNY),
+        vec![SkuSpec::new(Name::new("unit").expect("name"), 100, 0)],
+    ));
     driver.settle();
     let campaign = put.wait().expect("put").granted().expect("granted");
     let ask = ReserveRequest::new(&campaign, "unit", engine.buyer("ann"), "k");

@@ -39,6 +39,24 @@ pub(crate) fn reserves(sessions: &[String]) -> Vec<Vec<u8>> {
     sessions.iter().map(|session| reserve(session).into_bytes()).collect()
 }
 
+/// Return the bytes of so many batches, each of reservations for buyers of their own.
+pub(crate) fn batches(token: &str, from: u32, count: u32, size: u32) -> Vec<Vec<u8>> {
+    let batch = |batch: u32| {
+        let first = from + batch * size;
+        let entry = |n| format!(r#"{{"sku":"unit","buyer":"batch-{n}","key":"k-1"}}"#);
+        let entries: Vec<String> = (first..first + size).map(entry).collect();
+        let body = format!(r#"{{"campaign":"demo","reservations":[{}]}}"#, entries.join(","));
+        let length = body.len();
+        format!(
+            "POST /admin/v1/reservations:batch HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    };
+    (0..count).map(batch).collect()
+}
+
 /// Ask `count` times and return answers a second; every answer must have `status`.
 pub(crate) fn rate(addr: SocketAddr, requests: &[Vec<u8>], count: u32, status: &str) -> f64 {
     let started = Instant::now();
@@ -51,7 +69,7 @@ pub(crate) fn rate(addr: SocketAddr, requests: &[Vec<u8>], count: u32, status: &
 }
 
 /// Ask each request in turn, over all connections; keep whole answers, or status lines only.
-fn ask(addr: SocketAddr, requests: &[Vec<u8>], count: u32, whole: bool) -> Vec<String> {
+pub(crate) fn ask(addr: SocketAddr, requests: &[Vec<u8>], count: u32, whole: bool) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let next = Rc::new(Cell::new(0));
     let requests = Rc::new(requests.to_vec());
@@ -84,7 +102,7 @@ async fn connection(
 ) -> Vec<String> {
     let mut stream = TcpStream::connect(addr).await.expect("connect");
     stream.set_nodelay(true).expect("nodelay");
-    let mut buffer = vec![0; 16_384];
+    let mut buffer = vec![0; 65_536];
     let mut answers = Vec::new();
     loop {
         let n = next.get();
@@ -106,7 +124,7 @@ async fn connection(
 }
 
 /// Tell whether `bytes` hold a whole answer.
-fn complete(bytes: &[u8]) -> bool {
+pub(crate) fn complete(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let head = std::str::from_utf8(&bytes[..end]).expect("ASCII");
     let length = head.lines().find_map(|line| {

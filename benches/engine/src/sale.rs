@@ -14,11 +14,11 @@ pub(crate) fn options(in_flight: u32) -> Options {
 
 /// Return a campaign of one SKU with `supply` units for `buyers` buyers, one each.
 pub(crate) fn spec(buyers: u32, supply: u32) -> CampaignSpec {
-    CampaignSpec {
-        name: Name::new("bench").expect("name"),
-        terms: Terms { buyers_expected: buyers, ..Terms::open_now(Currency::CNY) },
-        skus: vec![SkuSpec::new(Name::new("unit").expect("name"), 100, supply)],
-    }
+    CampaignSpec::new(
+        Name::new("bench").expect("name"),
+        Terms { buyers_expected: buyers, ..Terms::open_now(Currency::CNY) },
+        vec![SkuSpec::new(Name::new("unit").expect("name"), 100, supply)],
+    )
 }
 
 /// Open an engine with threads and put the campaign.

@@ -9,6 +9,8 @@ mod city;
 mod control;
 mod data;
 mod dice;
+#[cfg(feature = "highs")]
+mod mip;
 mod nearest;
 mod published;
 mod replay;

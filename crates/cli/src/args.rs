@@ -1,6 +1,12 @@
 //! The command line.
 
+mod route;
+
+pub(crate) use route::{RouteArgs, SimulateArgs};
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use onrush_core::line::Pseudonym;
 use onrush_gateway::config::Span;
 use onrush_gateway::wire::parse_duration;
 use std::net::SocketAddr;
@@ -28,10 +34,18 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Serve buyers and operators over HTTP
     Serve(ServeArgs),
-    /// Check a configuration: effective values and dangers
+    /// Check a configuration or a routing policy: effective values and dangers
     Check(CheckArgs),
+    /// Route orders to stores and warehouses, each at least cost, and say why
+    Route(RouteArgs),
+    /// Replay recorded orders under one or two routing policies, side by side
+    Simulate(SimulateArgs),
     /// Replay a data folder and prove that everything in it holds
     Verify(VerifyArgs),
+    /// Repeat the draw of a line from what was published, and tell a rank
+    VerifyDraw(VerifyDrawArgs),
+    /// Tell from a data folder how fair the line of a campaign was
+    Fairness(FairnessArgs),
     /// Write the orders, payments and refunds of a data folder
     Export(ExportArgs),
     /// Send a crowd to a server and check what it was told
@@ -127,12 +141,19 @@ pub(crate) struct ServeArgs {
 #[command(after_help = "Examples:
   onrush check
   onrush check --config onrush.toml --strict
+  onrush check --policy policy.toml --nodes nodes.csv
 
 Exit codes: 0 usable, 1 the file cannot be read, 3 it is not valid (or has dangers, with --strict).")]
 pub(crate) struct CheckArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "onrush.toml")]
     pub(crate) config: PathBuf,
+    /// A routing policy instead; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub(crate) policy: Option<PathBuf>,
+    /// With --policy: nodes, to find names that none of them has
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    pub(crate) nodes: Option<PathBuf>,
     /// Dangers count as well
     #[arg(long)]
     pub(crate) strict: bool,
@@ -150,6 +171,45 @@ Exit codes: 0 everything holds, 1 the folder cannot be read, 3 something does no
 pub(crate) struct VerifyArgs {
     /// The data folder
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush verify-draw draw.json
+  onrush verify-draw draw.json participants-1.json participants-2.json
+  onrush verify-draw draw.json --pseudonym 00112233445566778899aabbccddeeff
+
+The files are the answers of GET /v1/campaigns/CAMPAIGN/draw and of the pages of its participants, in
+order. No server is asked. docs/draw.md tells what a draw that holds proves, and what it does not.
+
+Exit codes: 0 the draw holds, 1 a file cannot be read, 3 the draw does not hold, or the pseudonym is not
+in its list.")]
+pub(crate) struct VerifyDrawArgs {
+    /// What was published of one draw, then the pages of its participants
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Tell the rank of this participant: 32 hexadecimal digits, from the ticket
+    #[arg(long, value_parser = pseudonym)]
+    pub(crate) pseudonym: Option<Pseudonym>,
+    /// The commitment that was seen before the draw: 64 hexadecimal digits
+    #[arg(long, value_parser = digest)]
+    pub(crate) commitment: Option<[u8; 32]>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  onrush fairness onrush-data --campaign drop
+  onrush fairness onrush-data --campaign drop --json
+
+The server must be stopped. Every place is computed again from the journal's list and seed.
+
+Exit codes: 0 nobody came out of turn, 1 the folder cannot be read, 3 somebody did.")]
+pub(crate) struct FairnessArgs {
+    /// The data folder
+    pub(crate) dir: PathBuf,
+    /// The campaign
+    #[arg(long)]
+    pub(crate) campaign: String,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -299,6 +359,22 @@ fn count(text: &str) -> Result<u32, String> {
     let number = digits.parse::<f64>().map_err(|_| wrong())? * factor;
     let whole = number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number);
     if whole { Ok(number as u32) } else { Err(wrong()) }
+}
+
+fn pseudonym(text: &str) -> Result<Pseudonym, String> {
+    hexadecimal(text).map(Pseudonym)
+}
+
+fn digest(text: &str) -> Result<[u8; 32], String> {
+    hexadecimal(text)
+}
+
+/// Read exactly `N` bytes in hexadecimal digits.
+pub(crate) fn hexadecimal<const N: usize>(text: &str) -> Result<[u8; N], String> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| format!("{text:?} is not {} hexadecimal digits", 2 * N))
 }
 
 fn span(text: &str) -> Result<Span, String> {

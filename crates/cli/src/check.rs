@@ -1,13 +1,20 @@
-//! `onrush check`: what a configuration comes to, and what about it is dangerous.
+//! `onrush check`: what a configuration or a routing policy comes to, and what about it is dangerous.
 
 use crate::args::CheckArgs;
 use crate::out::{Failure, Out};
 use onrush::{Clock, SystemClock};
 use onrush_gateway::config::{self, Config};
+use onrush_router::csv::read_nodes;
+use onrush_router::network::Network;
+use onrush_router::policy::Policy;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::Path;
 
 pub(crate) fn run(args: &CheckArgs, out: &Out) -> Result<(), Failure> {
+    if let Some(policy) = &args.policy {
+        return run_policy(policy, args, out);
+    }
     let path = args.config.display();
     std::fs::read(&args.config).map_err(|error| {
         Failure::Failed(format!(
@@ -46,4 +53,52 @@ pub(crate) fn run(args: &CheckArgs, out: &Out) -> Result<(), Failure> {
         return Err(Failure::NotHeld(format!("{} dangers, see above", report.dangers.len())));
     }
     Ok(())
+}
+
+fn run_policy(path: &Path, args: &CheckArgs, out: &Out) -> Result<(), Failure> {
+    let text = crate::route::text(path)?;
+    let path = path.display();
+    let policy = match Policy::from_toml(&text) {
+        Ok(policy) => policy,
+        Err(problems) => {
+            let list: Vec<Value> = problems.0.iter().map(|error| {
+                json!({"line": error.line, "column": error.column, "field": error.field, "problem": error.message})
+            }).collect();
+            let value = json!({"valid": false, "source": path.to_string(), "errors": list});
+            out.result(&value, || {
+                problems.0.iter().map(|error| format!("{path}: {error}\n")).collect()
+            })?;
+            return Err(Failure::NotHeld(format!("{path} is not valid")));
+        }
+    };
+    let network = args.nodes.as_deref().map(nodes).transpose()?;
+    let dangers = policy.dangers(network.as_ref());
+    let list: Vec<Value> = dangers
+        .iter()
+        .map(|danger| json!({"field": danger.field, "problem": danger.problem}))
+        .collect();
+    let effective = policy.effective();
+    let value = json!({"valid": true, "effective": effective, "dangers": list});
+    out.result(&value, || {
+        let effective = serde_json::to_string_pretty(&effective).unwrap_or_default();
+        let mut text = format!("{path} is valid. Effective values:\n{effective}\n");
+        for danger in &dangers {
+            let _ = writeln!(text, "danger: {}: {}", danger.field, danger.problem);
+        }
+        text
+    })?;
+    if args.strict && !dangers.is_empty() {
+        return Err(Failure::NotHeld(format!("{} dangers, see above", dangers.len())));
+    }
+    Ok(())
+}
+
+fn nodes(path: &Path) -> Result<Network, Failure> {
+    let shown = path.display();
+    let rows = read_nodes(crate::route::input(path)?)
+        .map_err(|error| Failure::Failed(format!("{shown}: {error}")))?;
+    if let Some(bad) = rows.bad.first() {
+        return Err(Failure::Failed(format!("{shown}: {bad}")));
+    }
+    Network::build(rows.rows, Vec::new()).map_err(Failure::of)
 }

@@ -2,7 +2,7 @@
 
 use crate::args::{ExportArgs, Format, What};
 use crate::out::{Failure, Out};
-use onrush::ledger::{Change, PaidOutcome, Record, RefundDue};
+use onrush::ledger::{Change, PaidOutcome, Record, RefundDue, WaitChange};
 use onrush::{Lsn, ReservationSeq, State, Timestamp};
 use onrush_gateway::wire::format_timestamp;
 use onrush_load::folder::Folder;
@@ -56,7 +56,9 @@ struct Times {
 impl Times {
     fn visit(&mut self, lsn: Lsn, record: &Record) {
         match &record.change {
-            Change::Reserved(_) => self.reserved.push(record.stamp),
+            Change::Reserved(_) | Change::Wait(WaitChange::Offered(_)) => {
+                self.reserved.push(record.stamp)
+            }
             Change::Confirmed { seq, .. } => drop(self.sold.insert(seq.0, (record.stamp, lsn))),
             Change::Paid(paid) => {
                 let line = self.lines.entry(paid.seq.0).or_default();

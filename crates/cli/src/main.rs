@@ -9,12 +9,15 @@ mod check;
 mod demo;
 mod explain;
 mod export;
+mod fairness;
 mod init;
 mod load;
 mod out;
 mod progress;
+mod route;
 mod serve;
 mod verify;
+mod verify_draw;
 
 use args::{Args, Command};
 use clap::{CommandFactory, Parser};
@@ -35,7 +38,11 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, out),
         Command::Serve(args) => serve::run(&args, out),
         Command::Check(args) => check::run(&args, out),
+        Command::Route(args) => route::route(&args, out),
+        Command::Simulate(args) => route::simulate(&args, out),
         Command::Verify(args) => verify::run(&args, out),
+        Command::VerifyDraw(args) => verify_draw::run(&args, out),
+        Command::Fairness(args) => fairness::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Load(args) => load::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),

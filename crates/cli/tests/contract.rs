@@ -44,9 +44,21 @@ fn every_command_has_help_with_an_example() {
     for part in ["Exit codes: 0 done, 1 failed, 2", "ONRUSH_PUBLIC", "NO_COLOR"] {
         assert!(top.contains(part), "{part} is missing:\n{top}");
     }
-    for command in
-        ["demo", "serve", "check", "verify", "export", "load", "explain", "init", "completions"]
-    {
+    for command in [
+        "demo",
+        "serve",
+        "check",
+        "route",
+        "simulate",
+        "verify",
+        "verify-draw",
+        "fairness",
+        "export",
+        "load",
+        "explain",
+        "init",
+        "completions",
+    ] {
         assert!(top.contains(&format!("\n  {command} ")), "{command} is not listed");
         let help = onrush(dir.path(), &[command, "--help"]);
         assert_eq!(code(&help), 0);
@@ -69,6 +81,9 @@ fn a_wrong_command_line_is_exit_code_2() {
         &["load", "https://127.0.0.1:1"],
         &["load", "127.0.0.1:1", "--admin", "127.0.0.1:2"],
         &["export", ".", "--format", "xml"],
+        &["verify-draw"],
+        &["verify-draw", "draw.json", "--pseudonym", "00"],
+        &["verify-draw", "draw.json", "--commitment", "nonsense"],
     ] {
         let output = onrush(dir.path(), args);
         assert_eq!(code(&output), 2, "{args:?}: {}", stderr(&output));
@@ -88,6 +103,9 @@ fn what_cannot_be_done_is_exit_code_1_and_says_what_to_do() {
         (&["verify", "."], "no data folder of onrush"),
         (&["verify", "empty"], "there is no journal yet"),
         (&["export", "nowhere"], "no data folder of onrush"),
+        (&["fairness", "nowhere", "--campaign", "drop"], "no data folder of onrush"),
+        (&["verify-draw", "nowhere.json"], "nowhere.json"),
+        (&["verify-draw", "file"], "is not the JSON of a draw"),
         (&["explain", "nonsense"], "`onrush explain` lists all"),
         (&["check"], "onrush init"),
         (&["serve"], "onrush serve --dev"),

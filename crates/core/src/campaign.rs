@@ -1,5 +1,6 @@
 //! What an operator defines: a campaign, its SKUs and its waves.
 
+use crate::line::terms::LineTerms;
 use crate::phase::Schedule;
 use onrush_types::limits::{
     AMOUNT_MAX, ATTRIBUTES_BYTES_MAX, BUYERS_PER_CAMPAIGN_MAX, HOLD_MS_MAX, HOLD_MS_MIN,
@@ -22,6 +23,17 @@ pub struct CampaignSpec {
     pub terms: Terms,
     /// Its SKUs, or those to add or change.
     pub skus: Vec<SkuSpec>,
+    /// Whether buyers may wait for units that come back, and how.
+    pub waitlist: Option<WaitTerms>,
+    /// Its line; `None`: whoever comes may reserve.
+    pub line: Option<LineTerms>,
+}
+
+/// The terms of a campaign's waitlist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTerms {
+    /// How long a unit is kept for the one whom it is offered.
+    pub offer: DurationMs,
 }
 
 /// The terms of a campaign: all that a decision depends on, besides stock.
@@ -112,12 +124,28 @@ impl fmt::Display for SpecError {
 impl std::error::Error for SpecError {}
 
 impl CampaignSpec {
+    /// A campaign that has terms and SKUs and nothing else.
+    pub fn new(name: Name, terms: Terms, skus: Vec<SkuSpec>) -> CampaignSpec {
+        CampaignSpec { name, terms, skus, waitlist: None, line: None }
+    }
+
     /// Check everything that can be checked without knowing the ledger.
     ///
     /// # Errors
     /// The first field that is wrong. O(SKUs).
     pub fn check(&self) -> Result<(), SpecError> {
         self.terms.check()?;
+        if self.waitlist.is_some_and(|w| !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&w.offer.0)) {
+            return Err(wrong("waitlist.offer", "must be between 1 second and 7 days".into()));
+        }
+        if let Some(line) = &self.line {
+            line.check()?;
+            let schedule = &self.terms.schedule;
+            if !line.public_value_source.is_empty() && schedule.draw_at.is_none() {
+                let what = "plan draw_at too: the value is set between it and the opening";
+                return Err(wrong("line.public_value_source", what.to_owned()));
+            }
+        }
         if self.skus.len() > SKUS_PER_CAMPAIGN_MAX {
             return Err(wrong("skus", format!("at most {SKUS_PER_CAMPAIGN_MAX} in a campaign")));
         }
@@ -183,7 +211,7 @@ impl Terms {
     }
 }
 
-fn wrong(field: &str, problem: String) -> SpecError {
+pub(crate) fn wrong(field: &str, problem: String) -> SpecError {
     SpecError { field: field.to_owned(), problem }
 }
 
@@ -193,6 +221,7 @@ mod tests {
 
     fn spec() -> CampaignSpec {
         CampaignSpec {
+            waitlist: None,
             name: Name::new("drop").expect("name"),
             terms: Terms {
                 published: true,
@@ -210,6 +239,7 @@ mod tests {
                 limit_per_buyer: 1,
                 supply: 10,
             }],
+            line: None,
         }
     }
 
@@ -217,6 +247,12 @@ mod tests {
     fn names_the_field_that_is_wrong() {
         assert_eq!(spec().check(), Ok(()));
         type Edit = fn(&mut CampaignSpec);
+        let offer = |ms| Some(WaitTerms { offer: DurationMs(ms) });
+        let mut fits = spec();
+        fits.waitlist = offer(1_000);
+        assert_eq!(fits.check(), Ok(()));
+        fits.waitlist = offer(999);
+        assert_eq!(fits.check().expect_err("too short").field, "waitlist.offer");
         let change: [(&str, Edit); 10] = [
             ("schedule", |s| s.terms.schedule.preheat_at = Some(Timestamp(0))),
             ("limit_per_buyer", |s| s.terms.limit_per_buyer = 0),

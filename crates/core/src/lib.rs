@@ -8,14 +8,18 @@
 //! * [`ledger`] is below it: one owner, plain data. [`ledger::Ledger::perform`] turns an action into
 //!   records, [`ledger::Ledger::apply`] is the only way state changes, live and in replay alike.
 //!
+//! The order in which people may come is a third thing, drawn and not raced for: [`line`].
+//!
 //! Start with [`reservation::State`], then [`phase::Phase`], then the two modules above.
 
 pub mod campaign;
 pub mod front;
 pub mod ledger;
+pub mod line;
 pub mod phase;
 pub mod refusal;
 pub mod reservation;
 pub mod sale_clock;
+pub mod wait_queue;
 
 mod sync;

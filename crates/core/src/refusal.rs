@@ -33,6 +33,10 @@ pub enum Refusal {
     Ended,
     /// The buyer is not among those invited.
     NotEligible,
+    /// The campaign has a line, and the request came without a pass.
+    PassRequired,
+    /// The pass was used, is over, or is not the buyer's.
+    PassInvalid,
     /// The risk policy refused on proof.
     RefusedRisk,
     /// The buyer has, or is getting, as many units as one buyer may.
@@ -48,6 +52,11 @@ pub enum Refusal {
     /// All units are on hold; some may come back.
     AllHeld {
         /// Units free, fewer than were asked for.
+        free: u32,
+    },
+    /// Units are free: there is nothing to wait for, reserve them.
+    UnitsFree {
+        /// How many.
         free: u32,
     },
     /// The reservation is past the state in which this could be done.
@@ -77,10 +86,13 @@ impl Refusal {
             Refusal::Paused => "paused",
             Refusal::Ended => "ended",
             Refusal::NotEligible => "not_eligible",
+            Refusal::PassRequired => "pass_required",
+            Refusal::PassInvalid => "pass_invalid",
             Refusal::RefusedRisk => "refused_risk",
             Refusal::LimitReached { .. } => "limit_reached",
             Refusal::SoldOut { .. } => "sold_out",
             Refusal::AllHeld { .. } => "all_held",
+            Refusal::UnitsFree { .. } => "units_free",
             Refusal::AlreadyFinal => "already_final",
             Refusal::Expired => "expired",
             Refusal::Overloaded { .. } | Refusal::DiskFull => "overloaded",
@@ -118,6 +130,12 @@ impl fmt::Display for Refusal {
             Refusal::Paused => f.write_str("the sale is paused; your place is kept"),
             Refusal::Ended => f.write_str("the sale is over"),
             Refusal::NotEligible => f.write_str("this sale is by invitation"),
+            Refusal::PassRequired => f.write_str(
+                "this sale has a line; join it, and come back with your pass when you are called up",
+            ),
+            Refusal::PassInvalid => f.write_str(
+                "this pass was used, is over or is not yours; look up your place in the line",
+            ),
             Refusal::RefusedRisk => f.write_str("this request was refused by the sale's rules"),
             Refusal::LimitReached { limit } => {
                 write!(f, "one buyer may have {limit} here, and you have reached that")
@@ -129,6 +147,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::AllHeld { free } => {
                 write!(f, "only {free} free; others are on hold and may come back")
+            }
+            Refusal::UnitsFree { free } => {
+                write!(f, "{free} free: reserve instead of waiting")
             }
             Refusal::AlreadyFinal => f.write_str("this reservation is final"),
             Refusal::Expired => f.write_str("the hold has expired"),

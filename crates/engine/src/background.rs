@@ -4,6 +4,7 @@
 //! never zeroes one; a snapshot is built from the journal itself, on a thread and a copy of its own,
 //! so a sale does not pause for it.
 
+use crate::line::indexer::Indexer;
 use crate::shared::Shared;
 use crate::snapshots;
 use crossbeam_queue::ArrayQueue;
@@ -79,6 +80,21 @@ fn prepare(queue: &Receiver<PrepareJob>, finished: &ArrayQueue<PrepareJob>, shar
         let _ = finished.push(job);
         shared.bell.ring();
     }
+}
+
+/// Start the thread that draws lines and counts places. It ends when the engine stops.
+pub(crate) fn start_indexing(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    let thread = thread::Builder::new().name("onrush-line".to_owned());
+    thread.spawn(move || {
+        let mut indexer = Indexer::new(shared.clone());
+        shared.index_bell.answered_here();
+        while !shared.stopping() && shared.failed.get().is_none() {
+            shared.index_bell.begin();
+            if !indexer.step() {
+                shared.index_bell.sleep(Duration::from_millis(indexer.idle_ms()));
+            }
+        }
+    })
 }
 
 /// Start the thread that takes a snapshot every `every` records. It ends soon after the engine stops.

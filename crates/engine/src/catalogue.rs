@@ -1,10 +1,12 @@
 //! The campaigns and SKUs as callers see them: an immutable map that is replaced whole, so a reader
 //! takes no lock and no shared counter moves on a hot key.
 
+use crate::line::LineShared;
 use crate::secret::KeyedState;
-use onrush_core::campaign::Terms;
+use onrush_core::campaign::{Terms, WaitTerms};
 use onrush_core::front::Claims;
 use onrush_core::ledger::{CampaignState, Ledger};
+use onrush_core::line::terms::LineTerms;
 use onrush_core::phase::{Phase, phase_at};
 use onrush_types::limits::BUYERS_PER_CAMPAIGN_MAX;
 use onrush_types::{CampaignIx, Money, Name, SkuIx, Timestamp};
@@ -17,9 +19,12 @@ pub struct Campaign {
     pub(crate) ix: CampaignIx,
     pub(crate) name: Name,
     pub(crate) terms: Arc<Terms>,
+    pub(crate) waitlist: Option<WaitTerms>,
     pub(crate) reached: Phase,
     pub(crate) skus: Arc<SkuTable>,
     pub(crate) claims: Arc<Claims>,
+    pub(crate) line: Option<Arc<LineShared>>,
+    pub(crate) line_terms: Option<Arc<LineTerms>>,
 }
 
 /// A SKU of a campaign.
@@ -57,6 +62,11 @@ impl Campaign {
         &self.terms
     }
 
+    /// Return the terms of its waitlist, if it has one.
+    pub fn waitlist(&self) -> Option<WaitTerms> {
+        self.waitlist
+    }
+
     /// Return its phase at `now`: planned switches count at once, before they are journaled.
     #[inline]
     pub fn phase(&self, now: Timestamp) -> Phase {
@@ -73,6 +83,12 @@ impl Campaign {
     pub fn sku(&self, name: &str) -> Option<&Sku> {
         let at = *self.skus.by_name.get(name)?;
         self.skus.list.get(at as usize)
+    }
+
+    /// Return the terms of its line as they were put; `None`: it has none. How fast people are let in
+    /// now is in the [line's view](crate::Engine::line).
+    pub fn line_terms(&self) -> Option<&LineTerms> {
+        self.line_terms.as_deref()
     }
 
     /// Return how many buyers have, had or are getting a reservation.
@@ -99,16 +115,21 @@ impl Catalogue {
         ledger: &Ledger,
         dirty: impl Fn(CampaignIx) -> Dirt,
         hasher: KeyedState,
+        line_of: impl Fn(CampaignIx, Option<&Arc<LineShared>>) -> Option<Arc<LineShared>>,
     ) -> Catalogue {
         let mut next = Catalogue { list: Vec::new(), by_name: HashMap::with_hasher(hasher) };
         for (n, state) in ledger.campaigns().iter().enumerate() {
             let ix = CampaignIx(n as u16);
             let before = self.list.get(n);
+            let line = || {
+                let terms = ledger.line(ix).map(|line| Arc::new(line.terms.clone()));
+                (line_of(ix, before.and_then(|before| before.line.as_ref())), terms)
+            };
             let campaign = match (before, dirty(ix)) {
                 (Some(before), Dirt::None) => before.clone(),
                 (Some(before), Dirt::Terms) => {
                     let (skus, claims) = (before.skus.clone(), before.claims.clone());
-                    Arc::new(view(ix, state, skus, claims))
+                    Arc::new(view(ix, state, ledger.wait_terms(ix), skus, claims, line()))
                 }
                 (before, _) => {
                     let skus = Arc::new(sku_table(ledger, state, hasher));
@@ -117,7 +138,7 @@ impl Catalogue {
                     let claims = claims.unwrap_or_else(|| {
                         Arc::new(Claims::new(expected, BUYERS_PER_CAMPAIGN_MAX))
                     });
-                    Arc::new(view(ix, state, skus, claims))
+                    Arc::new(view(ix, state, ledger.wait_terms(ix), skus, claims, line()))
                 }
             };
             next.by_name.insert(campaign.name.clone(), n as u32);
@@ -138,12 +159,15 @@ pub(crate) enum Dirt {
 fn view(
     ix: CampaignIx,
     state: &CampaignState,
+    waitlist: Option<WaitTerms>,
     skus: Arc<SkuTable>,
     claims: Arc<Claims>,
+    (line, line_terms): (Option<Arc<LineShared>>, Option<Arc<LineTerms>>),
 ) -> Campaign {
     let CampaignState { name, terms, reached, .. } = state;
     let terms = Arc::new(terms.clone());
-    Campaign { ix, name: name.clone(), terms, reached: *reached, skus, claims }
+    let (name, reached) = (name.clone(), *reached);
+    Campaign { ix, name, terms, waitlist, reached, skus, claims, line, line_terms }
 }
 
 fn sku_table(ledger: &Ledger, state: &CampaignState, hasher: KeyedState) -> SkuTable {

@@ -27,7 +27,7 @@ use std::time::Duration;
 /// A running engine. Cloning it copies a pointer; the last clone that goes stops it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     screen: Option<Arc<dyn Screen>>,
     running: Option<Arc<Running>>,
 }
@@ -45,6 +45,10 @@ impl Engine {
         running: Option<Running>,
     ) -> Engine {
         Engine { shared, screen, running: running.map(Arc::new) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Return sale time: the wall clock, except around a start and in a sale, where it does not
@@ -291,7 +295,7 @@ pub(crate) fn check_mirror(shared: &Shared, ledger: &Ledger) -> Result<(), Strin
             return Err(format!("SKU {n}: callers see {slot:?}, the ledger has {known:?}"));
         }
     }
-    Ok(())
+    shared.waits.check(ledger)
 }
 
 /// The threads of an engine.
@@ -329,6 +333,7 @@ impl Drop for Running {
         self.shared.stopping.store(true, Ordering::Release);
         self.gone.store(true, Ordering::Release);
         self.shared.bell.ring();
+        self.shared.index_bell.ring();
         // The failure hook may drop the last engine on the ledger thread itself. The others end only
         // after that one, so none of them can be waited for there.
         let here = thread::current().id();

@@ -5,8 +5,8 @@
 //! queue places, so a push cannot fail. The credit comes back when the caller has taken the outcome,
 //! or when the ledger finds that the caller is gone.
 //!
-//! Two lanes: reserves, and everything that settles (payments, releases, operators). Settling never
-//! waits behind a crowd that reserves.
+//! Three lanes: reserves, everything that settles (payments, releases, operators), and people who join
+//! a line. Settling never waits behind a crowd that reserves, and reserving never behind one that joins.
 
 use crate::credits::Credits;
 use crate::error::EngineError;
@@ -59,13 +59,16 @@ struct Lane {
 pub(crate) enum LaneKind {
     Settle,
     Reserve,
+    Join,
 }
 
 pub(crate) struct Flights {
     cells: Box<[Mutex<Cell>]>,
     reserve: Lane,
     settle: Lane,
+    join: Lane,
     reserves: u32,
+    settles: u32,
 }
 
 impl std::fmt::Debug for Flights {
@@ -75,16 +78,18 @@ impl std::fmt::Debug for Flights {
 }
 
 impl Flights {
-    pub(crate) fn new(reserves: u32, settles: u32) -> Flights {
+    pub(crate) fn new(reserves: u32, settles: u32, joins: u32) -> Flights {
         let lane = |from: u32, to: u32| Lane {
             free: Credits::new(from, to),
             queue: ArrayQueue::new((to - from) as usize),
         };
         Flights {
-            cells: (0..reserves + settles).map(|_| Mutex::default()).collect(),
+            cells: (0..reserves + settles + joins).map(|_| Mutex::default()).collect(),
             reserve: lane(0, reserves),
             settle: lane(reserves, reserves + settles),
+            join: lane(reserves + settles, reserves + settles + joins),
             reserves,
+            settles,
         }
     }
 
@@ -183,17 +188,24 @@ impl Flights {
 
     /// Tell whether a lane has requests waiting.
     pub(crate) fn waiting(&self) -> bool {
-        !self.reserve.queue.is_empty() || !self.settle.queue.is_empty()
+        [&self.reserve, &self.settle, &self.join].iter().any(|lane| !lane.queue.is_empty())
     }
 
     fn lane(&self, kind: LaneKind) -> &Lane {
         match kind {
             LaneKind::Reserve => &self.reserve,
             LaneKind::Settle => &self.settle,
+            LaneKind::Join => &self.join,
         }
     }
 
     fn lane_of(&self, credit: u32) -> &Lane {
-        if credit < self.reserves { &self.reserve } else { &self.settle }
+        if credit < self.reserves {
+            &self.reserve
+        } else if credit - self.reserves < self.settles {
+            &self.settle
+        } else {
+            &self.join
+        }
     }
 }

@@ -4,8 +4,10 @@
 //! SKU ── not found
 //! one look at the buyer: repeat ── the earlier answer │ key reused │ key in flight
 //! phase ── not open, paused, ended
+//! pass, where there is a line ── required, invalid
 //! screen (risk hook) ── refused
 //! limit ── reached
+//! waitlist ── somebody waits: sold out, all held
 //! slot.look ── sold out, all held          touches nothing
 //! credit ── none: overloaded               nothing taken yet
 //! claim ── lost the race: limit            credit back
@@ -18,6 +20,7 @@
 
 use crate::catalogue::{Campaign, Sku};
 use crate::flight::{Claimed, LaneKind, Work};
+use crate::line::PassShown;
 use crate::pending::{Decision, Pending, View};
 use crate::shared::{Reservation, Shared};
 use onrush_core::front::{Claim, Shortage, Standing};
@@ -51,6 +54,8 @@ pub struct ReserveRequest<'a> {
     /// Details to keep and export with the reservation (destination, delivery, attribution), at
     /// most 1,024 bytes; equal requests must give equal bytes.
     pub details: Option<&'a [u8]>,
+    /// The pass that came with it; not looked at in a campaign without a line.
+    pub pass: PassShown,
 }
 
 impl<'a> ReserveRequest<'a> {
@@ -62,7 +67,8 @@ impl<'a> ReserveRequest<'a> {
         key: &'a str,
     ) -> ReserveRequest<'a> {
         let (quantity, review, details) = (Quantity::ONE, false, None);
-        ReserveRequest { campaign, sku, quantity, buyer, key, review, details }
+        let pass = PassShown::NotShown;
+        ReserveRequest { campaign, sku, quantity, buyer, key, review, details, pass }
     }
 }
 
@@ -122,13 +128,17 @@ impl Shared {
         let standing = known.unwrap_or_else(|| Standing::of_newcomer(quantity, limits.0, limits.1));
         self.stop_at_repeat(standing)?;
         check_phase(campaign, now)?;
+        let line = campaign.line.as_ref();
+        let pass = line.map(|line| line.check(ask.pass, ask.buyer, now)).transpose()?;
         if self.stopping() {
             return Err(Refusal::Stopping.into());
         }
         let review = ask.review || screened(screen, ask, now)?;
         stop_at_limit(standing)?;
         let slot = self.slots.get(sku.ix.index()).ok_or(Refusal::NotFound)?;
-        if let Some(shortage) = slot.look().shortage(quantity) {
+        let seen = slot.look();
+        self.stop_behind_waitlist(sku.ix, seen)?;
+        if let Some(shortage) = seen.shortage(quantity) {
             return Err(refusal_of(shortage).into());
         }
         let credit = self.flights.credit(LaneKind::Reserve).ok_or_else(overloaded)?;
@@ -141,6 +151,7 @@ impl Shared {
             request: claim.request,
             review,
             details: ask.details.map(Into::into),
+            pass,
         });
         let claimed = Claimed {
             campaign: campaign.ix,
@@ -168,20 +179,29 @@ impl Shared {
 
     /// Queue anything but a reserve.
     pub(crate) fn settle<T: View>(self: &Arc<Self>, action: Action) -> Pending<T> {
+        self.send(LaneKind::Settle, action)
+    }
+
+    /// Queue anything but a reserve in one of the lanes.
+    pub(crate) fn send<T: View>(self: &Arc<Self>, kind: LaneKind, action: Action) -> Pending<T> {
         if let Some(error) = self.failure() {
             return Pending::ready(Err(error));
         }
-        match self.send_settle(Work::Act(action)) {
+        match self.send_work(kind, Work::Act(action)) {
             Ok(credit) => Pending::flying(self, credit),
             Err(refusal) => Pending::refused(refusal),
         }
     }
 
     pub(crate) fn send_settle(&self, work: Work) -> Result<u32, Refusal> {
+        self.send_work(LaneKind::Settle, work)
+    }
+
+    fn send_work(&self, kind: LaneKind, work: Work) -> Result<u32, Refusal> {
         if self.stopping() {
             return Err(Refusal::Stopping);
         }
-        let credit = self.flights.credit(LaneKind::Settle).ok_or_else(overloaded)?;
+        let credit = self.flights.credit(kind).ok_or_else(overloaded)?;
         self.flights.fill(credit, work);
         self.flights.send(credit);
         self.bell.ring();

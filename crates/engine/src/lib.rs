@@ -10,11 +10,11 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path();
 //! let engine = Engine::open(dir, Options::default())?;
-//! let campaign = engine.put_campaign(CampaignSpec {
-//!     name: Name::new("drop")?,
-//!     terms: Terms::open_now(Currency::CNY),
-//!     skus: vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
-//! });
+//! let campaign = engine.put_campaign(CampaignSpec::new(
+//!     Name::new("drop")?,
+//!     Terms::open_now(Currency::CNY),
+//!     vec![SkuSpec::new(Name::new("jacket")?, 129_900, 1_000)],
+//! ));
 //! let campaign = campaign.wait()?.granted().ok_or("refused")?;
 //! let hold = engine.reserve(&ReserveRequest::new(&campaign, "jacket", engine.buyer("ann"), "key-1"));
 //! match hold.wait()? {
@@ -45,6 +45,7 @@ mod error;
 mod events;
 mod flight;
 mod front;
+mod line;
 mod open;
 mod owner;
 mod pending;
@@ -56,6 +57,7 @@ mod shared;
 mod snapshots;
 mod status;
 mod sync;
+mod waitlist;
 
 pub use catalogue::{Campaign, Sku};
 pub use clock::{Clock, SystemClock};
@@ -63,13 +65,21 @@ pub use engine::Engine;
 pub use error::{EngineError, EventsError, OpenError};
 pub use events::Events;
 pub use front::{ReserveRequest, Screen, Verdict};
-pub use onrush_core::campaign::{CampaignSpec, SkuSpec, SpecError, Terms, Wave};
+pub use line::{
+    DrawView, Eta, JoinRequest, LaneView, LineView, Odds, Pass, PassShown, Standing, Ticket,
+    pseudonyms,
+};
+pub use onrush_core::campaign::{CampaignSpec, SkuSpec, SpecError, Terms, WaitTerms, Wave};
 pub use onrush_core::front::SlotView;
 pub use onrush_core::ledger;
 pub use onrush_core::ledger::{By, PaymentLine};
+pub use onrush_core::line::outflow::Outflow;
+pub use onrush_core::line::terms::{LineTerms, Tier};
+pub use onrush_core::line::{self as draw_rule, Pseudonym};
 pub use onrush_core::phase::{Phase, Schedule};
 pub use onrush_core::refusal::Refusal;
 pub use onrush_core::reservation::State;
+pub use onrush_core::wait_queue::WaitFigures;
 pub use onrush_journal as journal;
 pub use onrush_types::*;
 pub use open::{Driver, Options, Parts, QUEUE_MAX};
@@ -80,3 +90,4 @@ pub use replay::{Replayed, replay, replay_storage};
 pub use secret::Secret;
 pub use shared::Reservation;
 pub use status::Status;
+pub use waitlist::{WaitPlace, WaitRequest, WaitTicket, WaitView, Waitlisted};

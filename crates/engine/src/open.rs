@@ -1,6 +1,6 @@
 //! Opening a data folder: recover the ledger, mirror it, start the threads.
 
-use crate::background::{Background, start_preparing, start_snapshots};
+use crate::background::{Background, start_indexing, start_preparing, start_snapshots};
 use crate::bell::Bell;
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, SaleTime, SystemClock};
@@ -8,12 +8,14 @@ use crate::engine::{Engine, Running};
 use crate::error::OpenError;
 use crate::flight::Flights;
 use crate::front::Screen;
+use crate::line::indexer::Indexer;
 use crate::owner::{Owner, Turn};
 use crate::public_id::Ids;
 use crate::secret::{Digests, Secret, new_journal_id};
 use crate::shared::{Shared, slots, tags};
 use crate::snapshots;
 use crate::status::Counters;
+use crate::waitlist::WaitRooms;
 use arc_swap::ArcSwap;
 use onrush_core::front::{Board, FlightLinks};
 use onrush_core::ledger::{Ledger, decode};
@@ -38,6 +40,8 @@ pub struct Options {
     pub reserves_max: u32,
     /// Payments, releases and operators' actions under way at most.
     pub settles_max: u32,
+    /// People joining a line under way at most.
+    pub joins_max: u32,
     /// Bytes of one journal segment.
     pub segment_bytes: u64,
     /// Records between two snapshots; `None`: none are taken.
@@ -51,6 +55,7 @@ impl Default for Options {
         Options {
             reserves_max: 65_536,
             settles_max: 16_384,
+            joins_max: 65_536,
             segment_bytes: 64 << 20,
             snapshot_every: Some(1 << 20),
             screen: None,
@@ -63,6 +68,7 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("reserves_max", &self.reserves_max)
             .field("settles_max", &self.settles_max)
+            .field("joins_max", &self.joins_max)
             .field("segment_bytes", &self.segment_bytes)
             .field("snapshot_every", &self.snapshot_every)
             .finish_non_exhaustive()
@@ -130,7 +136,8 @@ impl Engine {
             None => None,
         };
         let owner = Owner::new(shared.clone(), ledger, journal, background);
-        let threads = [Some(preparing), snapshots].into_iter().flatten().collect();
+        let indexer = start_indexing(shared.clone()).map_err(OpenError::Thread)?;
+        let threads = [Some(preparing), snapshots, Some(indexer)].into_iter().flatten().collect();
         let running = Running::start(owner, threads).map_err(OpenError::Thread)?;
         Ok(Engine::new(shared, options.screen, Some(running)))
     }
@@ -143,13 +150,15 @@ impl Engine {
     pub fn open_driven(parts: Parts, options: Options) -> Result<(Engine, Driver), OpenError> {
         let (shared, ledger, journal) = recover(parts, &options)?;
         let owner = Owner::new(shared.clone(), ledger, journal, Background::Inline);
-        Ok((Engine::new(shared, options.screen, None), Driver { owner }))
+        let indexer = Indexer::new(shared.clone());
+        Ok((Engine::new(shared, options.screen, None), Driver { owner, indexer }))
     }
 }
 
 /// Does the work of an engine's threads, one turn at a time.
 pub struct Driver {
     owner: Owner,
+    indexer: Indexer,
 }
 
 impl std::fmt::Debug for Driver {
@@ -164,11 +173,17 @@ impl Driver {
         self.owner.turn()
     }
 
-    /// Take turns until nothing is due or queued, or the engine failed.
+    /// Let the indexer of lines do some work; return whether it has more at once.
+    pub fn index(&mut self) -> bool {
+        self.indexer.step()
+    }
+
+    /// Take turns until nothing is due, queued or to be indexed, or the engine failed.
     pub fn settle(&mut self) -> Turn {
         loop {
             match self.owner.turn() {
                 Turn::Busy => {}
+                Turn::Idle { .. } if self.indexer.step() => {}
                 other => return other,
             }
         }
@@ -200,8 +215,10 @@ type Recovered = (Arc<Shared>, Ledger, Journal);
 
 fn recover(parts: Parts, options: &Options) -> Result<Recovered, OpenError> {
     let in_range = |n: u32| (1..=QUEUE_MAX).contains(&n);
-    if !in_range(options.reserves_max) || !in_range(options.settles_max) {
-        return Err(OpenError::Options("reserves_max and settles_max must be 1 to 1,048,576"));
+    let Options { reserves_max, settles_max, joins_max, .. } = *options;
+    if ![reserves_max, settles_max, joins_max].into_iter().all(in_range) {
+        let what = "reserves_max, settles_max and joins_max must be 1 to 1,048,576";
+        return Err(OpenError::Options(what));
     }
     let Parts { storage, clock, secret, new_journal } = parts;
     let digests = Digests::new(&secret);
@@ -225,11 +242,13 @@ fn recover(parts: Parts, options: &Options) -> Result<Recovered, OpenError> {
     let shared = Shared {
         slots: slots(),
         board: Board::default(),
-        links: FlightLinks::new((options.reserves_max + options.settles_max) as usize),
-        flights: Flights::new(options.reserves_max, options.settles_max),
+        links: FlightLinks::new((reserves_max + settles_max) as usize),
+        flights: Flights::new(reserves_max, settles_max, joins_max),
         tags: tags(),
+        waits: WaitRooms::new(),
         catalogue: ArcSwap::from_pointee(Catalogue::default()),
         bell: Bell::default(),
+        index_bell: Bell::default(),
         time: SaleTime::new(clock, ledger.stamp()),
         ids: Ids::new(&secret),
         digests,

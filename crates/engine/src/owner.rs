@@ -2,7 +2,7 @@
 //! and only then lets anybody see it.
 //!
 //! ```text
-//! turn:  switches and waves due ─ settle lane ─ expiries due ─ reserve lane ─► records
+//! turn:  switches and waves due ─ settle lane ─ expiries due ─ offers ─ reserve lane ─► records
 //!        write + fdatasync
 //!        1 read table and claims   2 slots   3 durable LSN   4 wake callers
 //! ```
@@ -15,19 +15,25 @@ use crate::background::Background;
 use crate::error::EngineError;
 use crate::flight::{Claimed, Landed, LaneKind, Work};
 use crate::publish::{Posted, undo};
+use crate::secret::Secret;
 use crate::shared::Shared;
+use crate::waitlist::WaitMove;
+use onrush_core::campaign::Terms;
 use onrush_core::front::Slots;
 use onrush_core::ledger::{
-    Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, encode,
+    Action, Answer, Change, Divergence, Effect, Ledger, Record, StockMove, Take, WaitAction, encode,
 };
+use onrush_core::line::key::CLASSES_MAX;
+use onrush_core::line::terms::LineTerms;
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
 use onrush_types::limits::{
     ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, NAME_BYTES_MAX, PAYMENTS_PER_RESERVATION_MAX,
-    SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, WAVES_MAX,
+    SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, TIER_GROUPS_MAX, WAVES_MAX,
 };
 use onrush_types::planted;
-use onrush_types::{SkuIx, Timestamp};
+use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -35,6 +41,8 @@ use std::sync::atomic::Ordering;
 const LANE_BATCH_MAX: usize = 32_768;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
+/// Offers from waitlists in one batch.
+const OFFERS_BATCH_MAX: usize = 32_768;
 /// A durable mark follows a batch within this time when nothing else does.
 pub(crate) const MARK_AFTER_MS: u64 = 100;
 
@@ -77,10 +85,12 @@ pub(crate) struct Batch {
     pub(crate) posted: Vec<Posted>,
     pub(crate) landings: Vec<Landing>,
     pub(crate) inspections: Vec<(u32, Work)>,
-    /// Units that were freed in this batch and taken again in it.
-    pub(crate) reused: Vec<(SkuIx, u32)>,
-    /// Units that were freed in this batch and are not in their slots yet.
-    freed: Vec<(SkuIx, u32)>,
+    /// Units that were freed or added in this batch and taken again in it.
+    pub(crate) reused: BTreeMap<SkuIx, u32>,
+    /// Units that were freed or added in this batch and are not in their slots yet.
+    freed: BTreeMap<SkuIx, u32>,
+    /// What its records change in the waitlists.
+    pub(crate) waits: Vec<WaitMove>,
     buffer: Vec<u8>,
     append_failed: Option<JournalError>,
 }
@@ -159,7 +169,10 @@ impl Owner {
         planted!("switches-forgotten", (), self.switches(now)?);
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
+        self.offers(now)?;
+        self.call_up(now)?;
         self.lane(LaneKind::Reserve, now)?;
+        self.lane(LaneKind::Join, now)?;
         let decided = !self.batch.landings.is_empty() || !self.batch.posted.is_empty();
         let busy = decided || !self.batch.inspections.is_empty();
         let unsynced = !self.batch.posted.is_empty();
@@ -186,6 +199,43 @@ impl Owner {
             }
             let Some(seq) = self.ledger.due_expiry(now) else { break };
             self.record(Change::Expired { seq }, now)?;
+        }
+        Ok(())
+    }
+
+    /// Offer what is free to those who wait, before a reserve is looked at: a unit that was freed in
+    /// this batch is never seen by callers meanwhile.
+    fn offers(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        for _ in 0..OFFERS_BATCH_MAX {
+            // An offer is a new hold: on a full disk it waits like others.
+            if !self.journal.has_room_for_new(RECORD_BYTES_MAX) {
+                break;
+            }
+            let Owner { shared, ledger, batch, .. } = self;
+            let Batch { freed, reused, .. } = batch;
+            let mut take =
+                LikeACaller { slots: &shared.slots, freed, reused, secret: &shared.secret };
+            let Some(change) = ledger.due_offer(now, &mut take) else { break };
+            self.record(change, now)?;
+        }
+        Ok(())
+    }
+
+    /// Call people up, in every line in which it is time.
+    fn call_up(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        let lines: Vec<CampaignIx> = self.ledger.waiting_lines().map(|(ix, _)| ix).collect();
+        for ix in lines {
+            // Nobody is called up for what could not be recorded.
+            if !self.journal.has_room_for_new(RECORD_BYTES_MAX) {
+                break;
+            }
+            let catalogue = self.shared.catalogue.load();
+            let line = catalogue.list.get(ix.index()).and_then(|campaign| campaign.line.as_ref());
+            // A line that was put in this very batch is not mirrored yet, nor has anybody joined it.
+            let Some(health) = line.map(|line| line.health_milli()) else { continue };
+            if let Some(change) = self.ledger.due_served(ix, health, now) {
+                self.record(change, now)?;
+            }
         }
         Ok(())
     }
@@ -253,17 +303,15 @@ impl Owner {
             return Ok(Answer::Refused(Refusal::DiskFull));
         }
         let Owner { shared, ledger, journal, batch, .. } = self;
-        let Batch { posted, reused, freed, buffer, append_failed, .. } = batch;
+        let Batch { posted, reused, freed, waits, buffer, append_failed, .. } = batch;
         let before = posted.len();
-        let mut take = LikeACaller { slots: &shared.slots, freed, reused };
+        let mut take = LikeACaller { slots: &shared.slots, freed, reused, secret: &shared.secret };
         let answer = ledger.perform(action, now, &mut take, &mut |record, effect| {
             append(journal, buffer, append_failed, record);
+            waits.extend(WaitMove::of(record));
             posted.push(Posted::new(record, effect, credit));
         })?;
-        freed.extend(posted[before..].iter().filter_map(|posted| match posted.effect.stock {
-            Some((sku, StockMove::GiveBack(units))) => Some((sku, units)),
-            _ => None,
-        }));
+        posted[before..].iter().for_each(|posted| note_freed(freed, &posted.effect));
         batch.appended()?;
         Ok(answer)
     }
@@ -294,6 +342,11 @@ impl Owner {
             } else {
                 sleep_ms = sleep_ms.min(MARK_AFTER_MS - waited_ms - 1);
             }
+        }
+        let lines = self.ledger.waiting_lines();
+        let called = lines.filter_map(|(ix, _)| self.ledger.next_served_at(ix, now)).min();
+        if let Some(due) = called {
+            sleep_ms = sleep_ms.min(due.since(now).0.max(1));
         }
         if let Some(due) = self.ledger.next_due_at() {
             sleep_ms = sleep_ms.min(due.since(now).0.max(1));
@@ -326,7 +379,7 @@ impl Owner {
         for (credit, _look) in self.batch.inspections.drain(..) {
             self.shared.flights.give_back(credit);
         }
-        for kind in [LaneKind::Settle, LaneKind::Reserve] {
+        for kind in [LaneKind::Settle, LaneKind::Reserve, LaneKind::Join] {
             while let Some((credit, work)) = self.shared.flights.next(kind) {
                 match work {
                     Work::Act(_) => {}
@@ -356,8 +409,9 @@ impl Owner {
 /// The ledger takes like any caller, or units freed earlier in the same batch.
 struct LikeACaller<'a> {
     slots: &'a Slots,
-    freed: &'a mut Vec<(SkuIx, u32)>,
-    reused: &'a mut Vec<(SkuIx, u32)>,
+    freed: &'a mut BTreeMap<SkuIx, u32>,
+    reused: &'a mut BTreeMap<SkuIx, u32>,
+    secret: &'a Secret,
 }
 
 impl Take for LikeACaller<'_> {
@@ -366,15 +420,22 @@ impl Take for LikeACaller<'_> {
         if slot.take(units).is_ok() {
             return true;
         }
-        let freed: u32 =
-            self.freed.iter().filter(|freed| freed.0 == sku).map(|freed| freed.1).sum();
-        if freed < units {
-            return false;
-        }
-        self.freed.retain(|freed| freed.0 != sku);
-        self.freed.push((sku, freed - units));
-        self.reused.push((sku, units));
+        let freed = self.freed.get_mut(&sku).filter(|freed| **freed >= units);
+        let Some(freed) = freed else { return false };
+        *freed -= units;
+        *self.reused.entry(sku).or_default() += units;
         true
+    }
+
+    fn commitment(&mut self, campaign: CampaignIx, name: &Name, lane: u8) -> [u8; 32] {
+        crate::line::seed(self.secret, campaign, name, lane).commitment()
+    }
+}
+
+/// Note units that are free in the ledger and not yet in their slot.
+fn note_freed(freed: &mut BTreeMap<SkuIx, u32>, effect: &Effect) {
+    if let Some((sku, StockMove::GiveBack(units) | StockMove::Add(units))) = effect.stock {
+        *freed.entry(sku).or_default() += units;
     }
 }
 
@@ -386,6 +447,7 @@ fn bytes_max(action: &Action) -> usize {
             let terms = &spec.terms;
             RECORD_BYTES_MAX
                 + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
+                + spec.line.as_ref().map_or(0, |line| line_bytes_max(line, terms))
                 + NAMED_BYTES_MAX * terms.waves.len().min(WAVES_MAX)
                 + NAMED_BYTES_MAX * spec.skus.len().min(SKUS_PER_CAMPAIGN_MAX)
         }
@@ -396,12 +458,24 @@ fn bytes_max(action: &Action) -> usize {
     }
 }
 
+/// The same for a line, with the draft of its campaign that comes before it. Texts past their bounds
+/// are refused before they are written.
+fn line_bytes_max(line: &LineTerms, terms: &Terms) -> usize {
+    let groups = line.tiers.iter().take(CLASSES_MAX).flat_map(|tier| tier.groups.iter());
+    let groups = groups.map(|group| group.len().min(TEXT_BYTES_MAX) + 2);
+    2 * RECORD_BYTES_MAX
+        + terms.attributes.len().min(ATTRIBUTES_BYTES_MAX)
+        + NAMED_BYTES_MAX * (terms.waves.len().min(WAVES_MAX) + CLASSES_MAX)
+        + groups.take(CLASSES_MAX * TIER_GROUPS_MAX).sum::<usize>()
+}
+
 /// Tell whether an action adds work for later rather than ending something: on a full disk it waits,
 /// and the last segment is left to payments, releases and expiries.
 fn is_new(action: &Action) -> bool {
     match action {
-        Action::Put(_) => true,
+        Action::Put(_) | Action::Join { .. } => true,
         Action::Supply { units, .. } => *units > 0,
+        Action::Wait(action) => matches!(action, WaitAction::Join { .. }),
         _ => false,
     }
 }
@@ -425,10 +499,13 @@ impl Batch {
         self.posted.clear();
         self.reused.clear();
         self.freed.clear();
+        self.waits.clear();
     }
 
     fn add(&mut self, journal: &mut Journal, record: &Record, effect: Effect, credit: Option<u32>) {
         append(journal, &mut self.buffer, &mut self.append_failed, record);
+        self.waits.extend(WaitMove::of(record));
+        note_freed(&mut self.freed, &effect);
         self.posted.push(Posted::new(record, effect, credit));
     }
 

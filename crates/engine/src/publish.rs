@@ -8,10 +8,11 @@ use crate::catalogue::Dirt;
 use crate::flight::{Claimed, Work};
 use crate::owner::{Batch, Fatal, Landing, Owner};
 use crate::shared::{Shared, posting};
-use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched};
+use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched, WaitChange};
 use onrush_core::refusal::Refusal;
 use onrush_types::planted;
-use onrush_types::{CampaignIx, SkuIx};
+use onrush_types::{CampaignIx, SkuIx, TicketNo};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// One record of a batch, as far as the mirror needs it.
@@ -20,6 +21,8 @@ pub(crate) struct Posted {
     pub(crate) effect: Effect,
     /// The request in flight that it answers.
     pub(crate) credit: Option<u32>,
+    /// The ticket that was used or came back, to be told.
+    ticket: Option<TicketNo>,
     /// What of the catalogue it makes stale.
     dirt: Option<(CampaignIx, Dirt)>,
 }
@@ -27,13 +30,34 @@ pub(crate) struct Posted {
 impl Posted {
     pub(crate) fn new(record: &Record, effect: Effect, credit: Option<u32>) -> Posted {
         let dirt = match record.change {
-            Change::Campaign { campaign, .. } | Change::Phase { campaign, .. } => {
-                Some((campaign, Dirt::Terms))
-            }
+            Change::Campaign { campaign, .. }
+            | Change::Phase { campaign, .. }
+            | Change::Line { campaign, .. }
+            | Change::Wait(WaitChange::Terms { campaign, .. }) => Some((campaign, Dirt::Terms)),
             Change::Sku { campaign, .. } => Some((campaign, Dirt::Skus)),
             _ => None,
         };
-        Posted { effect, credit, dirt }
+        let ticket = match &record.change {
+            Change::Reserved(reserved) => reserved.pass.map(|pass| pass.number),
+            Change::Returned { number, .. } => Some(*number),
+            _ => None,
+        };
+        Posted { effect, credit, ticket, dirt }
+    }
+}
+
+impl Posted {
+    /// Return the campaign it is about.
+    fn campaign(&self, ledger: &Ledger) -> Option<CampaignIx> {
+        let of_sku = |sku: SkuIx| ledger.skus().get(sku.index()).map(|sku| sku.campaign);
+        match self.effect.touched {
+            Touched::Campaign(ix) | Touched::Line(ix) | Touched::Ticket(ix, _) => Some(ix),
+            Touched::Sku(sku) | Touched::Waitlist(sku) => of_sku(sku),
+            Touched::New(seq, _) | Touched::Reservation(seq, _) => {
+                of_sku(ledger.reservation(seq)?.sku)
+            }
+            Touched::Refund(_) => None,
+        }
     }
 }
 
@@ -45,12 +69,14 @@ impl Owner {
         move_stock(batch, shared, ledger);
         for landing in &batch.landings {
             if let (Some(claimed), Ok(answer)) = (&landing.claimed, &landing.outcome) {
-                undo(shared, landing.credit, claimed, units_exist(answer));
+                let exist = units_exist(answer) || are_free(shared, ledger, claimed);
+                undo(shared, landing.credit, claimed, exist);
                 // Relaxed: a figure for people.
                 shared.counters.vetoes.fetch_add(1, Ordering::Relaxed);
             }
         }
         refresh_catalogue(batch, shared, ledger);
+        publish_lines(batch, shared, ledger);
         check_slots(batch, shared, ledger)?;
         if !batch.posted.is_empty() {
             shared.publish_lsn(ledger.lsn());
@@ -96,26 +122,35 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
             }
             Touched::Reservation(seq, state) => shared.board.move_to(seq, state, lsn),
             Touched::Sku(sku) => shared.make_sku(ledger, sku),
-            Touched::Campaign(_) | Touched::Refund(_) => {}
+            Touched::Campaign(_)
+            | Touched::Refund(_)
+            | Touched::Waitlist(_)
+            | Touched::Line(_)
+            | Touched::Ticket(..) => {}
         }
     }
+    // Whoever got an offer leaves the line after it can be seen.
+    shared.waits.follow(&batch.waits, ledger);
 }
 
-/// 2: the slots. Units that were freed and taken again within the batch never reach them.
+/// 2: the slots. Units that were freed or added and taken again within the batch are never free in
+/// them.
 fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
-    for posted in &batch.posted {
+    let Batch { posted, reused, .. } = batch;
+    for posted in posted {
         let Some((sku, moved)) = posted.effect.stock else { continue };
         shared.make_sku(ledger, sku);
         let slot = shared.slots.get(sku.index()).expect("made above");
         match moved {
             StockMove::Keep(units) => slot.keep(units),
-            StockMove::Add(units) => slot.add(units),
-            StockMove::GiveBack(mut units) => {
-                for reused in batch.reused.iter_mut().filter(|reused| reused.0 == sku) {
-                    let skipped = planted!("retaken-given-back", 0, reused.1.min(units));
-                    reused.1 -= skipped;
-                    units -= skipped;
-                }
+            StockMove::Add(units) => {
+                let reused = taken_again(reused, sku, units);
+                slot.add_held(reused);
+                slot.add(units - reused);
+            }
+            StockMove::GiveBack(units) => {
+                let units =
+                    units - planted!("retaken-given-back", 0, taken_again(reused, sku, units));
                 if units > 0 {
                     slot.give_back(units);
                 }
@@ -124,10 +159,25 @@ fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
     }
 }
 
+/// Return how many of `units` were taken again in their batch.
+fn taken_again(reused: &mut BTreeMap<SkuIx, u32>, sku: SkuIx, units: u32) -> u32 {
+    let Some(left) = reused.get_mut(&sku) else { return 0 };
+    let again = (*left).min(units);
+    *left -= again;
+    again
+}
+
 /// Tell whether the ledger has the units that a vetoed reserve took. Where it has fewer than the slot
 /// said, returning them would repeat the error.
 fn units_exist(answer: &Answer) -> bool {
     !matches!(answer, Answer::Refused(Refusal::SoldOut { .. } | Refusal::AllHeld { .. }))
+}
+
+/// Tell whether the ledger still has what a reserve took that stood back behind those who wait.
+fn are_free(shared: &Shared, ledger: &Ledger, claimed: &Claimed) -> bool {
+    let slot = shared.slots.get(claimed.sku.index()).expect("it was taken from");
+    let free = ledger.skus()[claimed.sku.index()].free;
+    slot.look().free.checked_add(claimed.quantity).is_some_and(|back| back <= free)
 }
 
 /// Undo what a reserve took when the ledger did not record it.
@@ -151,6 +201,33 @@ fn refresh_catalogue(batch: &Batch, shared: &Shared, ledger: &Ledger) {
     };
     if batch.posted.iter().any(|posted| posted.dirt.is_some()) {
         shared.update_catalogue(ledger, dirt);
+    }
+}
+
+/// 4: the lines that the batch touched: their tickets, then what everybody may know.
+fn publish_lines(batch: &Batch, shared: &Shared, ledger: &Ledger) {
+    if ledger.waiting_lines().next().is_none() {
+        return;
+    }
+    let catalogue = shared.catalogue.load();
+    let mut touched = Vec::new();
+    for posted in &batch.posted {
+        let Some(ix) = posted.campaign(ledger) else { continue };
+        let Some(line) = &catalogue.list[ix.index()].line else { continue };
+        if let Some(number) = posted.ticket {
+            line.tickets.tell(number);
+        }
+        if touched.last() != Some(&ix) && !touched.contains(&ix) {
+            touched.push(ix);
+        }
+    }
+    for ix in &touched {
+        if let Some(line) = &catalogue.list[ix.index()].line {
+            line.publish(ledger);
+        }
+    }
+    if !touched.is_empty() {
+        shared.index_bell.ring();
     }
 }
 

@@ -131,7 +131,8 @@ impl Digests {
     pub(crate) fn key(&self, key: &str) -> KeyDigest {
         let mut hasher = SipHasher24::new_with_keys(self.key[0], self.key[1]);
         hasher.write(planted!("key-cut-short", &key.as_bytes()[..1], key.as_bytes()));
-        KeyDigest(hasher.finish())
+        // Zero is no key's digest: it marks what the waitlist offered.
+        KeyDigest(hasher.finish().max(1))
     }
 
     pub(crate) fn request(&self, parts: &[&[u8]]) -> RequestDigest {

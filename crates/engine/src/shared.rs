@@ -5,9 +5,11 @@ use crate::catalogue::{Catalogue, Dirt};
 use crate::clock::SaleTime;
 use crate::error::EngineError;
 use crate::flight::Flights;
+use crate::line::LineShared;
 use crate::public_id::{Ids, PublicId};
 use crate::secret::{Digests, Secret};
 use crate::status::Counters;
+use crate::waitlist::WaitRooms;
 use arc_swap::ArcSwap;
 use onrush_core::front::{self, Board, ChunkTable, FlightLinks, Posting, Slots};
 use onrush_core::ledger::{Ledger, ReservationState};
@@ -61,8 +63,11 @@ pub(crate) struct Shared {
     pub(crate) links: FlightLinks,
     pub(crate) flights: Flights,
     pub(crate) tags: ChunkTable<OnceLock<SkuTag>>,
+    pub(crate) waits: WaitRooms,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) bell: Bell,
+    /// Wakes the indexer.
+    pub(crate) index_bell: Bell,
     pub(crate) time: SaleTime,
     pub(crate) digests: Digests,
     pub(crate) ids: Ids,
@@ -187,12 +192,18 @@ impl Shared {
                 self.board.post(seq, &posting(r, ledger.lsn(), previous));
             });
         }
+        self.waits.mirror(ledger);
+        for (_, line) in ledger.waiting_lines() {
+            line.tickets().publish_all();
+        }
         self.publish_lsn(ledger.lsn());
     }
 
     pub(crate) fn update_catalogue(&self, ledger: &Ledger, dirty: impl Fn(CampaignIx) -> Dirt) {
         let hasher = self.digests.table();
-        let next = self.catalogue.load().update(ledger, dirty, hasher);
+        let line =
+            |ix, before: Option<&Arc<LineShared>>| LineShared::of(ledger, ix, before, &self.secret);
+        let next = self.catalogue.load().update(ledger, dirty, hasher, line);
         self.catalogue.store(Arc::new(next));
     }
 }

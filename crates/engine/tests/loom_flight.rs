@@ -35,7 +35,7 @@ impl Wake for Unpark {
 }
 
 fn flights(credits: u32) -> Arc<Flights> {
-    Arc::new(Flights::new(1, credits))
+    Arc::new(Flights::new(1, credits, 1))
 }
 
 /// Queue a request that is known by its number.

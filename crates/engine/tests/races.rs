@@ -20,6 +20,7 @@ fn running(options: Options) -> Engine {
 fn roomy() -> Options {
     Options {
         reserves_max: 4_096,
+        joins_max: 4_096,
         settles_max: 4_096,
         segment_bytes: 16 << 20,
         snapshot_every: None,

@@ -39,6 +39,8 @@ pub enum Content {
     Text,
     /// OpenMetrics text.
     Metrics,
+    /// Server-sent events.
+    Events,
 }
 
 impl Answer {
@@ -95,6 +97,9 @@ impl Answer {
             Content::Metrics => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+            Content::Events => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             }
         }
         // What a buyer is told is theirs alone, unless a handler says how it may be kept.

@@ -61,6 +61,7 @@ pub enum Code {
     LimitReached,
     SoldOut,
     AllHeld,
+    UnitsFree,
     AlreadyFinal,
     Expired,
     RateLimited,
@@ -82,7 +83,7 @@ impl Code {
 }
 
 /// How many codes there are.
-pub(crate) const CODES: usize = 29;
+pub(crate) const CODES: usize = 30;
 
 const fn page(
     id: Code,
@@ -294,8 +295,8 @@ static PAGES: [ErrorPage; CODES] = [
         409,
         "Sold out",
         false,
-        "All units are sold. Supply may still be added.",
-        "Try one of `alternatives`, where given.",
+        "All units are sold, or kept for those who wait. Supply may still be added.",
+        "Where `waitlist` is true, join the waitlist; or try one of `alternatives`, where given.",
     ),
     page(
         Code::AllHeld,
@@ -303,8 +304,18 @@ static PAGES: [ErrorPage; CODES] = [
         409,
         "All units are on hold",
         true,
-        "Every unit left is on hold for somebody; unpaid holds come back.",
-        "Ask again after `retry_after_ms`, or try one of `alternatives`, where given.",
+        "Every unit left is on hold for somebody; unpaid holds come back, to those who wait first.",
+        "Where `waitlist` is true, join the waitlist. Otherwise ask again after `retry_after_ms`, or \
+         try one of `alternatives`, where given.",
+    ),
+    page(
+        Code::UnitsFree,
+        "units_free",
+        409,
+        "Units are free",
+        false,
+        "There is nothing to wait for: units can be reserved now.",
+        "Reserve instead. If somebody else is faster, join the waitlist then.",
     ),
     page(
         Code::AlreadyFinal,
@@ -387,7 +398,7 @@ mod tests {
             (403, "not_open paused ended pass_required pass_invalid not_eligible"),
             (403, "challenge_required refused_risk forbidden"),
             (404, "not_found"),
-            (409, "sold_out all_held limit_reached key_in_flight already_final"),
+            (409, "sold_out all_held units_free limit_reached key_in_flight already_final"),
             (410, "expired"),
             (413, "too_large"),
             (415, "unsupported_media"),

@@ -12,6 +12,7 @@ use crate::cors::Cors;
 use crate::errors::Code;
 use crate::identity::Identity;
 use crate::jitter::Jitter;
+use crate::line::{Eligibility, Lines, Listener};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::providers::Providers;
@@ -21,6 +22,7 @@ use crate::waiting::Waiting;
 use http::{HeaderMap, Method};
 use onrush::{Engine, Timestamp};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Largest body on the public side.
 pub const PUBLIC_BODY_BYTES_MAX: usize = 4 * 1_024;
@@ -67,6 +69,8 @@ pub enum Reply {
     Ready(Answer),
     /// The engine is deciding. Dropping it changes nothing: the action is queued already.
     Wait(Waiting),
+    /// It has begun, and goes on: the head, and what comes after it.
+    Events(Answer, Listener),
 }
 
 /// Everything a request meets. Cheap to share, holds no state that matters.
@@ -77,6 +81,7 @@ pub struct Gateway {
     pub(crate) providers: Providers,
     pub(crate) views: CampaignViews,
     pub(crate) metrics: Metrics,
+    pub(crate) lines: Arc<Lines>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -92,10 +97,21 @@ impl Gateway {
             providers: Providers::load(&config.payments)?,
             views: CampaignViews::default(),
             metrics: Metrics::default(),
+            lines: Arc::new(Lines::new(config, &engine)?),
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,
         })
+    }
+
+    /// Ask `eligibility` before a ticket is given out, in every campaign that has no hook of its own.
+    /// It has 300 ms; without an answer the buyer is told to come back.
+    ///
+    /// # Panics
+    /// When the gateway is shared already.
+    pub fn with_eligibility(mut self, eligibility: Arc<dyn Eligibility>) -> Gateway {
+        Arc::get_mut(&mut self.lines).expect("not shared yet").own = Some(eligibility);
+        self
     }
 
     /// Return the figures.
@@ -126,6 +142,9 @@ impl Gateway {
         match (reply, ask.side) {
             (Reply::Ready(answer), Side::Public) => {
                 Reply::Ready(self.cors.allow(answer, ask.headers))
+            }
+            (Reply::Events(head, listener), Side::Public) => {
+                Reply::Events(self.cors.allow(head, ask.headers), listener)
             }
             (reply, _) => reply,
         }

@@ -12,6 +12,7 @@
 //! | [`gateway`], `routes` | from a request to its route |
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
+//! | `waitlist` | waiting for units that come back |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
@@ -31,6 +32,7 @@ mod admin;
 mod cors;
 mod identity;
 mod jitter;
+mod line;
 mod metrics;
 mod openapi;
 mod providers;
@@ -38,11 +40,13 @@ mod public;
 mod routes;
 mod secrets;
 mod waiting;
+mod waitlist;
 
 pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};
 pub use identity::IssuerError;
 pub use jitter::Jitter;
+pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;
 pub use routes::Route;
 pub use server::{Running, ServeError, serve};

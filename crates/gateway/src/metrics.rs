@@ -5,6 +5,7 @@
 // Relaxed in this file: totals that stand alone; none of them publishes anything.
 
 use crate::errors::{CODES, Code, all};
+use crate::line::{LinePage, Lines};
 use crate::routes::Route;
 use onrush::{Engine, Status};
 use prometheus_client::collector::Collector;
@@ -95,7 +96,7 @@ impl Metrics {
 }
 
 /// Write the page. O(routes × codes + SKUs shown).
-pub(crate) fn page(metrics: &Metrics, engine: &Engine) -> String {
+pub(crate) fn page(metrics: &Metrics, lines: &Lines, engine: &Engine) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot {
         answers: std::array::from_fn(|route| {
@@ -107,6 +108,7 @@ pub(crate) fn page(metrics: &Metrics, engine: &Engine) -> String {
         refused: metrics.connections_refused.load(Ordering::Relaxed),
         status: engine.status(),
         stock: stock(engine),
+        line: LinePage::read(lines, engine),
     }));
     let mut text = String::with_capacity(16 * 1_024);
     prometheus_client::encoding::text::encode(&mut text, &registry)
@@ -124,6 +126,7 @@ fn stock(engine: &Engine) -> Vec<Stock> {
                 sku: sku.name.to_string(),
                 free: units.free,
                 held: units.held,
+                waiting: engine.wait_view(sku.ix).waiting,
             });
         }
     }
@@ -151,6 +154,7 @@ struct Snapshot {
     refused: u64,
     status: Status,
     stock: Vec<Stock>,
+    line: LinePage,
 }
 
 /// Times of one route; each bucket has its upper bound in seconds and its own count.
@@ -163,6 +167,7 @@ struct Histogram {
 
 #[derive(Debug)]
 struct Stock {
+    waiting: u32,
     campaign: String,
     sku: String,
     free: u32,
@@ -173,7 +178,8 @@ impl Collector for Snapshot {
     fn encode(&self, mut out: DescriptorEncoder) -> fmt::Result {
         self.requests(&mut out)?;
         self.engine(&mut out)?;
-        self.units(&mut out)
+        self.units(&mut out)?;
+        self.line.encode(&mut out)
     }
 }
 
@@ -245,6 +251,7 @@ impl Snapshot {
         for (name, help, read) in [
             ("onrush_units_free", "Units free", (|stock| stock.free) as fn(&Stock) -> u32),
             ("onrush_units_held", "Units on hold", |stock| stock.held),
+            ("onrush_buyers_waiting", "Buyers in the waitlist", |stock| stock.waiting),
         ] {
             let mut family = out.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for stock in &self.stock {

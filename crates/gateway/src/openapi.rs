@@ -1,6 +1,7 @@
 //! The OpenAPI document: every route that exists, written from the same tables the code uses.
 
 use crate::errors;
+use crate::line::{line_operation, line_parameters, line_schemas};
 use crate::routes::Route;
 use serde_json::{Map, Value, json};
 
@@ -34,14 +35,14 @@ pub(crate) fn document() -> Vec<u8> {
     crate::wire::json(&document)
 }
 
-struct Text {
+pub(crate) struct Text {
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
     statuses: &'static [u16],
 }
 
-const fn text(
+pub(crate) const fn text(
     summary: &'static str,
     request: Option<&'static str>,
     answer: &'static str,
@@ -64,6 +65,12 @@ fn describe(route: Route) -> Text {
         Route::Payment => {
             text("A payment provider's notice", Some("PaymentNotice"), "Reservation", &[200])
         }
+        Route::WaitJoin => {
+            text("Wait for units that come back", Some("WaitJoin"), "Waitlisted", &[201, 200])
+        }
+        Route::WaitLook => text("A place in the waitlist", None, "Waitlisted", &[200, 304]),
+        Route::WaitLeave => text("Leave the waitlist", None, "Waitlisted", &[200]),
+        Route::AdminWaitlist => text("List a campaign's waitlists", None, "WaitlistList", &[200]),
         Route::ErrorPage => text("What a code means", None, "Page", &[200]),
         Route::AdminCampaigns => text("List campaigns", None, "CampaignList", &[200]),
         Route::AdminCampaign => text("A campaign with its stock", None, "CampaignAdmin", &[200]),
@@ -80,6 +87,9 @@ fn describe(route: Route) -> Text {
         Route::AdminReservation => {
             text("A reservation with its payments", None, "ReservationAdmin", &[200])
         }
+        Route::AdminBatch => {
+            text("Reserve for many buyers at once", Some("Batch"), "Batched", &[200])
+        }
         Route::AdminConfirm => text("Report payments", Some("Confirm"), "Reservation", &[200]),
         Route::AdminCancel => text("Take a sale back", Some("Cancel"), "Reservation", &[200]),
         Route::AdminJudge => {
@@ -93,7 +103,7 @@ fn describe(route: Route) -> Text {
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
-        Route::Preflight | Route::None => text("", None, "Page", &[]),
+        route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
 
@@ -113,14 +123,26 @@ fn operation(route: Route, path: &str) -> Value {
     });
     if let Some(request) = request {
         let content = json!({"application/json": {"schema": reference(request)}});
-        let is_optional = matches!(route, Route::Session | Route::AdminConfirm);
+        let is_optional = matches!(route, Route::Session | Route::AdminConfirm | Route::LineJoin);
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
         Route::Time | Route::Campaign | Route::Payment | Route::Healthz | Route::Readyz => {
             json!([])
         }
-        Route::Reserve | Route::Look | Route::Release => {
+        Route::LineEvents | Route::LineDraw | Route::LineParticipants | Route::LineGate => {
+            json!([])
+        }
+        Route::LinePoll | Route::LineReturn | Route::LineEnter | Route::Jwks => json!([]),
+        Route::LineJoin | Route::LineHandoff => {
+            json!([{"bearer": []}, {"session": []}, {"cookie": []}])
+        }
+        Route::Reserve
+        | Route::Look
+        | Route::Release
+        | Route::WaitJoin
+        | Route::WaitLook
+        | Route::WaitLeave => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         _ => json!([{"bearer": []}]),
@@ -146,30 +168,36 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         .collect();
     let header = |name: &str, required: bool| json!({"name": name, "in": "header", "required": required, "schema": string});
     match route {
-        Route::Reserve => all.push(header("Idempotency-Key", true)),
+        Route::Reserve => {
+            all.push(header("Idempotency-Key", true));
+            all.push(header("Onrush-Pass", false));
+        }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
-        Route::Campaign => all.push(header("If-None-Match", false)),
+        Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
         }
-        Route::AdminCampaigns | Route::AdminReservations | Route::AdminRefunds => {
+        Route::AdminCampaigns
+        | Route::AdminReservations
+        | Route::AdminRefunds
+        | Route::AdminWaitlist => {
             for name in ["after", "limit"] {
                 let number = json!({"type": "integer", "minimum": 0});
                 all.push(json!({"name": name, "in": "query", "schema": number}));
             }
         }
-        _ => {}
+        route => all.extend(line_parameters(route)),
     }
     all
 }
 
-fn reference(name: &str) -> Value {
+pub(crate) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 /// Make an object's schema of `name: type` pairs; a trailing `?` marks what may be missing.
-fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
+pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, schema) in fields {
@@ -188,21 +216,23 @@ fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    for (name, schema) in shared_schemas().into_iter().chain(requests()).chain(answers()) {
+    let waitlist = crate::waitlist::schemas();
+    let parts = [shared_schemas(), requests(), answers(), waitlist, line_schemas()];
+    for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
 }
 
-fn s() -> Value {
+pub(crate) fn s() -> Value {
     json!({"type": "string"})
 }
 
-fn n() -> Value {
+pub(crate) fn n() -> Value {
     json!({"type": "integer"})
 }
 
-fn time() -> Value {
+pub(crate) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
@@ -228,6 +258,7 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
                     ("retry_after_ms?", n()),
                     ("opens_at?", time()),
                     ("alternatives?", json!({"type": "array", "items": s()})),
+                    ("waitlist?", json!({"type": "boolean"})),
                 ],
             ),
         ),
@@ -278,24 +309,24 @@ fn requests() -> Vec<(&'static str, Value)> {
     let flag = || json!({"type": "boolean"});
     let delivery = json!({"type": "string", "enum": ["one_hour", "four_hours", "same_day",
         "next_day", "scheduled", "pickup", "ship_from_store", "in_store_home", "transfer"]});
+    let wish = [
+        ("sku", s()),
+        ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
+        ("destination?", reference("Destination")),
+        ("delivery?", delivery),
+        ("pickup_node?", s()),
+        ("window?", reference("Window")),
+        ("attribution?", reference("Attribution")),
+    ];
+    let wish_with = |more: &[(&'static str, Value)]| object(true, &[&wish[..], more].concat());
     vec![
+        ("Reserve", wish_with(&[("buyer?", s())])),
+        ("BatchEntry", wish_with(&[("buyer", s()), ("key", s())])),
+        ("Batch", object(true, &[("campaign", s()), ("reservations", list("BatchEntry"))])),
         (
-            "Reserve",
-            object(
-                true,
-                &[
-                    ("sku", s()),
-                    ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
-                    ("buyer?", s()),
-                    ("destination?", reference("Destination")),
-                    ("delivery?", delivery),
-                    ("pickup_node?", s()),
-                    ("window?", reference("Window")),
-                    ("attribution?", reference("Attribution")),
-                ],
-            ),
+            "SessionRequest",
+            object(true, &[("cookie?", flag()), ("buyer?", s()), ("handoff?", s())]),
         ),
-        ("SessionRequest", object(true, &[("cookie?", flag()), ("buyer?", s())])),
         (
             "PaymentNotice",
             object(
@@ -336,6 +367,8 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("few_at?", n()),
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
+                    ("waitlist?", object(true, &[("offer?", s())])),
+                    ("line?", reference("LinePut")),
                 ],
             ),
         ),
@@ -389,6 +422,18 @@ fn answers() -> Vec<(&'static str, Value)> {
         ("ReservationList", page("reservations")),
         ("ReservationAdmin", object(false, &[("id", s()), ("state", s()), ("details", open())])),
         ("RefundList", page("refunds")),
+        ("Batched", object(false, &[("outcomes", list("BatchOutcome"))])),
+        (
+            "BatchOutcome",
+            object(
+                false,
+                &[
+                    ("status", n()),
+                    ("reservation?", reference("Reservation")),
+                    ("problem?", reference("Problem")),
+                ],
+            ),
+        ),
         ("Refund", object(false, &[("refund", s()), ("paid", json!({"type": "boolean"}))])),
         ("Units", object(false, &[("free", n()), ("held", n())])),
     ]

@@ -30,13 +30,16 @@ pub struct Problem {
     pub opens_at: Option<Timestamp>,
     /// SKUs that could be asked for instead.
     pub alternatives: Vec<Name>,
+    /// Whether one can wait for units that come back.
+    pub waitlist: bool,
 }
 
 impl Problem {
     /// Make a problem of `code` with its detail.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
         let detail = detail.into();
-        Problem { code, detail, retry_ms: None, opens_at: None, alternatives: Vec::new() }
+        let (retry_ms, opens_at, alternatives, waitlist) = (None, None, Vec::new(), false);
+        Problem { code, detail, retry_ms, opens_at, alternatives, waitlist }
     }
 
     /// Make an `invalid_request`.
@@ -60,10 +63,13 @@ impl Problem {
             Refusal::Paused => (Code::Paused, Some(RETRY_MS_PAUSED)),
             Refusal::Ended => (Code::Ended, None),
             Refusal::NotEligible => (Code::NotEligible, None),
+            Refusal::PassRequired => (Code::PassRequired, None),
+            Refusal::PassInvalid => (Code::PassInvalid, None),
             Refusal::RefusedRisk => (Code::RefusedRisk, None),
             Refusal::LimitReached { .. } => (Code::LimitReached, None),
             Refusal::SoldOut { .. } => (Code::SoldOut, None),
             Refusal::AllHeld { .. } => (Code::AllHeld, Some(RETRY_MS_ALL_HELD)),
+            Refusal::UnitsFree { .. } => (Code::UnitsFree, None),
             Refusal::AlreadyFinal => (Code::AlreadyFinal, None),
             Refusal::Expired => (Code::Expired, None),
             Refusal::Overloaded { retry_after_ms } => (Code::Overloaded, Some(*retry_after_ms)),
@@ -84,7 +90,7 @@ impl Problem {
             }
             other => Cow::Owned(other.to_string()),
         };
-        Problem { code, detail, retry_ms, opens_at, alternatives: Vec::new() }
+        Problem { retry_ms, opens_at, ..Problem::new(code, detail) }
     }
 
     /// Say that the machinery failed, without telling how it is built.
@@ -100,43 +106,12 @@ impl Problem {
         Problem { retry_ms: Some(RETRY_MS_STOPPING), ..Problem::new(code, detail) }
     }
 
-    /// Write the document. One buffer, about 300 bytes.
+    /// Make an answer of it. One buffer, about 300 bytes.
     pub fn answer(self, route: Route, jitter: &Jitter) -> Answer {
-        let page = self.code.page();
         let mut body = Vec::with_capacity(320);
-        body.extend_from_slice(b"{\"type\":\"/docs/errors/");
-        body.extend_from_slice(page.code.as_bytes());
-        body.extend_from_slice(b"\",\"title\":\"");
-        body.extend_from_slice(page.title.as_bytes());
-        body.extend_from_slice(b"\",\"status\":");
-        push_u64(&mut body, u64::from(page.status));
-        body.extend_from_slice(b",\"code\":\"");
-        body.extend_from_slice(page.code.as_bytes());
-        body.extend_from_slice(b"\",\"detail\":");
-        push_json_string(&mut body, &self.detail);
-        body.extend_from_slice(b",\"retryable\":");
-        body.extend_from_slice(if page.retryable { b"true" } else { b"false" });
-        let wait_ms = self.retry_ms.map(|least| jitter.spread(least));
-        if let Some(wait_ms) = wait_ms {
-            body.extend_from_slice(b",\"retry_after_ms\":");
-            push_u64(&mut body, u64::from(wait_ms));
-        }
-        if let Some(opens_at) = self.opens_at {
-            body.extend_from_slice(b",\"opens_at\":\"");
-            push_timestamp(&mut body, opens_at);
-            body.push(b'"');
-        }
-        if !self.alternatives.is_empty() {
-            body.extend_from_slice(b",\"alternatives\":[");
-            for (at, name) in self.alternatives.iter().enumerate() {
-                body.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
-                body.extend_from_slice(name.as_str().as_bytes());
-                body.push(b'"');
-            }
-            body.push(b']');
-        }
-        body.push(b'}');
-        let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let wait_ms = self.write(&mut body, jitter);
+        let status = self.code.page().status;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         let mut answer = Answer::of(status, route, Content::Problem, body.into());
         answer.code = Some(self.code);
         if let Some(wait_ms) = wait_ms {
@@ -148,5 +123,46 @@ impl Problem {
             answer.headers.push((http::header::WWW_AUTHENTICATE, scheme));
         }
         answer
+    }
+
+    /// Append the document, and return the wait it asks for.
+    pub(crate) fn write(&self, body: &mut Vec<u8>, jitter: &Jitter) -> Option<u32> {
+        let page = self.code.page();
+        body.extend_from_slice(b"{\"type\":\"/docs/errors/");
+        body.extend_from_slice(page.code.as_bytes());
+        body.extend_from_slice(b"\",\"title\":\"");
+        body.extend_from_slice(page.title.as_bytes());
+        body.extend_from_slice(b"\",\"status\":");
+        push_u64(body, u64::from(page.status));
+        body.extend_from_slice(b",\"code\":\"");
+        body.extend_from_slice(page.code.as_bytes());
+        body.extend_from_slice(b"\",\"detail\":");
+        push_json_string(body, &self.detail);
+        body.extend_from_slice(b",\"retryable\":");
+        body.extend_from_slice(if page.retryable { b"true" } else { b"false" });
+        let wait_ms = self.retry_ms.map(|least| jitter.spread(least));
+        if let Some(wait_ms) = wait_ms {
+            body.extend_from_slice(b",\"retry_after_ms\":");
+            push_u64(body, u64::from(wait_ms));
+        }
+        if let Some(opens_at) = self.opens_at {
+            body.extend_from_slice(b",\"opens_at\":\"");
+            push_timestamp(body, opens_at);
+            body.push(b'"');
+        }
+        if !self.alternatives.is_empty() {
+            body.extend_from_slice(b",\"alternatives\":[");
+            for (at, name) in self.alternatives.iter().enumerate() {
+                body.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+                body.extend_from_slice(name.as_str().as_bytes());
+                body.push(b'"');
+            }
+            body.push(b']');
+        }
+        if self.waitlist {
+            body.extend_from_slice(b",\"waitlist\":true");
+        }
+        body.push(b'}');
+        wait_ms
     }
 }

@@ -19,6 +19,9 @@ pub enum Route {
     Campaign,
     Session,
     Payment,
+    WaitJoin,
+    WaitLook,
+    WaitLeave,
     ErrorPage,
     Preflight,
     AdminCampaigns,
@@ -27,7 +30,9 @@ pub enum Route {
     AdminSupply,
     AdminPhase,
     AdminReservations,
+    AdminWaitlist,
     AdminReservation,
+    AdminBatch,
     AdminConfirm,
     AdminCancel,
     AdminJudge,
@@ -37,12 +42,28 @@ pub enum Route {
     Healthz,
     Readyz,
     OpenApi,
+    LineJoin,
+    LinePoll,
+    LineReturn,
+    LineHandoff,
+    LineEnter,
+    LineEvents,
+    LineDraw,
+    LineParticipants,
+    LineGate,
+    Jwks,
+    AdminLine,
+    AdminOutflow,
+    AdminDraw,
+    AdminTicket,
+    AdminMessage,
+    AdminShopHealth,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 26] = [
+    pub const ALL: [Route; 47] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -50,6 +71,9 @@ impl Route {
         Route::Campaign,
         Route::Session,
         Route::Payment,
+        Route::WaitJoin,
+        Route::WaitLook,
+        Route::WaitLeave,
         Route::ErrorPage,
         Route::Preflight,
         Route::AdminCampaigns,
@@ -58,7 +82,9 @@ impl Route {
         Route::AdminSupply,
         Route::AdminPhase,
         Route::AdminReservations,
+        Route::AdminWaitlist,
         Route::AdminReservation,
+        Route::AdminBatch,
         Route::AdminConfirm,
         Route::AdminCancel,
         Route::AdminJudge,
@@ -68,6 +94,22 @@ impl Route {
         Route::Healthz,
         Route::Readyz,
         Route::OpenApi,
+        Route::LineJoin,
+        Route::LinePoll,
+        Route::LineReturn,
+        Route::LineHandoff,
+        Route::LineEnter,
+        Route::LineEvents,
+        Route::LineDraw,
+        Route::LineParticipants,
+        Route::LineGate,
+        Route::Jwks,
+        Route::AdminLine,
+        Route::AdminOutflow,
+        Route::AdminDraw,
+        Route::AdminTicket,
+        Route::AdminMessage,
+        Route::AdminShopHealth,
         Route::None,
     ];
 
@@ -81,6 +123,9 @@ impl Route {
             Route::Campaign => ("GET", "/v1/campaigns/{campaign}"),
             Route::Session => ("POST", "/v1/sessions"),
             Route::Payment => ("POST", "/v1/payments/{provider}"),
+            Route::WaitJoin => ("POST", "/v1/campaigns/{campaign}/waitlist"),
+            Route::WaitLook => ("GET", "/v1/campaigns/{campaign}/waitlist/{sku}"),
+            Route::WaitLeave => ("DELETE", "/v1/campaigns/{campaign}/waitlist/{sku}"),
             Route::ErrorPage => ("GET", "/docs/errors/{code}"),
             Route::Preflight => ("OPTIONS", "*"),
             Route::AdminCampaigns => ("GET", "/admin/v1/campaigns"),
@@ -89,7 +134,9 @@ impl Route {
             Route::AdminSupply => ("POST", "/admin/v1/campaigns/{campaign}/supply"),
             Route::AdminPhase => ("POST", "/admin/v1/campaigns/{campaign}/phase"),
             Route::AdminReservations => ("GET", "/admin/v1/campaigns/{campaign}/reservations"),
+            Route::AdminWaitlist => ("GET", "/admin/v1/campaigns/{campaign}/waitlist"),
             Route::AdminReservation => ("GET", "/admin/v1/reservations/{id}"),
+            Route::AdminBatch => ("POST", "/admin/v1/reservations:batch"),
             Route::AdminConfirm => ("POST", "/admin/v1/reservations/{id}/confirm"),
             Route::AdminCancel => ("POST", "/admin/v1/reservations/{id}/cancel"),
             Route::AdminJudge => ("POST", "/admin/v1/reservations/{id}/judge"),
@@ -99,6 +146,22 @@ impl Route {
             Route::Healthz => ("GET", "/healthz"),
             Route::Readyz => ("GET", "/readyz"),
             Route::OpenApi => ("GET", "/openapi.json"),
+            Route::LineJoin => ("POST", "/v1/campaigns/{campaign}/tickets"),
+            Route::LinePoll => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}"),
+            Route::LineReturn => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/return"),
+            Route::LineHandoff => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/handoff"),
+            Route::LineEnter => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}/enter"),
+            Route::LineEvents => ("GET", "/v1/campaigns/{campaign}/events"),
+            Route::LineDraw => ("GET", "/v1/campaigns/{campaign}/draw"),
+            Route::LineParticipants => ("GET", "/v1/campaigns/{campaign}/draw/participants"),
+            Route::LineGate => ("GET", "/v1/campaigns/{campaign}/gate"),
+            Route::Jwks => ("GET", "/.well-known/jwks.json"),
+            Route::AdminLine => ("GET", "/admin/v1/campaigns/{campaign}/line"),
+            Route::AdminOutflow => ("POST", "/admin/v1/campaigns/{campaign}/outflow"),
+            Route::AdminDraw => ("POST", "/admin/v1/campaigns/{campaign}/draw"),
+            Route::AdminTicket => ("GET", "/admin/v1/campaigns/{campaign}/tickets/{number}"),
+            Route::AdminMessage => ("POST", "/admin/v1/campaigns/{campaign}/message"),
+            Route::AdminShopHealth => ("POST", "/admin/v1/campaigns/{campaign}/shop-health"),
             Route::None => ("*", "*"),
         }
     }
@@ -136,12 +199,18 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/reservations") {
             return one(campaign, method == Method::POST, Route::Reserve, "POST");
         }
+        if let Some((campaign, end)) = rest.split_once("/waitlist") {
+            return waitlist(method, rest, campaign, end);
+        }
+        if let Some(matched) = crate::line::routes::public(method, rest) {
+            return matched;
+        }
         return one(rest, is_get(method), Route::Campaign, GET);
     }
     if let Some(id) = path.strip_prefix("/v1/reservations/") {
         let route = if method == Method::DELETE { Route::Release } else { Route::Look };
         let fits = method == Method::DELETE || is_get(method);
-        return one(id, fits, route, "GET, HEAD, DELETE");
+        return one(id, fits, route, LOOK_OR_LEAVE);
     }
     if let Some(provider) = path.strip_prefix("/v1/payments/") {
         return one(provider, method == Method::POST, Route::Payment, "POST");
@@ -151,6 +220,7 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
     match path {
         "/v1/time" => exact(is_get(method), Route::Time, GET),
+        "/.well-known/jwks.json" => exact(is_get(method), Route::Jwks, GET),
         "/v1/sessions" => exact(method == Method::POST, Route::Session, "POST"),
         _ => Matched::Nothing,
     }
@@ -166,7 +236,10 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((campaign, "reservations")) => {
                 one(campaign, is_get(method), Route::AdminReservations, GET)
             }
-            Some(_) => Matched::Nothing,
+            Some((campaign, "waitlist")) => {
+                one(campaign, is_get(method), Route::AdminWaitlist, GET)
+            }
+            Some(_) => crate::line::routes::admin(method, rest).unwrap_or(Matched::Nothing),
             None if method == Method::PUT => one(rest, true, Route::AdminPut, PUT),
             None => one(rest, is_get(method), Route::AdminCampaign, PUT),
         };
@@ -195,20 +268,42 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/readyz" => exact(is_get(method), Route::Readyz, GET),
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
+        "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }
 }
 
-const GET: &str = "GET, HEAD";
+pub(crate) const GET: &str = "GET, HEAD";
 const PUT: &str = "GET, HEAD, PUT";
+const LOOK_OR_LEAVE: &str = "GET, HEAD, DELETE";
 
-fn is_get(method: &Method) -> bool {
+pub(crate) fn is_get(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
+/// Match `{campaign}/waitlist` and `{campaign}/waitlist/{sku}`; of the latter all of it varies.
+fn waitlist<'a>(method: &Method, all: &'a str, campaign: &'a str, end: &'a str) -> Matched<'a> {
+    let Some(sku) = end.strip_prefix('/') else {
+        let campaign = if end.is_empty() { campaign } else { "" };
+        return one(campaign, method == Method::POST, Route::WaitJoin, "POST");
+    };
+    let route = if method == Method::DELETE { Route::WaitLeave } else { Route::WaitLook };
+    let fits = method == Method::DELETE || is_get(method);
+    match (one(campaign, fits, route, LOOK_OR_LEAVE), one(sku, fits, route, LOOK_OR_LEAVE)) {
+        (Matched::Route(..), Matched::Route(..)) => Matched::Route(route, all),
+        (Matched::Nothing, _) | (_, Matched::Nothing) => Matched::Nothing,
+        _ => Matched::Methods(LOOK_OR_LEAVE),
+    }
+}
+
 /// Match an address with one part that varies.
-fn one<'a>(part: &'a str, fits: bool, route: Route, methods: &'static str) -> Matched<'a> {
+pub(crate) fn one<'a>(
+    part: &'a str,
+    fits: bool,
+    route: Route,
+    methods: &'static str,
+) -> Matched<'a> {
     if part.is_empty() || part.contains('/') {
         Matched::Nothing
     } else if fits {
@@ -234,14 +329,24 @@ mod tests {
             if template == "*" {
                 continue;
             }
-            let path = ["{campaign}", "{id}", "{provider}", "{code}", "{refund}"]
-                .iter()
-                .fold(template.to_owned(), |path, part| path.replace(part, "x7"));
+            let parts = [
+                "{campaign}",
+                "{sku}",
+                "{id}",
+                "{provider}",
+                "{code}",
+                "{refund}",
+                "{ticket}",
+                "{number}",
+            ];
+            let path =
+                parts.iter().fold(template.to_owned(), |path, part| path.replace(part, "x7"));
             let method: Method = method.parse().expect("method");
             let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
             let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
             assert_eq!(on_public as u8 + on_admin as u8, 1 + (route == Route::ErrorPage) as u8);
-            assert_eq!(on_admin, template.starts_with("/admin") || !template.starts_with("/v1"));
+            let is_public = template.starts_with("/v1") || route == Route::Jwks;
+            assert_eq!(on_admin, template.starts_with("/admin") || !is_public);
             let other = Method::PATCH;
             assert!(!matches!(public(&other, &path), Matched::Route(..)));
             assert!(!matches!(admin(&other, &path), Matched::Route(..)));
@@ -259,6 +364,12 @@ mod tests {
             "/v1/time/",
             "/v1/campaigns/",
             "/v1/campaigns/a/b",
+            "/v1/campaigns/a/waitlist/",
+            "/v1/campaigns//waitlist",
+            "/v1/campaigns//waitlist/b",
+            "/v1/campaigns/a/waitlistb",
+            "/v1/campaigns/a/waitlist/b/c",
+            "/v1/campaigns/a/x/waitlist/b",
             "/v1/campaigns//reservations",
             "/v1/campaigns/a/reservations/",
             "/v1/reservations/",

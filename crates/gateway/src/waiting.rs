@@ -1,13 +1,17 @@
 //! What a request waits for, and the answer that comes of it.
 
-use crate::admin::Listing;
+use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
 use crate::jitter::Jitter;
+use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
 use crate::routes::Route;
+use crate::waitlist::Place;
 use crate::wire::{json, reservation_json};
 use http::StatusCode;
-use onrush::{Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx};
+use onrush::{
+    Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx, WaitTicket,
+};
 use onrush_types::planted;
 use serde_json::json as value;
 use std::future::Future;
@@ -29,7 +33,10 @@ pub(crate) enum What {
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
+    Wish(Pending<WaitTicket>, Place),
+    Line(Box<LineWait>),
     Listing(Inspect<Option<Listing>>),
+    Batch(Batch),
 }
 
 /// What the engine said.
@@ -45,7 +52,10 @@ enum Outcome {
     Campaign(Decision<Arc<Campaign>>),
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
+    Wish(Decision<WaitTicket>, Place),
+    Line(Box<LineDone>),
     Listing(Option<Listing>),
+    Batch(Batched),
 }
 
 impl Waiting {
@@ -65,7 +75,10 @@ impl Waiting {
             What::Campaign(pending) => pending.wait().map(Outcome::Campaign),
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
+            What::Wish(pending, place) => pending.wait().map(|wish| Outcome::Wish(wish, place)),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
+            What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
+            What::Line(line) => Ok(Outcome::Line(line.wait().into())),
         };
         Settled { route: self.route, outcome }
     }
@@ -82,7 +95,13 @@ impl Future for Waiting {
             What::Campaign(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Campaign)),
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
+            What::Wish(pending, place) => {
+                let wish = |wish| Outcome::Wish(wish, place.clone());
+                Pin::new(pending).poll(cx).map(|r| r.map(wish))
+            }
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
+            What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
+            What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
         };
         outcome.map(|outcome| Settled { route: self.route, outcome })
     }
@@ -99,10 +118,10 @@ impl Settled {
     /// Write the answer.
     pub fn answer(self, engine: &Engine, jitter: &Jitter) -> Answer {
         let route = self.route;
-        self.written(engine).unwrap_or_else(|problem| problem.answer(route, jitter))
+        self.written(engine, jitter).unwrap_or_else(|problem| problem.answer(route, jitter))
     }
 
-    fn written(self, engine: &Engine) -> Result<Answer, Problem> {
+    fn written(self, engine: &Engine, jitter: &Jitter) -> Result<Answer, Problem> {
         let route = self.route;
         match self.outcome.map_err(|error| Problem::of_error(&error))? {
             Outcome::Reservation(decision) => {
@@ -131,16 +150,19 @@ impl Settled {
                 let body = value!({"refund": refund.to_string(), "paid": true});
                 Ok(Answer::json(StatusCode::OK, route, json(&body)))
             }
+            Outcome::Wish(decision, place) => place.answer(decision, route, engine, jitter),
             Outcome::Listing(found) => {
                 let found = found.ok_or_else(Problem::not_found)?;
                 Ok(Answer::json(StatusCode::OK, route, found.write(engine)))
             }
+            Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
+            Outcome::Line(done) => done.answer(engine),
         }
     }
 }
 
 /// Tell whether it was done just now, and what it is; a refusal becomes a problem.
-fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
+pub(crate) fn granted<T>(decision: Decision<T>) -> Result<(bool, T), Problem> {
     match decision {
         Decision::Done(value) => Ok((true, value)),
         Decision::Already(value) => Ok((false, value)),

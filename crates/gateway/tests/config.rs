@@ -13,7 +13,7 @@ fn parse(text: &str) -> Result<Config, String> {
 /// Uncomment the lines of the example that show a field or a table.
 fn uncommented() -> String {
     let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
-        Some(rest) if rest.starts_with("[[") || is_field(rest) => rest,
+        Some(rest) if rest.starts_with('[') || is_field(rest) => rest,
         _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -46,6 +46,8 @@ fn the_example_is_valid_with_everything_in_it() {
     assert_eq!(campaign.opens_at.map(|when| when.0), Some(opens_at));
     assert_eq!(campaign.hold.0, DurationMs::from_secs(300));
     assert_eq!((campaign.skus[0].supply, campaign.waves[0].quantity), (500, 200));
+    let offer = campaign.waitlist.as_ref().expect("shown").offer.0;
+    assert_eq!(offer, DurationMs::from_secs(120));
     // Every field of the contract's sections appears in the example.
     let effective = check(&config, Timestamp(0)).effective;
     for (section, fields) in effective.as_object().expect("a map") {

@@ -21,11 +21,11 @@ fn world(edit: impl FnOnce(&mut Config)) -> World {
     let options = Options { segment_bytes: 1 << 20, ..Options::default() };
     let (engine, mut driver) = Engine::open_driven(parts, options).expect("engine");
     let name = |text| Name::new(text).expect("name");
-    let put = engine.put_campaign(CampaignSpec {
-        name: name("drop"),
-        terms: Terms::open_now(Currency::CNY),
-        skus: vec![SkuSpec::new(name("unit"), 100, 2)],
-    });
+    let put = engine.put_campaign(CampaignSpec::new(
+        name("drop"),
+        Terms::open_now(Currency::CNY),
+        vec![SkuSpec::new(name("unit"), 100, 2)],
+    ));
     driver.settle();
     assert!(put.wait().expect("decided").granted().is_some());
     let mut config = Config::default();
@@ -84,7 +84,7 @@ fn the_given_time_decides_who_is_believed_and_what_is_shown() {
             Ask { side: Side::Public, method, path, query: None, headers, body: b"", peer: None };
         match world.gateway.handle(&ask, Timestamp(now), &world.jitter) {
             Reply::Ready(answer) => answer,
-            Reply::Wait(_) => panic!("nothing to wait for"),
+            Reply::Wait(_) | Reply::Events(..) => panic!("nothing to wait for"),
         }
     };
     let time = ask(&headers(&[]), &Method::GET, "/v1/time", 1_796_126_400_123);

@@ -6,7 +6,7 @@
 
 use crate::told::{Asked, Told};
 use crate::verdict::{Check, Verdict};
-use onrush::ledger::{Change, Paid, PaidOutcome, Record, Reserved};
+use onrush::ledger::{Change, Paid, PaidOutcome, Record, Reserved, WaitChange};
 use onrush::{BuyerDigest, Lsn, Phase, State, Timestamp};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -133,6 +133,8 @@ impl History {
                 self.campaigns[campaign.index()].open = *to == Phase::Open;
             }
             Change::Reserved(r) => self.reserve(lsn, r),
+            Change::Wait(WaitChange::Offered(offered)) => self.reserve(lsn, &offered.hold()),
+            Change::Wait(_) => {}
             Change::Paid(paid) => self.pay(lsn, paid),
             Change::Confirmed { seq, .. } => self.become_(lsn, seq.0, State::Sold),
             Change::Accepted { seq, .. } => self.become_(lsn, seq.0, State::Held),
@@ -155,7 +157,15 @@ impl History {
                     self.withdraw(lsn, r.sku, r.quantity);
                 }
             }
-            Change::Refunded { .. } => {}
+            // The line decides who may come, not what is there.
+            Change::Refunded { .. }
+            | Change::Line { .. }
+            | Change::Joined { .. }
+            | Change::Drawn { .. }
+            | Change::Served { .. }
+            | Change::Returned { .. }
+            | Change::Outflow { .. }
+            | Change::PublicValue { .. } => {}
         }
     }
 

@@ -44,6 +44,7 @@ fn reserved(seq: u32, buyer: u8) -> Change {
         expires_at: Timestamp(1_000),
         review: false,
         details: None,
+        pass: None,
     })
 }
 

@@ -22,6 +22,7 @@ pub mod admin;
 pub mod arrivals;
 pub mod check;
 pub mod client;
+pub mod crash;
 pub mod crowd;
 pub mod folder;
 pub mod history;

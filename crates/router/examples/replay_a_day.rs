@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         past: None::<&[u8]>,
         policy: POLICY.to_owned(),
         skip_bad: false,
+        dry_run: false,
         language: Language::English,
     };
     let priced =

@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         past: None::<&[u8]>,
         policy: "[costs]\nfixed_per_shipment = 5\nper_unit_km = 0.2\n".to_owned(),
         skip_bad: false,
+        dry_run: false,
         language: Language::English,
     };
     let summary = run_route(args, std::io::stdout().lock())?;

@@ -6,10 +6,14 @@ use crate::document::PlanDocument;
 use crate::explain::Language;
 use crate::network::{Network, NetworkError};
 use crate::order::Order;
+use crate::plan::Plan;
 use crate::policy::{Policy, Problems};
 use crate::prices::Forecast;
+use crate::router::Router;
 use crate::rules::Ruleset;
-use crate::simulate::{CURVE_ORDERS, Kpis, hindsight_bound, replay, svg};
+use crate::simulate::{
+    CURVE_ORDERS, Kpis, Shadow, ShadowTally, hindsight_bound, rehearse, replay, svg,
+};
 use onrush_types::Timestamp;
 use std::fmt;
 use std::io::{Read, Write};
@@ -31,6 +35,8 @@ pub struct RouteArgs<N, I, O, P> {
     pub policy: String,
     /// Go on without bad rows.
     pub skip_bad: bool,
+    /// Take nothing: every order is planned as if it were the first.
+    pub dry_run: bool,
     /// The language of `why`.
     pub language: Language,
 }
@@ -59,8 +65,14 @@ pub struct RouteSummary {
 pub struct Comparison {
     /// Figures of each policy, in the order given.
     pub kpis: Vec<(String, Kpis)>,
+    /// The second policy asked beside the first, on the stock that the first one left.
+    pub shadow: Option<ShadowTally>,
     /// Pictures: file name and SVG text.
     pub plots: Vec<(String, String)>,
+    /// Rows left out, by file.
+    pub skipped: Vec<(&'static str, usize)>,
+    /// Columns that were not read, by file.
+    pub unknown_columns: Vec<(&'static str, String)>,
 }
 
 impl Comparison {
@@ -78,6 +90,12 @@ impl Comparison {
                 out += &format!("{:>18}", column[row].1);
             }
             out.push('\n');
+        }
+        if let Some(shadow) = &self.shadow {
+            out += "\nthe second policy as a shadow beside the first\n";
+            for (name, value) in shadow.rows() {
+                out += &format!("{name:<26}{value:>18}\n");
+            }
         }
         out
     }
@@ -129,13 +147,12 @@ pub fn run_route<N: Read, I: Read, O: Read, P: Read>(
     args: RouteArgs<N, I, O, P>,
     mut out: impl Write,
 ) -> Result<RouteSummary, CliError> {
-    let language = args.language;
+    let (language, dry_run) = (args.language, args.dry_run);
     let world = World::read(args)?;
     let network = world.network()?;
     let rules = Ruleset::new(world.policy.clone(), &network);
     let mut failed = None;
-    let forecast = world.forecast();
-    let tally = replay(&network, &rules, &world.orders, forecast, |router, order, plan| {
+    let write = |router: &Router<'_>, order: &Order, plan: &Plan| {
         if failed.is_some() {
             return;
         }
@@ -143,7 +160,12 @@ pub fn run_route<N: Read, I: Read, O: Read, P: Read>(
         let document = PlanDocument::new(&network, order, plan, Some((&explanation, language)));
         let written = serde_json::to_writer(&mut out, &document).map_err(std::io::Error::from);
         failed = written.and_then(|()| out.write_all(b"\n")).err();
-    });
+    };
+    let tally = if dry_run {
+        rehearse(&network, &rules, &world.orders, write)
+    } else {
+        replay(&network, &rules, &world.orders, world.forecast(), write)
+    };
     if let Some(error) = failed {
         return Err(CliError::Write(error));
     }
@@ -152,7 +174,8 @@ pub fn run_route<N: Read, I: Read, O: Read, P: Read>(
     Ok(RouteSummary { kpis: tally.finish(None), skipped, unknown_columns })
 }
 
-/// Replay the orders under one or two policies, each on the same stock, with the hindsight bound.
+/// Replay the orders under one or two policies, each on the same stock, with the hindsight bound;
+/// the second also as a shadow of the first.
 ///
 /// # Errors
 /// See [`CliError`].
@@ -160,17 +183,19 @@ pub fn run_simulate<N: Read, I: Read, O: Read, P: Read>(
     args: SimulateArgs<N, I, O, P>,
 ) -> Result<Comparison, CliError> {
     let mut world = World::read(args.route)?;
-    let mut kpis = vec![("policy".to_owned(), world.replay()?)];
-    if let Some((text, past)) = args.other {
-        world.policy = Policy::from_toml(&text).map_err(CliError::Policy)?;
-        world.past = match past {
-            Some(past) => world.read_past(past)?,
-            None => None,
-        };
-        kpis.push(("other".to_owned(), world.replay()?));
-    }
-    let plots = plots(&kpis);
-    Ok(Comparison { kpis, plots })
+    let Some((text, past)) = args.other else {
+        let kpis = vec![("policy".to_owned(), world.replay(None)?.0)];
+        return Ok(world.comparison(kpis, None));
+    };
+    let other = Policy::from_toml(&text).map_err(CliError::Policy)?;
+    let (first, shadow) = world.replay(Some(&other))?;
+    world.policy = other;
+    world.past = match past {
+        Some(past) => world.read_past(past)?,
+        None => None,
+    };
+    let kpis = vec![("policy".to_owned(), first), ("against".to_owned(), world.replay(None)?.0)];
+    Ok(world.comparison(kpis, shadow))
 }
 
 fn plots(kpis: &[(String, Kpis)]) -> Vec<(String, String)> {
@@ -233,14 +258,14 @@ impl World {
         let orders = read_orders(args.orders, &mut network);
         world.orders = world.take("orders", orders)?;
         world.remember_names(&network);
-        if let Some(past) = args.past {
-            world.past = world.read_past(past)?;
-        }
         let placed = || world.orders.iter().map(|order| order.placed);
         let last = placed().max().unwrap_or_default();
         let due = world.orders.iter().filter_map(|order| order.deadline).max();
         let end = last.max(due.unwrap_or_default());
         world.range = (placed().min().unwrap_or_default(), Timestamp(end.0 + HOURS_AFTER_MS));
+        if let Some(past) = args.past {
+            world.past = world.read_past(past)?;
+        }
         Ok(world)
     }
 
@@ -275,12 +300,24 @@ impl World {
         self.past.as_ref().map(Forecast::learn)
     }
 
-    fn replay(&self) -> Result<Kpis, CliError> {
+    fn replay(&self, shadow: Option<&Policy>) -> Result<(Kpis, Option<ShadowTally>), CliError> {
         let network = self.network()?;
         let rules = Ruleset::new(self.policy.clone(), &network);
         let bound = hindsight_bound(&network, &rules, &self.orders);
-        let tally = replay(&network, &rules, &self.orders, self.forecast(), |_, _, _| {});
-        Ok(tally.finish(bound))
+        let other = shadow.map(|policy| Ruleset::new(policy.clone(), &network));
+        let mut shadow = other.as_ref().map(|rules| Shadow::new(&network, rules));
+        let tally = replay(&network, &rules, &self.orders, self.forecast(), |_, order, plan| {
+            if let Some(shadow) = &mut shadow {
+                shadow.compare(order, plan);
+            }
+        });
+        Ok((tally.finish(bound), shadow.map(Shadow::finish)))
+    }
+
+    fn comparison(self, kpis: Vec<(String, Kpis)>, shadow: Option<ShadowTally>) -> Comparison {
+        let plots = plots(&kpis);
+        let World { skipped, unknown_columns, .. } = self;
+        Comparison { kpis, shadow, plots, skipped, unknown_columns }
     }
 
     fn take<T>(

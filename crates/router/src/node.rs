@@ -84,6 +84,16 @@ pub enum Owner {
     Franchise,
 }
 
+impl Owner {
+    /// Return the name that files use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Owner::Own => "own",
+            Owner::Franchise => "franchise",
+        }
+    }
+}
+
 impl FromStr for Owner {
     type Err = UnknownOwner;
 

@@ -277,6 +277,12 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// The weighed cost of using a node without the opportunity price of its slot.
+    pub(crate) fn unpriced_fixed(&self, offer: &Offer) -> Cost {
+        let terms = self.fixed_terms(offer);
+        (terms.total() - terms.slot).clamp_rate()
+    }
+
     /// The cost of one shipment from a node: handing over at the chosen node ships nothing.
     pub(crate) fn fixed_rate(&self, node: NodeIx) -> f64 {
         let costs = &self.rules.policy().costs;

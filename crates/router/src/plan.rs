@@ -126,11 +126,12 @@ pub struct Proof {
     pub looked_at: u32,
     /// Nodes that could ship and are not beaten in everything by another.
     pub candidates: u32,
-    /// Minimum over the candidates, proven exactly: equals the weighed cost.
+    /// No plan over the candidates weighs less: the weighed cost itself unless they were cut.
     pub bound: Cost,
     /// No plan that uses a node not looked at weighs less than this; `None` is no such node.
     pub outside: Option<Cost>,
-    /// Candidates were more than one decision holds and were cut.
+    /// Candidates were more than one decision holds, and some of those left out could not be ruled
+    /// out.
     pub is_cut: bool,
 }
 

@@ -207,12 +207,18 @@ impl Entry {
 #[derive(Debug)]
 pub struct Quota {
     left: AtomicU32,
+    most: u32,
 }
 
 impl Quota {
     /// Start with a number of units.
     pub fn new(units: u32) -> Quota {
-        Quota { left: AtomicU32::new(units) }
+        Quota { left: AtomicU32::new(units), most: units }
+    }
+
+    /// Return the units it started with.
+    pub fn most(&self) -> u32 {
+        self.most
     }
 
     /// Return what is left.

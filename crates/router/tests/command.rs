@@ -31,6 +31,7 @@ fn args<'a>(orders: &'a str, policy: &str, skip_bad: bool) -> Args<'a> {
         past: None,
         policy: policy.to_owned(),
         skip_bad,
+        dry_run: false,
         language: Language::English,
     }
 }
@@ -144,6 +145,7 @@ fn prices_save_a_scarce_unit_for_the_order_that_needs_it() {
             past: prices.contains("past").then_some(orders.as_bytes()),
             policy: format!("{POLICY}[prices]\n{prices}"),
             skip_bad: false,
+            dry_run: false,
             language: Language::English,
         };
         run_route(args, &mut Vec::new()).expect("routed").kpis.cost

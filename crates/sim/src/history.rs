@@ -457,7 +457,8 @@ impl<'a> Run<'a> {
             supply,
         };
         let skus = c.skus.iter().enumerate().map(sku).collect();
-        CampaignSpec { name: crate::world::name(&format!("c{camp}")), terms, skus }
+        let name = crate::world::name(&format!("c{camp}"));
+        CampaignSpec { name, terms, skus, waitlist: None, line: None }
     }
 
     pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {

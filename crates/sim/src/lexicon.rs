@@ -55,7 +55,13 @@ impl Lexicon {
         let mut terms = Terms::open_now(Currency::CNY);
         terms.limit_per_buyer = 99;
         let skus = vec![SkuSpec { limit_per_buyer: 99, ..SkuSpec::new(name("s"), 1, 99) }];
-        let mut put = engine.put_campaign(CampaignSpec { name: name("c"), terms, skus });
+        let mut put = engine.put_campaign(CampaignSpec {
+            name: name("c"),
+            terms,
+            skus,
+            waitlist: None,
+            line: None,
+        });
         driver.settle();
         let campaign = put.try_take().and_then(Result::ok).and_then(onrush::Decision::granted);
         let campaign = campaign.expect("the simplest campaign");

@@ -80,6 +80,7 @@ impl World {
         let options = Options {
             reserves_max: setup.reserves_max,
             settles_max: setup.settles_max,
+            joins_max: 8,
             segment_bytes: setup.segment_bytes,
             snapshot_every: None,
             screen: None,

@@ -32,6 +32,11 @@ impl fmt::Debug for BuyerDigest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyDigest(pub u64);
 
+impl KeyDigest {
+    /// Stands where no client sent a key: a hold that the waitlist offered. No key has this digest.
+    pub const OFFER: KeyDigest = KeyDigest(0);
+}
+
 /// The digest of a request after defaults were filled in: equal keys with unequal request digests
 /// are `key_reused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

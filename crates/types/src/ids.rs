@@ -45,6 +45,11 @@ dense_id! {
     ReservationSeq(u32)
 }
 
+dense_id! {
+    /// A ticket's number in the line of its campaign, dense from 0 in the order of joining.
+    TicketNo(u32)
+}
+
 /// The sequence number of a journal record, dense from 1; 0 stands for "nothing yet".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lsn(pub u64);

@@ -43,6 +43,16 @@ pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1_024;
 /// Largest amount of one payment or price, in minor units. The board keeps it in 48 bits.
 pub const AMOUNT_MAX: i64 = 1 << 46;
 
+/// Buyers who wait for one SKU. One more is answered `overloaded`.
+pub const WAITING_PER_SKU_MAX: usize = 1 << 20;
+
+/// Buyers who wait, over all SKUs of one engine.
+pub const WAITING_MAX: usize = 1 << 22;
+
+/// Numbers from the first who waits for a SKU to the next one to be given: who joins and leaves all
+/// the time cannot make the line longer than this.
+pub const WAIT_SPAN_MAX: usize = 1 << 24;
+
 /// Waves (planned supplies) of one campaign.
 pub const WAVES_MAX: usize = 64;
 
@@ -58,13 +68,46 @@ pub const TEXT_BYTES_MAX: usize = 200;
 /// Bytes of the details journaled with a reservation (destination, delivery, attribution).
 pub const DETAILS_BYTES_MAX: usize = 1_024;
 
+/// Reservations in one request of a shop's back end.
+pub const RESERVATIONS_PER_BATCH_MAX: usize = 1_000;
+
 /// Shortest and longest hold.
 pub const HOLD_MS_MIN: u64 = 1_000;
 /// Longest hold: a week, for shops that take bank transfers.
 pub const HOLD_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
 
+/// Tickets in the line of one campaign.
+pub const TICKETS_MAX: usize = 1 << 26;
+
+/// Groups that one tier of a line names.
+pub const TIER_GROUPS_MAX: usize = 32;
+
+/// Shortest time in which a pass can be used.
+pub const PASS_MS_MIN: u64 = 1_000;
+/// Longest time in which a pass can be used, or a place that was passed over taken up again: a day.
+pub const PASS_MS_MAX: u64 = 24 * 3_600 * 1_000;
+
+/// How long after the start the last tier may enter: a month.
+pub const TIER_AFTER_MS_MAX: u64 = 31 * 24 * 3_600 * 1_000;
+
+/// People let in a second, and people inside, at most.
+pub const OUTFLOW_MAX: u32 = 10_000_000;
+
+/// Passes that may be out for each unit that can still be sold.
+pub const PASSES_PER_UNIT_MAX: u32 = 100;
+
+/// Steps of a line that are remembered, so that a place that was called up can be used or taken up
+/// again. The time between two steps follows from it.
+pub const LINE_STEPS_MAX: usize = 4_096;
+
+/// Places that were passed over and wait to be called up again, or were and are not lost yet.
+pub const RETURNS_MAX: usize = 65_536;
+
+const _: () = assert!(TICKETS_MAX < u32::MAX as usize, "u32::MAX stands for a place not known yet");
 const _: () = assert!(QUANTITY_MAX < 1 << 12, "the reservation word keeps quantity in 12 bits");
 const _: () = assert!(SKUS_PER_CAMPAIGN_MAX <= SKUS_MAX, "one campaign fits the engine");
 const _: () = assert!(SKUS_MAX <= 1 << 24, "the reservation word keeps the SKU in 24 bits");
+const _: () = assert!(WAITING_PER_SKU_MAX <= WAITING_MAX, "one SKU's line fits the engine");
+const _: () = assert!(WAIT_SPAN_MAX < u32::MAX as usize, "numbers of wishes are 32 bits");
 const _: () = assert!(CAMPAIGNS_MAX <= u16::MAX as usize, "campaign ids are 16 bits");
 const _: () = assert!(RESERVATIONS_MAX < u32::MAX as usize, "u32::MAX stands for none in a chain");

@@ -2,8 +2,8 @@
 //! Shapes are legal, as the layers above the ledger see to; their sense is left to the ledger.
 
 use crate::input::Input;
-use onrush_core::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
-use onrush_core::ledger::{Action, By, Ledger, PaymentLine, Reserve};
+use onrush_core::campaign::{CampaignSpec, SkuSpec, Terms, WaitTerms, Wave};
+use onrush_core::ledger::{Action, By, Ledger, PaymentLine, Reserve, WaitAction};
 use onrush_core::phase::{Phase, Schedule};
 use onrush_types::limits::SUPPLY_MAX;
 use onrush_types::{
@@ -12,7 +12,7 @@ use onrush_types::{
 };
 
 /// Kinds of actions that [`action`] knows.
-pub const KINDS: u32 = 9;
+pub const KINDS: u32 = 11;
 
 /// Read the next action.
 pub fn action(input: &mut Input<'_>, ledger: &Ledger, now: Timestamp) -> Action {
@@ -36,9 +36,19 @@ pub fn action(input: &mut Input<'_>, ledger: &Ledger, now: Timestamp) -> Action 
             0 => Action::Judge { seq: seq(input, ledger), accept: input.flag(), by: by() },
             _ => Action::Cancel { seq: seq(input, ledger), restock: input.flag(), by: by() },
         },
-        _ => {
+        8 => {
             let refund = input.below(ledger.refunds().len().min(255) as u32 + 1);
             Action::Refunded { refund, by: by() }
+        }
+        _ => {
+            let (sku, buyer) = (sku(input, ledger), buyer(input));
+            Action::Wait(match input.below(4) {
+                0 => WaitAction::Leave { sku, buyer },
+                units => {
+                    let quantity = Quantity::new(units).expect("1 to 3");
+                    WaitAction::Join { sku, buyer, quantity }
+                }
+            })
         }
     }
 }
@@ -64,7 +74,9 @@ fn campaign(input: &mut Input<'_>, now: Timestamp) -> CampaignSpec {
         Wave { at, sku: name("sku", input.below(2)), units: input.below(9) }
     });
     let waves = waves.collect();
+    let offer = DurationMs::from_secs([30, 5, 20, 0][input.below(4) as usize]);
     CampaignSpec {
+        waitlist: input.flag().then_some(WaitTerms { offer }),
         name: name("campaign", input.below(3)),
         terms: Terms {
             published: input.below(8) != 7,
@@ -77,6 +89,7 @@ fn campaign(input: &mut Input<'_>, now: Timestamp) -> CampaignSpec {
             attributes: "{}".repeat(input.below(3) as usize),
         },
         skus,
+        line: None,
     }
 }
 
@@ -92,12 +105,17 @@ fn reserve(input: &mut Input<'_>, ledger: &Ledger) -> Reserve {
     Reserve {
         sku: sku(input, ledger),
         quantity: Quantity::new(1 + input.below(4)).expect("1 to 4"),
-        buyer: BuyerDigest([input.below(6) as u8; 16]),
-        key: KeyDigest(u64::from(key)),
+        buyer: buyer(input),
+        key: KeyDigest(u64::from(key) + 1),
         request: RequestDigest(input.below(2)),
         review: input.below(8) == 7,
         details: (input.below(3) == 2).then(|| input.bytes(8).into()),
+        pass: None,
     }
+}
+
+fn buyer(input: &mut Input<'_>) -> BuyerDigest {
+    BuyerDigest([input.below(6) as u8; 16])
 }
 
 fn supply(input: &mut Input<'_>) -> i64 {

@@ -4,9 +4,9 @@
 use crate::actions::action;
 use crate::input::Input;
 use crate::snapshot::reload;
-use onrush_core::ledger::{Change, Ledger, Record, Take, decode, encode};
+use onrush_core::ledger::{Change, Ledger, Record, Take, WaitChange, decode, encode};
 use onrush_core::reservation::State;
-use onrush_types::{DurationMs, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
 use std::collections::BTreeSet;
 
 /// Actions in one run: enough for every combination of a few, and quick.
@@ -81,6 +81,11 @@ impl Run {
             let change = Change::Expired { seq };
             self.ledger.record(change, self.now, &mut sink).expect("an expiry that is due applies");
         }
+        let mut take = Takes { gets: input.below(8) != 7 };
+        while let Some(change) = self.ledger.due_offer(self.now, &mut take) {
+            let mut sink = |record: &Record, _| records.push(record.clone());
+            self.ledger.record(change, self.now, &mut sink).expect("an offer that is due applies");
+        }
         if let Some(at) = self.ledger.next_due_at() {
             assert!(at > self.now, "something due was left");
         }
@@ -126,6 +131,10 @@ impl Take for Takes {
     fn take(&mut self, _: SkuIx, _: u32) -> bool {
         self.gets
     }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, lane: u8) -> [u8; 32] {
+        [lane; 32]
+    }
 }
 
 fn states(ledger: &Ledger) -> BTreeSet<&'static str> {
@@ -149,5 +158,17 @@ fn kind(record: &Record) -> &'static str {
         Change::Accepted { .. } => "accepted",
         Change::Cancelled { .. } => "cancelled",
         Change::Refunded { .. } => "refunded",
+        Change::Wait(WaitChange::Terms { .. }) => "waitlist",
+        Change::Wait(WaitChange::Joined { .. }) => "wish",
+        Change::Wait(WaitChange::Left { .. }) => "left",
+        Change::Wait(WaitChange::Offered(_)) => "offered",
+        Change::Wait(WaitChange::Skipped { .. }) => "skipped",
+        Change::Line { .. } => "line",
+        Change::Joined { .. } => "joined",
+        Change::Drawn { .. } => "drawn",
+        Change::Served { .. } => "served",
+        Change::Returned { .. } => "returned",
+        Change::Outflow { .. } => "outflow",
+        Change::PublicValue { .. } => "public value",
     }
 }

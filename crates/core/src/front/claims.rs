@@ -227,7 +227,8 @@ impl Claims {
         let mut entry = match self.buyers.entry(buyer) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
-                // Relaxed: as in `claim`. Only a replay lands what was not claimed before.
+                // Relaxed: as in `claim`. A replay and an offer of the waitlist land what was not
+                // claimed before; the ledger bounds both.
                 self.count.fetch_add(1, Ordering::Relaxed);
                 entry.insert(EMPTY)
             }

@@ -11,6 +11,7 @@
 //! | free f, held h  | `give_back(q)`| free f+q, held h−q  | ledger thread | after the record is durable  |
 //! | free f, held h  | `keep(q)`     | free f,   held h−q  | ledger thread | after the sale is durable    |
 //! | free f, held h  | `add(q)`      | free f+q, held h    | ledger thread | after the supply is durable  |
+//! | free f, held h  | `add_held(q)` | free f,   held h+q  | ledger thread | as `add`, when it was taken  |
 //!
 //! Legal: free + held ≤ 2³¹ − 1 ([`SUPPLY_MAX`]), top bits zero. `free` here never exceeds the
 //! ledger's `free`: takes lower it before the ledger hears of them, and only the ledger thread
@@ -146,6 +147,19 @@ impl Slot {
             "a slot holds at most SUPPLY_MAX units"
         );
     }
+
+    /// Add `quantity` units that were taken again in the batch that added them. Ledger thread only,
+    /// after the sync.
+    pub fn add_held(&self, quantity: u32) {
+        // Relaxed: nothing is published; a taker cannot use what is on hold.
+        let before =
+            SlotView::of(self.word.fetch_add(u64::from(quantity) << FIELD_BITS, Ordering::Relaxed));
+        assert!(
+            u64::from(before.free) + u64::from(before.held) + u64::from(quantity)
+                <= u64::from(SUPPLY_MAX),
+            "a slot holds at most SUPPLY_MAX units"
+        );
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -186,6 +200,9 @@ mod tests {
                             assert!(f == free && free < quantity && held > 0);
                         }
                     }
+                    let more = at(free, held);
+                    more.add_held(quantity);
+                    assert_eq!(more.look(), SlotView { free, held: held + quantity });
                     if held >= quantity {
                         let back = at(free, held);
                         back.give_back(quantity);

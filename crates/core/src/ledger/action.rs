@@ -1,11 +1,15 @@
 //! What the ledger is asked to do, and what it answers.
 
+use super::line_decide::DrawFacts;
 use super::record::{By, PaymentLine};
+use super::waitlist::WaitAction;
 use crate::campaign::CampaignSpec;
+use crate::line::outflow::Outflow;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
 use onrush_types::{
-    BuyerDigest, CampaignIx, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx,
+    BuyerDigest, CampaignIx, KeyDigest, Name, Quantity, RequestDigest, ReservationSeq, SkuIx,
+    TicketNo,
 };
 
 /// A request to the ledger. Ids were resolved and shapes checked by the layer above.
@@ -77,6 +81,62 @@ pub enum Action {
         /// Who, and the provider's reference.
         by: By,
     },
+    /// Join or leave the waitlist.
+    Wait(WaitAction),
+    /// Give a buyer a place in the line of a campaign.
+    Join {
+        /// Which campaign.
+        campaign: CampaignIx,
+        /// For whom.
+        buyer: BuyerDigest,
+        /// The tier's place in the line's terms.
+        class: u8,
+    },
+    /// Record the draw of a lane that has started.
+    Draw {
+        /// Which campaign.
+        campaign: CampaignIx,
+        /// What was computed from the list and the seed.
+        facts: DrawFacts,
+    },
+    /// Take up a place that was passed over.
+    Return {
+        /// Which campaign.
+        campaign: CampaignIx,
+        /// Which ticket.
+        number: TicketNo,
+        /// Its place.
+        place: u32,
+    },
+    /// Change how fast people are let in.
+    SetOutflow {
+        /// Which campaign.
+        campaign: CampaignIx,
+        /// From now on.
+        outflow: Outflow,
+        /// Who and why.
+        by: By,
+    },
+    /// Set the public value of a lane's draw.
+    SetPublicValue {
+        /// Which campaign.
+        campaign: CampaignIx,
+        /// Which lane.
+        lane: u8,
+        /// The value, as its source shows it.
+        value: String,
+        /// Who and why.
+        by: By,
+    },
+}
+
+/// The right of one who was called up, shown with a reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassUse {
+    /// The ticket.
+    pub number: TicketNo,
+    /// Its place in the line.
+    pub place: u32,
 }
 
 /// A request for a hold.
@@ -98,6 +158,8 @@ pub struct Reserve {
     ///
     /// [`DETAILS_BYTES_MAX`]: onrush_types::limits::DETAILS_BYTES_MAX
     pub details: Option<Box<[u8]>>,
+    /// The pass, where the campaign has a line.
+    pub pass: Option<PassUse>,
 }
 
 /// What the ledger answers.
@@ -122,12 +184,20 @@ pub enum Subject {
     Sku(SkuIx),
     /// A refund due.
     Refund(u32),
+    /// A wish in the waitlist of a SKU; it may be over already.
+    Wish(SkuIx, u32),
+    /// A ticket in the line of a campaign.
+    Ticket(CampaignIx, TicketNo),
 }
 
-/// How the ledger takes units from the stock that callers share, like any caller.
+/// What the ledger asks of the layer above while it decides: units from the stock that callers
+/// share, taken like any caller takes them, and what is promised with a secret that it has not.
 ///
-/// It is asked only for takes that no caller has made: late money and withdrawals.
+/// Units are asked for only where no caller has taken them: late money, withdrawals and offers.
 pub trait Take {
     /// Take `units` of `sku`, or none of them.
     fn take(&mut self, sku: SkuIx, units: u32) -> bool;
+
+    /// Return the commitment to the seed of a lane's draw, the same whenever it is asked for.
+    fn commitment(&mut self, campaign: CampaignIx, name: &Name, lane: u8) -> [u8; 32];
 }

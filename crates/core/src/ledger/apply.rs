@@ -12,7 +12,9 @@ use onrush_types::limits::{
     SUPPLY_MAX,
 };
 use onrush_types::planted;
-use onrush_types::{CampaignIx, DurationMs, Lsn, Name, ReservationSeq, SkuIx, Timestamp};
+use onrush_types::{
+    CampaignIx, DurationMs, KeyDigest, Lsn, Name, ReservationSeq, SkuIx, TicketNo, Timestamp,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -58,6 +60,12 @@ pub enum Touched {
     Reservation(ReservationSeq, State),
     /// A refund that was paid out.
     Refund(u32),
+    /// The waitlist of a SKU.
+    Waitlist(SkuIx),
+    /// The line of a campaign.
+    Line(CampaignIx),
+    /// A ticket: it is new, or its owner came back.
+    Ticket(CampaignIx, TicketNo),
 }
 
 /// What a record moves in the slot of a SKU once it is durable. A new hold moves nothing: its units
@@ -72,7 +80,7 @@ pub enum StockMove {
     Add(u32),
 }
 
-type Applied = Result<(Touched, Option<(SkuIx, StockMove)>), String>;
+pub(super) type Applied = Result<(Touched, Option<(SkuIx, StockMove)>), String>;
 
 impl Ledger {
     /// Apply one record.
@@ -85,9 +93,14 @@ impl Ledger {
         if record.stamp < self.stamp {
             return Err(diverged(format!("time ran back from {:?}", self.stamp)));
         }
+        let before = self.stock_before(&record.change);
         let (touched, stock) = self.change(record).map_err(diverged)?;
+        if let Some(before) = before {
+            self.stock_after(before, &record.change);
+        }
         if let Some((sku, _)) = stock {
             self.skus[sku.index()].check().map_err(diverged)?;
+            self.note_free(sku);
         }
         self.lsn = lsn;
         self.stamp = record.stamp;
@@ -140,6 +153,7 @@ impl Ledger {
                 due.done = true;
                 Ok((Touched::Refund(*refund), None))
             }
+            Change::Wait(change) => self.apply_wait(change, record.stamp),
             Change::Campaign { campaign, name, terms } => {
                 self.apply_campaign(*campaign, name, terms)
             }
@@ -154,25 +168,37 @@ impl Ledger {
                 s.withdrawn += units;
                 Ok((Touched::Sku(*sku), Some((*sku, StockMove::Keep(*units)))))
             }
-            Change::Phase { campaign, to, .. } => {
+            Change::Phase { campaign, to, by } => {
                 let c = self.campaigns.get_mut(campaign.index()).ok_or("no such campaign")?;
                 ensure(c.reached.can_move_to(*to), "a phase went where the diagram has no arrow")?;
                 c.reached = *to;
                 self.note_switches();
+                self.wait_phase(*campaign, *to);
+                self.line_phase(*campaign, *to, by.as_ref(), record.stamp);
                 Ok((Touched::Campaign(*campaign), None))
             }
+            Change::Line { .. }
+            | Change::Joined { .. }
+            | Change::Drawn { .. }
+            | Change::Served { .. }
+            | Change::Returned { .. }
+            | Change::Outflow { .. }
+            | Change::PublicValue { .. } => self.apply_line_change(&record.change, record.stamp),
         }
     }
 
-    fn apply_reserved(&mut self, r: &Reserved, stamp: Timestamp) -> Applied {
+    pub(super) fn apply_reserved(&mut self, r: &Reserved, stamp: Timestamp) -> Applied {
         ensure(r.seq.0 == self.reservations.len, "reservation numbers are dense")?;
         ensure(r.seq.index() < RESERVATIONS_MAX, "more reservations than the ledger holds")?;
         let campaign = self.sku_mut(r.sku)?.campaign;
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
         ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
+        let passed = r.key != KeyDigest::OFFER && self.waits.is_waiting(r.sku);
+        ensure(!passed, "a hold passed those who wait (INV-11)")?;
         let latest = self.latest_of(campaign, r.buyer);
         let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
+        self.use_pass(campaign, r.pass, r.buyer, r.quantity, stamp)?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
         s.free = s.free.checked_sub(r.quantity.get()).ok_or("held more than was free")?;
@@ -382,7 +408,7 @@ impl Ledger {
         &mut self.extras[at]
     }
 
-    fn hold_class(&mut self, hold: DurationMs) -> Result<u8, String> {
+    pub(super) fn hold_class(&mut self, hold: DurationMs) -> Result<u8, String> {
         let found = self.hold_classes.iter().position(|class| class.hold == hold);
         let at = found.unwrap_or(self.hold_classes.len());
         if found.is_none() {
@@ -452,6 +478,6 @@ fn give_back(r: &ReservationState) -> StockMove {
     StockMove::GiveBack(r.quantity.get())
 }
 
-fn ensure(holds: bool, what: &str) -> Result<(), String> {
+pub(super) fn ensure(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }

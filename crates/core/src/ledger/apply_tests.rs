@@ -52,6 +52,7 @@ fn reserved(seq: u32, buyer: u8) -> Reserved {
         expires_at: NOW + HOLD,
         review: false,
         details: (seq == 0).then(|| Box::from(*b"gift")),
+        pass: None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::action::{Answer, Subject, Take};
 use super::decide::{Outcome, Sink, refuse};
 use super::record::{By, Change, Source};
 use super::state::{CampaignState, Ledger};
+use super::waitlist::WaitChange;
 use crate::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
 use crate::phase::Phase;
 use crate::refusal::Refusal;
@@ -15,28 +16,55 @@ use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 
 impl Ledger {
-    pub(super) fn put(&mut self, spec: CampaignSpec, now: Timestamp, sink: Sink<'_>) -> Outcome {
+    pub(super) fn put(
+        &mut self,
+        spec: CampaignSpec,
+        now: Timestamp,
+        take: &mut dyn Take,
+        sink: Sink<'_>,
+    ) -> Outcome {
         if let Err(error) = spec.check() {
             return refuse(Refusal::Invalid(error.to_string()));
         }
         let known = self.campaign_named(spec.name.as_str());
         let campaign = known.unwrap_or(CampaignIx(self.campaigns.len() as u16));
         let before = self.campaigns.get(campaign.index());
-        if let Err(what) = self.check_put(&spec, before) {
+        let line_checked = self.check_put_line(campaign, spec.line.as_ref());
+        if let Err(what) = self.check_put(&spec, before).and(line_checked) {
             return refuse(Refusal::Invalid(what));
         }
         let subject = Subject::Campaign(campaign);
         let same_terms = before.is_some_and(|c| c.terms == spec.terms);
-        if same_terms && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none()) {
+        let same_waitlist = self.wait_terms(campaign) == spec.waitlist;
+        let name = spec.name.clone();
+        let mut commitment = |lane| take.commitment(campaign, &name, lane);
+        let line = self.put_line(campaign, spec.line.as_ref(), &mut commitment);
+        if same_terms
+            && same_waitlist
+            && line.is_none()
+            && spec.skus.iter().all(|sku| self.put_sku(campaign, sku).is_none())
+        {
             return Ok(Answer::Already(subject));
         }
         if before.is_some_and(|c| c.reached == Phase::Settled) {
             let what = "the campaign is settled and cannot change; make a new one";
             return refuse(Refusal::Invalid(what.to_owned()));
         }
-        if !same_terms {
+        if let (None, Some(_)) = (before, &line) {
+            // Should a crash cut a put short, nobody must see the campaign without its line.
+            let terms = Box::new(Terms { published: false, ..spec.terms.clone() });
+            self.record(Change::Campaign { campaign, name, terms }, now, sink)?;
+        }
+        if let Some(line) = line {
+            self.record(line, now, sink)?;
+        }
+        if self.campaigns.get(campaign.index()).is_none_or(|c| c.terms != spec.terms) {
             let (name, terms) = (spec.name, Box::new(spec.terms));
             self.record(Change::Campaign { campaign, name, terms }, now, sink)?;
+        }
+        if !same_waitlist {
+            let terms = spec.waitlist;
+            self.record(Change::Wait(WaitChange::Terms { campaign, terms }), now, sink)?;
         }
         for sku in &spec.skus {
             if let Some(change) = self.put_sku(campaign, sku) {
@@ -80,9 +108,10 @@ impl Ledger {
         if before.is_none() && self.campaigns.len() >= CAMPAIGNS_MAX {
             return say("no room for another campaign in this data folder");
         }
-        if self.hold_classes.len() >= HOLD_CLASSES_MAX
-            && self.hold_classes.iter().all(|class| class.hold != spec.terms.hold)
-        {
+        let offer = spec.waitlist.map(|terms| terms.offer).filter(|it| *it != spec.terms.hold);
+        let known_hold = |hold| self.hold_classes.iter().any(|class| class.hold == hold);
+        let new_holds = offer.into_iter().chain([spec.terms.hold]).filter(|it| !known_hold(*it));
+        if self.hold_classes.len() + new_holds.count() > HOLD_CLASSES_MAX {
             return say("hold: too many different durations; use one that was used before");
         }
         let has_sku = |name| known.contains_key(name) || spec.skus.iter().any(|s| s.name == *name);
@@ -91,6 +120,7 @@ impl Ledger {
         }
         if let Some(c) = before {
             check_change(c, &spec.terms)?;
+            self.check_waitlist_kept(c, spec.waitlist)?;
         }
         let done = before.map_or(0, |c| usize::from(c.waves_done));
         self.check_wave_room(&spec.terms.waves[done..], spec, known)

@@ -82,7 +82,8 @@ impl Ledger {
                 return Err(Violation { promise: "INV-1", what });
             }
         }
-        Ok(())
+        self.audit_waits()?;
+        self.audit_lines()
     }
 
     /// A sale keeps exactly its price; anything else keeps nothing once it is over (INV-8).

@@ -9,13 +9,15 @@
 //! A text is a 16-bit length and UTF-8. Decoding checks everything it reads, never panics, and
 //! refuses what is left over.
 
+use super::action::PassUse;
+use super::line_codec;
 use super::record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, Reserved, Source};
 use crate::campaign::{Terms, Wave};
 use crate::phase::{Phase, Schedule};
 use onrush_types::planted;
 use onrush_types::{
     BuyerDigest, CampaignIx, Currency, DurationMs, KeyDigest, Money, Name, Quantity, RequestDigest,
-    ReservationSeq, SkuIx, Timestamp,
+    ReservationSeq, SkuIx, TicketNo, Timestamp,
 };
 use std::fmt;
 
@@ -33,6 +35,7 @@ mod kind {
     pub(super) const ACCEPTED: u8 = 21;
     pub(super) const CANCELLED: u8 = 22;
     pub(super) const REFUNDED: u8 = 23;
+    pub(super) const RESERVED_WITH_PASS: u8 = 39;
 }
 
 /// A record that cannot be read: not written by a version this one knows, or damaged in memory
@@ -55,6 +58,7 @@ impl std::error::Error for DecodeError {}
 pub fn encode(record: &Record, out: &mut Vec<u8>) {
     let w = &mut Writer { out, stamp: record.stamp };
     match &record.change {
+        Change::Wait(change) => waitlist::encode(w, change),
         Change::Reserved(r) => reserved(w, r),
         Change::Expired { seq } => w.head(kind::EXPIRED, 0, 0, seq.0),
         Change::Confirmed { seq, key } => {
@@ -94,17 +98,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
             w.u32(*supply);
             w.text(name.as_str());
         }
-        Change::Supplied { sku, units, source } => {
-            let (flag, wave) = match source {
-                Source::Operator(_) => (0, 0),
-                Source::Wave(wave) => (1, *wave),
-            };
-            w.head(kind::SUPPLIED, flag, wave, sku.0);
-            w.u32(*units);
-            if let Source::Operator(by) = source {
-                w.by(by);
-            }
-        }
+        Change::Supplied { sku, units, source } => supplied(w, *sku, *units, source),
         Change::Withdrawn { sku, units, by } => {
             w.head(kind::WITHDRAWN, 0, 0, sku.0);
             w.u32(*units);
@@ -116,18 +110,42 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
                 w.by(by);
             }
         }
+        Change::Line { .. }
+        | Change::Joined { .. }
+        | Change::Drawn { .. }
+        | Change::Served { .. }
+        | Change::Returned { .. }
+        | Change::Outflow { .. }
+        | Change::PublicValue { .. } => line_codec::encode(w, &record.change),
+    }
+}
+
+fn supplied(w: &mut Writer<'_>, sku: SkuIx, units: u32, source: &Source) {
+    let (flag, wave) = match source {
+        Source::Operator(_) => (0, 0),
+        Source::Wave(wave) => (1, *wave),
+    };
+    w.head(kind::SUPPLIED, flag, wave, sku.0);
+    w.u32(units);
+    if let Source::Operator(by) = source {
+        w.by(by);
     }
 }
 
 fn reserved(w: &mut Writer<'_>, r: &Reserved) {
     let flag = u8::from(r.review) | u8::from(r.details.is_some()) << 1;
-    w.head(kind::RESERVED, flag, r.quantity.get() as u16, r.sku.0);
+    let kind = if r.pass.is_some() { kind::RESERVED_WITH_PASS } else { kind::RESERVED };
+    w.head(kind, flag, r.quantity.get() as u16, r.sku.0);
     w.bytes(&r.buyer.0);
     w.u64(r.key.0);
     w.u32(r.request.0);
     w.u32(r.seq.0);
     w.u64(r.amount as u64);
     w.u64(r.expires_at.0);
+    if let Some(pass) = r.pass {
+        w.u32(pass.number.0);
+        w.u32(pass.place);
+    }
     if let Some(details) = &r.details {
         assert!(details.len() <= usize::from(u16::MAX), "details are bounded where they enter");
         w.u16(details.len() as u16);
@@ -163,10 +181,17 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let r = &mut Reader { rest: bytes };
     let [kind, flag] = [r.u8()?, r.u8()?];
     let (small, index, stamp) = (r.u16()?, r.u32()?, Timestamp(r.u64()?));
+    if waitlist::KINDS.contains(&kind) {
+        let change = Change::Wait(waitlist::decode(r, (kind, flag, small, index))?);
+        return whole(r, Record { stamp, change });
+    }
     check_unused(kind, flag, small, index)?;
     let seq = ReservationSeq(index);
     let change = match kind {
-        kind::RESERVED => Change::Reserved(read_reserved(r, flag, small, SkuIx(index))?),
+        kind::RESERVED | kind::RESERVED_WITH_PASS => {
+            let with_pass = kind == kind::RESERVED_WITH_PASS;
+            Change::Reserved(read_reserved(r, flag, small, SkuIx(index), with_pass)?)
+        }
         kind::EXPIRED => Change::Expired { seq },
         kind::CONFIRMED => Change::Confirmed { seq, key: r.key(flag)? },
         kind::RELEASED => Change::Released { seq, key: r.key(flag)? },
@@ -195,19 +220,28 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             to: u8::try_from(index).ok().and_then(Phase::from_u8).ok_or(bad("phase"))?,
             by: if boolean(flag)? { Some(r.by()?) } else { None },
         },
-        _ => return Err(bad("kind")),
+        _ => line_codec::decode(r, kind, flag, small, index)?,
     };
-    if r.rest.is_empty() { Ok(Record { stamp, change }) } else { Err(bad("bytes left over")) }
+    whole(r, Record { stamp, change })
+}
+
+fn whole(r: &Reader<'_>, record: Record) -> Result<Record, DecodeError> {
+    if r.rest.is_empty() { Ok(record) } else { Err(bad("bytes left over")) }
 }
 
 /// Refuse a value in a head field that its kind does not use: every record has exactly one encoding.
 fn check_unused(kind: u8, flag: u8, small: u16, index: u32) -> Result<(), DecodeError> {
+    if let Some([flag_used, index_used]) = line_codec::uses(kind) {
+        let unused_are_zero = (flag_used || flag == 0) && (index_used || index == 0);
+        return unused_are_zero.then_some(()).ok_or(bad("a field that this kind does not use"));
+    }
     let flag_used = !matches!(
         kind,
         kind::SKU | kind::WITHDRAWN | kind::EXPIRED | kind::ACCEPTED | kind::REFUNDED
     );
     let small_used = match kind {
-        kind::CAMPAIGN | kind::SKU | kind::PHASE | kind::RESERVED | kind::PAID => true,
+        kind::CAMPAIGN | kind::SKU | kind::PHASE => true,
+        kind::RESERVED | kind::RESERVED_WITH_PASS | kind::PAID => true,
         kind::SUPPLIED => flag == 1,
         _ => false,
     };
@@ -224,6 +258,7 @@ fn read_reserved(
     flag: u8,
     quantity: u16,
     sku: SkuIx,
+    with_pass: bool,
 ) -> Result<Reserved, DecodeError> {
     if flag > 3 {
         return Err(bad("flag"));
@@ -237,6 +272,11 @@ fn read_reserved(
         seq: ReservationSeq(r.u32()?),
         amount: r.u64()? as i64,
         expires_at: Timestamp(r.u64()?),
+        pass: if with_pass {
+            Some(PassUse { number: TicketNo(r.u32()?), place: r.u32()? })
+        } else {
+            None
+        },
         review: flag & 1 != 0 && planted!("review-not-replayed", false, true),
         details: if flag & 2 != 0 {
             let length = r.u16()?;
@@ -297,21 +337,21 @@ fn read_campaign(
     Ok(Change::Campaign { campaign, name, terms })
 }
 
-fn bad(what: &'static str) -> DecodeError {
+pub(super) fn bad(what: &'static str) -> DecodeError {
     DecodeError { what }
 }
 
-fn boolean(flag: u8) -> Result<bool, DecodeError> {
+pub(super) fn boolean(flag: u8) -> Result<bool, DecodeError> {
     if flag <= 1 { Ok(flag == 1) } else { Err(bad("flag")) }
 }
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     out: &'a mut Vec<u8>,
     stamp: Timestamp,
 }
 
 impl Writer<'_> {
-    fn head(&mut self, kind: u8, flag: u8, small: u16, index: u32) {
+    pub(super) fn head(&mut self, kind: u8, flag: u8, small: u16, index: u32) {
         let mut head = [0; 16];
         head[0] = kind;
         head[1] = flag;
@@ -320,73 +360,76 @@ impl Writer<'_> {
         head[8..].copy_from_slice(&self.stamp.0.to_le_bytes());
         self.out.extend_from_slice(&head);
     }
-    fn u16(&mut self, v: u16) {
+    pub(super) fn u16(&mut self, v: u16) {
         self.out.extend_from_slice(&v.to_le_bytes());
     }
-    fn u32(&mut self, v: u32) {
+    pub(super) fn u32(&mut self, v: u32) {
         self.out.extend_from_slice(&v.to_le_bytes());
     }
-    fn u64(&mut self, v: u64) {
+    pub(super) fn u64(&mut self, v: u64) {
         self.out.extend_from_slice(&v.to_le_bytes());
     }
-    fn bytes(&mut self, v: &[u8]) {
+    pub(super) fn bytes(&mut self, v: &[u8]) {
         self.out.extend_from_slice(v);
     }
-    fn text(&mut self, v: &str) {
+    pub(super) fn text(&mut self, v: &str) {
         assert!(v.len() <= usize::from(u16::MAX), "texts are bounded where they enter");
         self.u16(v.len() as u16);
         self.bytes(v.as_bytes());
     }
-    fn key(&mut self, key: Option<(KeyDigest, RequestDigest)>) {
+    pub(super) fn key(&mut self, key: Option<(KeyDigest, RequestDigest)>) {
         if let Some((KeyDigest(key), RequestDigest(request))) = key {
             self.u64(key);
             self.u32(request);
         }
     }
-    fn by(&mut self, by: &By) {
+    pub(super) fn by(&mut self, by: &By) {
         self.text(&by.who);
         self.text(&by.why);
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
+    pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.rest.split_at_checked(n).ok_or(bad("too short"))?;
         self.rest = rest;
         Ok(taken)
     }
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(bad("too short"))?;
         self.rest = rest;
         Ok(*taken)
     }
-    fn u8(&mut self) -> Result<u8, DecodeError> {
+    pub(super) fn u8(&mut self) -> Result<u8, DecodeError> {
         Ok(u8::from_le_bytes(self.array()?))
     }
-    fn u16(&mut self) -> Result<u16, DecodeError> {
+    pub(super) fn u16(&mut self) -> Result<u16, DecodeError> {
         Ok(u16::from_le_bytes(self.array()?))
     }
-    fn u32(&mut self) -> Result<u32, DecodeError> {
+    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
         Ok(u32::from_le_bytes(self.array()?))
     }
-    fn u64(&mut self) -> Result<u64, DecodeError> {
+    pub(super) fn u64(&mut self) -> Result<u64, DecodeError> {
         Ok(u64::from_le_bytes(self.array()?))
     }
-    fn text(&mut self) -> Result<&'a str, DecodeError> {
+    pub(super) fn text(&mut self) -> Result<&'a str, DecodeError> {
         let length = self.u16()?;
         std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| bad("text"))
     }
-    fn name(&mut self) -> Result<Name, DecodeError> {
+    pub(super) fn name(&mut self) -> Result<Name, DecodeError> {
         Name::new(self.text()?).map_err(|_| bad("name"))
     }
-    fn by(&mut self) -> Result<By, DecodeError> {
+    pub(super) fn by(&mut self) -> Result<By, DecodeError> {
         Ok(By::new(self.text()?, self.text()?))
     }
-    fn key(&mut self, flag: u8) -> Result<Option<(KeyDigest, RequestDigest)>, DecodeError> {
+    pub(super) fn key(
+        &mut self,
+        flag: u8,
+    ) -> Result<Option<(KeyDigest, RequestDigest)>, DecodeError> {
         if boolean(flag)? {
             Ok(Some((KeyDigest(self.u64()?), RequestDigest(self.u32()?))))
         } else {
@@ -394,6 +437,9 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[path = "waitlist_codec.rs"]
+mod waitlist;
 
 #[cfg(test)]
 #[path = "codec_tests.rs"]

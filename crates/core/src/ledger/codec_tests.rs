@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::campaign::{Terms, Wave};
+use line::{any_line_change, golden_line};
 use proptest::prelude::*;
+
+#[path = "line_codec_tests.rs"]
+mod line;
 
 fn any_name() -> impl Strategy<Value = Name> {
     "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}".prop_map(|text| Name::new(&text).expect("a legal name"))
@@ -55,8 +59,9 @@ fn any_terms() -> impl Strategy<Value = Terms> {
 fn any_reserved() -> impl Strategy<Value = Reserved> {
     let figures = any::<(u32, u32, [u8; 16], u64, u32, i64, u64, bool)>();
     let details = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50));
-    (figures, 1u32..=1000, details).prop_map(
-        |((seq, sku, buyer, key, request, amount, expires_at, review), quantity, details)| {
+    let pass = proptest::option::of(any::<(u32, u32)>());
+    (figures, 1u32..=1000, details, pass).prop_map(
+        |((seq, sku, buyer, key, request, amount, expires_at, review), quantity, details, pass)| {
             Reserved {
                 seq: ReservationSeq(seq),
                 sku: SkuIx(sku),
@@ -68,6 +73,7 @@ fn any_reserved() -> impl Strategy<Value = Reserved> {
                 expires_at: Timestamp(expires_at),
                 review,
                 details: details.map(Vec::into_boxed_slice),
+                pass: pass.map(|(number, place)| PassUse { number: TicketNo(number), place }),
             }
         },
     )
@@ -118,6 +124,8 @@ fn any_change() -> impl Strategy<Value = Change> {
             by
         }),
         (any::<u32>(), any_by()).prop_map(|(refund, by)| Change::Refunded { refund, by }),
+        super::waitlist::tests::any_wait().prop_map(Change::Wait),
+        any_line_change(),
     ]
 }
 
@@ -171,7 +179,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(
-        kind in prop_oneof![1u8..6, 16u8..24], flag in 0u8..4,
+        kind in prop_oneof![1u8..6, 16u8..24, 32u8..40, 48u8..54], flag in 0u8..4,
         rest in proptest::collection::vec(any::<u8>(), 0..120),
     ) {
         let mut bytes = vec![kind, flag];
@@ -259,6 +267,7 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
         expires_at: Timestamp(0x1234),
         review: true,
         details: Some(Box::from(*b"xyz")),
+        pass: None,
     };
     let line =
         PaymentLine { provider: name("shop"), method: name("card"), reference: "p1".into(), money };
@@ -302,7 +311,10 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
 
 #[test]
 fn golden_bytes_of_every_kind() {
-    for (change, expected) in golden_catalogue().into_iter().chain(golden_reservations()) {
+    let waits = super::waitlist::tests::golden().into_iter();
+    let waits = waits.map(|(change, expected)| (Change::Wait(change), expected));
+    let all = golden_catalogue().into_iter().chain(golden_reservations()).chain(golden_line());
+    for (change, expected) in all.chain(waits) {
         let record = Record { stamp: Timestamp(0xdead_beef), change };
         let hex: String = bytes_of(&record).iter().map(|byte| format!("{byte:02x}")).collect();
         let expected: String = expected.split_whitespace().collect();

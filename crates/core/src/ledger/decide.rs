@@ -16,7 +16,7 @@ use onrush_types::{
 };
 
 /// Capacity refusals ask the client to come back after this long.
-const RETRY_MS: u32 = 1_000;
+pub(super) const RETRY_MS: u32 = 1_000;
 
 /// The answer, or the news that the ledger is unusable.
 pub type Outcome = Result<Answer, Divergence>;
@@ -47,9 +47,21 @@ impl Ledger {
             Action::Cancel { seq, restock, by } => self.cancel(seq, restock, by, now, sink),
             Action::Judge { seq, accept, by } => self.judge(seq, accept, by, now, sink),
             Action::Refunded { refund, by } => self.refunded(refund, by, now, sink),
-            Action::Put(spec) => self.put(*spec, now, sink),
+            Action::Put(spec) => self.put(*spec, now, take, sink),
             Action::Supply { sku, units, by } => self.supply(sku, units, by, now, take, sink),
             Action::Move { campaign, to, by } => self.move_phase(campaign, to, by, now, sink),
+            Action::Wait(action) => self.wait(action, now, sink),
+            Action::Join { campaign, buyer, class } => self.join(campaign, buyer, class, now, sink),
+            Action::Draw { campaign, facts } => self.draw(campaign, facts, now, sink),
+            Action::Return { campaign, number, place } => {
+                self.return_to_line(campaign, number, place, now, sink)
+            }
+            Action::SetOutflow { campaign, outflow, by } => {
+                self.set_outflow(campaign, outflow, by, now, sink)
+            }
+            Action::SetPublicValue { campaign, lane, value, by } => {
+                self.set_public_value(campaign, lane, value, by, now, sink)
+            }
         }
     }
 
@@ -83,8 +95,14 @@ impl Ledger {
         if let Err(refusal) = self.open(campaign, now) {
             return refuse(refusal);
         }
-        if let Some(limit) = self.limit_passed(campaign, latest, &ask) {
+        if let Err(refusal) = self.check_pass(campaign, ask.pass, ask.buyer, now) {
+            return refuse(refusal);
+        }
+        if let Some(limit) = self.limit_passed(campaign, latest, ask.sku, ask.quantity) {
             return refuse(Refusal::LimitReached { limit });
+        }
+        if let Some(refusal) = self.behind_waitlist(ask.sku) {
+            return refuse(refusal);
         }
         if free < ask.quantity.get() {
             // The slot let it through and the ledger has less: the slot is corrected by the caller.
@@ -96,7 +114,8 @@ impl Ledger {
             return refuse(Refusal::Overloaded { retry_after_ms: RETRY_MS });
         }
         let seq = ReservationSeq(self.reservations.len);
-        let Reserve { sku, quantity, buyer, key, request, review, details } = ask;
+        let pass = ask.pass.filter(|_| self.line(campaign).is_some());
+        let Reserve { sku, quantity, buyer, key, request, review, details, .. } = ask;
         let change = Change::Reserved(Reserved {
             seq,
             sku,
@@ -108,6 +127,7 @@ impl Ledger {
             expires_at,
             review,
             details,
+            pass,
         });
         self.record(change, now, sink)?;
         done(seq)
@@ -123,8 +143,15 @@ impl Ledger {
         })
     }
 
-    fn limit_passed(&self, campaign: CampaignIx, latest: u32, ask: &Reserve) -> Option<u32> {
-        self.over_limit(campaign, latest, ask.sku, ask.quantity).or_else(|| {
+    /// As [`over_limit`](Ledger::over_limit), or the number of reservations that are remembered.
+    pub(super) fn limit_passed(
+        &self,
+        campaign: CampaignIx,
+        latest: u32,
+        sku: SkuIx,
+        quantity: Quantity,
+    ) -> Option<u32> {
+        self.over_limit(campaign, latest, sku, quantity).or_else(|| {
             let full = self.chain(latest).count() >= RESERVATIONS_PER_BUYER_MAX;
             full.then_some(RESERVATIONS_PER_BUYER_MAX as u32)
         })

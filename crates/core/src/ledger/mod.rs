@@ -11,7 +11,9 @@
 //! | `record.rs`, `codec.rs` | what the journal says, and its bytes |
 //! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
 //! | `apply.rs` | the only mutation, with its assertions |
+//! | `waitlist.rs`, `waitlist_apply.rs` | those who wait for units that come back |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
+//! | `line.rs`, `line_decide.rs`, `line_apply.rs`, … | the line: its state, decisions, records |
 //! | `naive_model.rs` | the rules once more, for checkers |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
@@ -22,25 +24,40 @@ mod check;
 mod codec;
 mod decide;
 mod due;
+mod line;
+mod line_apply;
+mod line_check;
+mod line_codec;
+mod line_decide;
+mod line_snapshot;
 mod money;
 #[doc(hidden)]
 pub mod naive_model;
 mod record;
 mod snapshot;
 mod state;
+mod waitlist;
+mod waitlist_apply;
 
-pub use action::{Action, Answer, Reserve, Subject, Take};
+pub use action::{Action, Answer, PassUse, Reserve, Subject, Take};
 pub use apply::{Divergence, Effect, StockMove, Touched};
 pub use check::{Conservation, Violation};
 pub use codec::{DecodeError, decode, encode};
 pub use decide::Outcome;
+pub use line::{Again, Called, Drawn, LaneState, LineState, Step, StockSum};
+pub use line_decide::DrawFacts;
 pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};
 pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
 pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
+pub use waitlist::{Offered, WaitAction, WaitChange};
 
 #[cfg(test)]
 mod apply_tests;
 #[cfg(test)]
+mod line_model_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod scenario_tests;
+#[cfg(test)]
+mod waitlist_tests;

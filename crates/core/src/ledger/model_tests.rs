@@ -124,6 +124,10 @@ impl Take for Busy {
     fn take(&mut self, _: SkuIx, _: u32) -> bool {
         !self.0
     }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, lane: u8) -> [u8; 32] {
+        [lane; 32]
+    }
 }
 
 fn buyer(n: u8) -> BuyerDigest {
@@ -196,7 +200,7 @@ impl Pair {
             supply,
         };
         let name = Name::new(&format!("c{camp}")).expect("a name");
-        CampaignSpec { name, terms, skus: skus.map(spec).collect() }
+        CampaignSpec::new(name, terms, skus.map(spec).collect())
     }
 
     /// Ask the ledger and tell its answer in the model's words.
@@ -257,6 +261,7 @@ impl Pair {
                     request: RequestDigest(request),
                     review,
                     details: None,
+                    pass: None,
                 };
                 (self.ask(Action::Reserve(ask), false), expected)
             }

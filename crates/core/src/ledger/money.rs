@@ -135,11 +135,13 @@ impl Ledger {
             && planted!("late-money-untaken", true, take.take(r.sku, r.quantity.get()))
     }
 
-    /// Tell whether the sale and the buyer's limit allow an expired hold to be taken again.
+    /// Tell whether the sale, the buyer's limit and those who wait allow an expired hold to be taken
+    /// again.
     pub(super) fn retake_allowed(&self, r: &ReservationState, now: Timestamp) -> bool {
         let campaign = self.skus[r.sku.index()].campaign;
         let latest = self.latest_of(campaign, r.buyer);
         planted!("late-money-after-close", true, self.open(campaign, now).is_ok())
+            && !self.waits.is_waiting(r.sku)
             && planted!(
                 "late-money-over-limit",
                 true,

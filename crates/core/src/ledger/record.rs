@@ -1,10 +1,15 @@
 //! What the journal says: decided outcomes, never requests. Replay applies them and decides nothing.
 
+use super::action::PassUse;
+use super::line_decide::DrawFacts;
+use super::waitlist::WaitChange;
 use crate::campaign::Terms;
+use crate::line::outflow::Outflow;
+use crate::line::terms::LineTerms;
 use crate::phase::Phase;
 use onrush_types::{
     BuyerDigest, CampaignIx, Currency, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx,
-    Timestamp,
+    TicketNo, Timestamp,
 };
 use onrush_types::{Money, Name};
 
@@ -117,6 +122,79 @@ pub enum Change {
         /// Who did it, and the payment provider's reference.
         by: By,
     },
+    /// Something about the waitlist.
+    Wait(WaitChange),
+    /// A campaign got a line, or the line's terms changed.
+    Line {
+        /// Which campaign.
+        campaign: CampaignIx,
+        /// The line's terms from now on.
+        terms: Box<LineTerms>,
+        /// What is promised about the seed of each lane.
+        commitments: Vec<[u8; 32]>,
+    },
+    /// A buyer got a ticket.
+    Joined {
+        /// In the line of which campaign.
+        campaign: CampaignIx,
+        /// Its number.
+        number: TicketNo,
+        /// For whom.
+        buyer: BuyerDigest,
+        /// The tier's place in the terms.
+        class: u8,
+        /// Where its owner enters.
+        lane: u8,
+    },
+    /// A lane was drawn.
+    Drawn {
+        /// In the line of which campaign.
+        campaign: CampaignIx,
+        /// The public value; `None`: there was none.
+        public_value: Option<String>,
+        /// The draw.
+        facts: DrawFacts,
+    },
+    /// People were called up.
+    Served {
+        /// In the line of which campaign.
+        campaign: CampaignIx,
+        /// All places before this one have been called up.
+        through: u32,
+        /// So many of those who came back were called up again, the first first.
+        returned: u32,
+        /// How many a second were let in, where the outflow limits that.
+        per_second: Option<u32>,
+    },
+    /// A place that was passed over is to be called up again.
+    Returned {
+        /// In the line of which campaign.
+        campaign: CampaignIx,
+        /// Which ticket.
+        number: TicketNo,
+        /// Its place.
+        place: u32,
+    },
+    /// An operator changed how fast people are let in.
+    Outflow {
+        /// In the line of which campaign.
+        campaign: CampaignIx,
+        /// From now on.
+        outflow: Outflow,
+        /// Who did it and why.
+        by: By,
+    },
+    /// The public value of a lane's draw became known.
+    PublicValue {
+        /// In the line of which campaign.
+        campaign: CampaignIx,
+        /// Of which lane.
+        lane: u8,
+        /// The value.
+        value: String,
+        /// Who set it and why.
+        by: By,
+    },
 }
 
 /// The record of a new hold.
@@ -142,6 +220,8 @@ pub struct Reserved {
     pub review: bool,
     /// Destination, delivery and attribution, as the edge encoded them; not looked into.
     pub details: Option<Box<[u8]>>,
+    /// The pass it was made with, where the campaign has a line.
+    pub pass: Option<PassUse>,
 }
 
 /// The record of a payment line and what it did.

@@ -6,6 +6,8 @@ impl World {
     pub(super) fn words_of(&self, answer: &Answer) -> Vec<String> {
         let told = match answer {
             Answer::Done(Subject::Reservation(seq)) => self.state_of(*seq).to_owned(),
+            Answer::Done(Subject::Wish(_, number)) => format!("wish {number}"),
+            Answer::Already(Subject::Wish(_, number)) => format!("already wish {number}"),
             Answer::Done(_) => "done".to_owned(),
             Answer::Already(Subject::Reservation(seq)) => {
                 format!("already {} {}", self.label(*seq), self.state_of(*seq))
@@ -14,7 +16,9 @@ impl World {
             Answer::Refused(refusal) => {
                 let more = match refusal {
                     Refusal::LimitReached { limit } => format!(" {limit}"),
-                    Refusal::SoldOut { free } | Refusal::AllHeld { free } => {
+                    Refusal::SoldOut { free }
+                    | Refusal::AllHeld { free }
+                    | Refusal::UnitsFree { free } => {
                         format!(" free {free}")
                     }
                     Refusal::NotOpen { opens_at: Some(at) } => {
@@ -43,6 +47,15 @@ impl World {
             Change::Supplied { sku, units, source: Source::Wave(n) } => {
                 format!("wave {n} {} {units}", self.ledger.skus()[sku.index()].name)
             }
+            Change::Wait(WaitChange::Offered(offered)) => {
+                let (units, seconds) = (offered.wish.quantity, since_start(offered.expires_at));
+                format!("offered {} x {units} until {seconds}", self.label(offered.seq))
+            }
+            Change::Wait(WaitChange::Skipped { sku, number }) => {
+                let wish = self.ledger.wait_queue(*sku).and_then(|queue| queue.wish(*number));
+                format!("skipped {}", self.buyers[&wish.expect("the first in line").buyer])
+            }
+            Change::Served { through, .. } => format!("through {through}"),
             other => panic!("nothing else falls due with time: {other:?}"),
         }
     }
@@ -62,6 +75,35 @@ impl World {
         let u = self.ledger.skus()[self.sku_ix(sku).index()].units();
         let (free, held, sold, withdrawn) = (u.free, u.held, u.sold, u.withdrawn);
         format!("free {free} held {held} sold {sold} withdrawn {withdrawn} of {}", u.supplied)
+    }
+
+    /// Tell who waits for a SKU, in order.
+    pub(super) fn waiting(&self, sku: &str) -> String {
+        let queue = self.ledger.wait_queue(self.sku_ix(sku));
+        let wishes = queue.into_iter().flat_map(|queue| queue.iter());
+        let told: Vec<String> = wishes
+            .map(|wish| match wish.quantity.get() {
+                1 => self.buyers[&wish.buyer].clone(),
+                units => format!("{} x {units}", self.buyers[&wish.buyer]),
+            })
+            .collect();
+        if told.is_empty() { "nobody".to_owned() } else { told.join(", ") }
+    }
+
+    pub(super) fn buyer(&mut self, name: &str) -> BuyerDigest {
+        let digest = buyer(name);
+        self.buyers.insert(digest, name.to_owned());
+        digest
+    }
+
+    /// Name an offer after buyer and SKU: `B.S1`, then `B.S1.2`, …
+    pub(super) fn label_offer(&mut self, offered: &Offered) {
+        let sku = &self.ledger.skus()[offered.sku.index()].name;
+        let first = format!("{}.{sku}", self.buyers[&offered.wish.buyer]);
+        let later = (2..).map(|n| format!("{first}.{n}"));
+        let mut names = std::iter::once(first.clone()).chain(later);
+        let name = names.find(|name| !self.labels.contains_key(name)).expect("endless");
+        self.labels.insert(name, offered.seq);
     }
 
     pub(super) fn phase(&self, campaign: &str) -> String {

@@ -2,8 +2,9 @@
 //! would see them, and a second ledger that hears only the encoded records.
 
 use super::super::*;
-use crate::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
+use crate::campaign::{CampaignSpec, SkuSpec, Terms, WaitTerms, Wave};
 use crate::front::Slot;
+use crate::line::Seed;
 use crate::phase::{Phase, Schedule, phase_at};
 use crate::refusal::Refusal;
 use onrush_types::*;
@@ -20,9 +21,17 @@ pub(super) struct World {
     queued: Vec<u32>,
     now: Timestamp,
     labels: BTreeMap<String, ReservationSeq>,
-    terms: BTreeMap<String, Terms>,
+    terms: BTreeMap<String, (Terms, Option<WaitTerms>)>,
+    /// Buyers by their digests, for the labels of what the waitlist offers them.
+    buyers: BTreeMap<BuyerDigest, String>,
     records: Vec<Vec<u8>>,
     refunds_told: usize,
+    waiting: Waiting,
+}
+
+/// The seed of a lane's draw.
+pub(super) fn seed(lane: u8) -> Seed {
+    Seed([lane + 1; 32])
 }
 
 struct Takes<'a>(&'a [Slot]);
@@ -30,6 +39,10 @@ struct Takes<'a>(&'a [Slot]);
 impl Take for Takes<'_> {
     fn take(&mut self, sku: SkuIx, units: u32) -> bool {
         self.0[sku.index()].take(units).is_ok()
+    }
+
+    fn commitment(&mut self, _: CampaignIx, _: &Name, lane: u8) -> [u8; 32] {
+        seed(lane).commitment()
     }
 }
 
@@ -43,8 +56,10 @@ impl World {
             now: START,
             labels: BTreeMap::new(),
             terms: BTreeMap::new(),
+            buyers: BTreeMap::new(),
             records: Vec::new(),
             refunds_told: 0,
+            waiting: Waiting::default(),
         }
     }
 
@@ -87,6 +102,8 @@ impl World {
                 let refund = w.number() as u32;
                 self.act(Action::Refunded { refund, by: w.by() })
             }
+            "wish" | "leave" => self.wish(line, &mut w),
+            "wishes" => vec![self.waiting(w.next())],
             "tick" => self.pass_time(w.time(), true),
             "wait" => self.pass_time(w.time(), false),
             "back" => {
@@ -99,6 +116,15 @@ impl World {
                 Vec::new()
             }
             "units" => vec![self.units(w.next())],
+            "line" => self.put_line(&mut w),
+            "join" => self.join(&mut w),
+            "draw" => self.draw(&mut w),
+            "serve" => self.serve(&mut w),
+            "return" => self.come_back(&mut w),
+            "outflow" => self.outflow(&mut w),
+            "value" => self.public_value(&mut w),
+            "queue" => vec![self.queue_of(w.next())],
+            "place" => vec![self.place_of(&mut w)],
             "phase" => vec![self.phase(w.next())],
             "state" => vec![self.state(w.next())],
             "next" => {
@@ -108,12 +134,12 @@ impl World {
             word => panic!("no such word: {word}"),
         };
         told.extend(self.switches());
+        told.extend(self.offers());
         (told.join(" "), w.rest())
     }
 
-    fn campaign(&mut self, w: &mut Words<'_>) -> Vec<String> {
-        let name = w.next();
-        let plain = Terms {
+    fn plain_terms() -> Terms {
+        Terms {
             published: true,
             schedule: Schedule { opens_at: Some(START), ..Schedule::default() },
             currency: Currency::CNY,
@@ -122,8 +148,13 @@ impl World {
             buyers_expected: 10,
             waves: Vec::new(),
             attributes: String::new(),
-        };
-        let mut terms = self.terms.get(name).cloned().unwrap_or(plain);
+        }
+    }
+
+    fn campaign(&mut self, w: &mut Words<'_>) -> Vec<String> {
+        let name = w.next();
+        let plain = || (World::plain_terms(), None);
+        let (mut terms, mut waitlist) = self.terms.get(name).cloned().unwrap_or_else(plain);
         loop {
             match w.front() {
                 "draft" | "published" => terms.published = w.next() == "published",
@@ -139,6 +170,11 @@ impl World {
                     let (sku, units) = (self::name(w.next()), w.number() as u32);
                     terms.waves.push(Wave { at, sku, units });
                 }
+                "waitlist" => {
+                    let offer = w.value();
+                    let terms = |ms| WaitTerms { offer: DurationMs(ms) };
+                    waitlist = (offer != "none").then(|| terms(ms(offer)));
+                }
                 "waveless" => {
                     w.next();
                     terms.waves.clear();
@@ -146,10 +182,12 @@ impl World {
                 _ => break,
             }
         }
-        let spec = CampaignSpec { name: self::name(name), terms: terms.clone(), skus: vec![] };
+        let line = self.waiting.terms.get(name).cloned();
+        let plain = CampaignSpec::new(self::name(name), terms.clone(), vec![]);
+        let spec = CampaignSpec { waitlist, line, ..plain };
         let told = self.act(Action::Put(Box::new(spec)));
         if told[0] != "refused" {
-            self.terms.insert(name.to_owned(), terms);
+            self.terms.insert(name.to_owned(), (terms, waitlist));
         }
         told
     }
@@ -165,8 +203,10 @@ impl World {
                 _ => break,
             }
         }
-        let terms = self.terms[campaign].clone();
-        let spec = CampaignSpec { name: self::name(campaign), terms, skus: vec![sku] };
+        let (terms, waitlist) = self.terms[campaign].clone();
+        let line = self.waiting.terms.get(campaign).cloned();
+        let plain = CampaignSpec::new(self::name(campaign), terms, vec![sku]);
+        let spec = CampaignSpec { waitlist, line, ..plain };
         self.act(Action::Put(Box::new(spec)))
     }
 
@@ -180,15 +220,20 @@ impl World {
             request: RequestDigest(0),
             review: false,
             details: None,
+            pass: None,
         };
         loop {
             match w.front() {
-                "buyer" => ask.buyer = buyer(w.value()),
+                "buyer" => ask.buyer = self.buyer(w.value()),
                 "x" => ask.quantity = Quantity::new(w.value().parse().expect("n")).expect("n"),
                 "key" => ask.key = key_digest(w.value()),
                 "look" => {
                     w.next();
                     ask.review = true;
+                }
+                "pass" => {
+                    let campaign = self.ledger.skus()[sku.index()].campaign;
+                    ask.pass = Some(self.pass_of(campaign, buyer(w.value())));
                 }
                 "details" => ask.details = Some(w.value().as_bytes().into()),
                 _ => break,
@@ -282,6 +327,30 @@ impl World {
         told
     }
 
+    fn wish(&mut self, line: &str, w: &mut Words<'_>) -> Vec<String> {
+        let (sku, buyer) = (self.sku_ix(w.next()), self.buyer(w.option("buyer").expect("whom")));
+        let units = w.option("x").map_or(1, |n| n.parse().expect("a number"));
+        let quantity = Quantity::new(units).expect("a legal quantity");
+        self.act(Action::Wait(match line.starts_with("wish") {
+            true => WaitAction::Join { sku, buyer, quantity },
+            false => WaitAction::Leave { sku, buyer },
+        }))
+    }
+
+    /// Offer what is free to those who wait, as the engine does in every turn.
+    fn offers(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        loop {
+            let due = self.ledger.due_offer(self.now, &mut Takes(&self.slots));
+            let Some(change) = due else { break };
+            if let Change::Wait(WaitChange::Offered(offered)) = &change {
+                self.label_offer(offered);
+            }
+            told.extend(self.record(change));
+        }
+        told
+    }
+
     fn switches(&mut self) -> Vec<String> {
         let mut told = Vec::new();
         while let Some(change) = self.ledger.due_switch(self.now) {
@@ -343,6 +412,9 @@ impl World {
     }
 }
 
+#[path = "scenario_line.rs"]
+mod line;
 #[path = "scenario_words.rs"]
 mod words;
+use line::Waiting;
 use words::*;

@@ -7,6 +7,7 @@
 //! of the state (INV-10).
 
 use super::codec::{decode, encode};
+use super::line_snapshot;
 use super::record::{Change, Paid, PaidOutcome, Record, RefundDue};
 use super::state::{Extra, HoldClass, Ledger, Line, ReservationState, SkuState};
 use crate::front::NONE;
@@ -34,12 +35,14 @@ const RESERVATIONS: u32 = 4;
 const EXTRAS: u32 = 5;
 const REFUNDS: u32 = 6;
 const END: u32 = 7;
+/// What the waitlist keeps, see `waitlist_apply.rs`; absent where nobody ever waited.
+const WAITS: u32 = 48;
 
 /// The archived form of every chunk.
 #[derive(Default, rkyv::Archive, rkyv::Serialize)]
-struct Chunk {
-    words: Vec<u64>,
-    bytes: Vec<u8>,
+pub(super) struct Chunk {
+    pub(super) words: Vec<u64>,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A snapshot that cannot be used; the journal still can.
@@ -88,14 +91,24 @@ impl Ledger {
             let words = rows.iter().flat_map(refund_words).collect();
             put(REFUNDS, Chunk { words, bytes: Vec::new() })?;
         }
+        for (words, bytes) in self.wait_chunks() {
+            put(WAITS, Chunk { words, bytes })?;
+        }
+        for n in 0..self.lines.len() {
+            for (kind, chunk) in self.line_chunks(CampaignIx(n as u16)) {
+                put(kind, chunk)?;
+            }
+        }
         put(END, Chunk { words: self.row_counts().to_vec(), bytes: Vec::new() })
     }
 
     /// Return how many rows each table has; the last chunk says it, so a missing chunk is noticed.
-    fn row_counts(&self) -> [u64; 5] {
+    fn row_counts(&self) -> [u64; 6] {
         let reservations = self.reservations.len as usize;
         let Ledger { campaigns, skus, extras, refunds, .. } = self;
-        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len()].map(|n| n as u64)
+        let waits = self.waits.rows();
+        [campaigns.len(), skus.len(), reservations, extras.len(), refunds.len(), waits]
+            .map(|n| n as u64)
     }
 
     /// Return the SHA-256 of the image: equal digests, equal states. O(all).
@@ -192,7 +205,7 @@ pub struct SnapshotLoader {
     ended: bool,
 }
 
-type Loaded<T> = Result<T, SnapshotError>;
+pub(super) type Loaded<T> = Result<T, SnapshotError>;
 
 impl SnapshotLoader {
     /// Start with nothing. `hash_key` as in [`Ledger::new`].
@@ -247,6 +260,9 @@ impl SnapshotLoader {
                     load_refund(ledger, &mut r)?;
                 }
             }
+            WAITS => ledger.load_waits(&r.words).map_err(bad)?,
+            line_snapshot::LINE => line_snapshot::load_line(ledger, &mut r)?,
+            line_snapshot::TICKETS => line_snapshot::load_tickets(ledger, &mut r)?,
             END => self.ended = r.words == ledger.row_counts(),
             _ => return Err(bad("kind of chunk")),
         }
@@ -279,7 +295,9 @@ impl SnapshotLoader {
                 ledger.index_payment(ReservationSeq(n), line as u8);
             }
         }
+        ledger.finish_lines()?;
         ledger.note_switches();
+        ledger.note_all_free();
         Ok(ledger)
     }
 }
@@ -387,30 +405,30 @@ fn load_refund(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> {
     Ok(())
 }
 
-fn halves(word: u64) -> [u32; 2] {
+pub(super) fn halves(word: u64) -> [u32; 2] {
     [(word >> 32) as u32, word as u32]
 }
 
-fn bad(what: &'static str) -> SnapshotError {
+pub(super) fn bad(what: &'static str) -> SnapshotError {
     SnapshotError { what }
 }
 
-struct ChunkReader<'a> {
+pub(super) struct ChunkReader<'a> {
     words: Vec<u64>,
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> ChunkReader<'a> {
-    fn more(&self) -> bool {
+    pub(super) fn more(&self) -> bool {
         self.at < self.words.len()
     }
-    fn word(&mut self) -> Loaded<u64> {
+    pub(super) fn word(&mut self) -> Loaded<u64> {
         let word = self.words.get(self.at).copied().ok_or(bad("too short"))?;
         self.at += 1;
         Ok(word)
     }
-    fn take(&mut self, n: usize) -> Loaded<&'a [u8]> {
+    pub(super) fn take(&mut self, n: usize) -> Loaded<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(n).ok_or(bad("too short"))?;
         self.bytes = rest;
         Ok(taken)

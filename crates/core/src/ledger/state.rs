@@ -1,6 +1,7 @@
 //! The ledger's tables. Plain data; every index is dense and never reused.
 
 use super::record::{PaymentLine, RefundDue};
+use super::waitlist::Waits;
 use crate::campaign::Terms;
 use crate::front::NONE;
 use crate::phase::Phase;
@@ -34,6 +35,9 @@ pub struct Ledger {
     pub(super) payments: HashTable<(u32, u8)>,
     pub(super) refunds: Vec<RefundDue>,
     pub(super) hold_classes: Vec<HoldClass>,
+    pub(super) waits: Waits,
+    /// The line of each campaign that has one.
+    pub(super) lines: Vec<Option<Box<super::line::LineState>>>,
     /// No phase switch or wave is due before this; not part of the state, derived.
     pub(super) next_switch_at: Timestamp,
     hash_key: [u64; 2],
@@ -151,6 +155,8 @@ impl Ledger {
             payments: HashTable::new(),
             refunds: Vec::new(),
             hold_classes: Vec::new(),
+            waits: Waits::default(),
+            lines: Vec::new(),
             next_switch_at: Timestamp::FAR_FUTURE,
             hash_key,
         }

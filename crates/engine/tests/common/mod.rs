@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod crowd;
 pub(crate) mod story;
 pub(crate) mod watched;
 
@@ -62,6 +63,7 @@ impl Clock for ManualClock {
 pub(crate) fn options() -> Options {
     Options {
         reserves_max: 256,
+        joins_max: 1_024,
         settles_max: 64,
         segment_bytes: 16 * 1_024,
         snapshot_every: None,
@@ -201,15 +203,10 @@ pub(crate) fn name(text: &str) -> Name {
 
 /// A campaign that is open already: limit 10 a buyer, holds of an hour, SKUs at a price of 100.
 pub(crate) fn spec(campaign: &str, skus: &[(&str, u32)]) -> CampaignSpec {
-    CampaignSpec {
-        name: name(campaign),
-        terms: Terms {
-            limit_per_buyer: 10,
-            hold: DurationMs(HOUR),
-            ..Terms::open_now(Currency::CNY)
-        },
-        skus: skus.iter().map(|(sku, supply)| SkuSpec::new(name(sku), 100, *supply)).collect(),
-    }
+    let terms =
+        Terms { limit_per_buyer: 10, hold: DurationMs(HOUR), ..Terms::open_now(Currency::CNY) };
+    let skus = skus.iter().map(|(sku, supply)| SkuSpec::new(name(sku), 100, *supply));
+    CampaignSpec::new(name(campaign), terms, skus.collect())
 }
 
 pub(crate) fn pay(reference: &str, amount: i64) -> PaymentLine {

@@ -21,6 +21,9 @@ impl Gateway {
         if body.campaign.as_ref().is_some_and(|stated| *stated != name) {
             return Err(Problem::invalid("campaign: differs from the one in the address"));
         }
+        let (groups, lists) = self.lines.known();
+        let line = body.line.as_ref().map_or(Ok(()), |line| line.check(groups, &lists));
+        line.map_err(|(field, problem)| Problem::invalid(format!("{field}: {problem}")))?;
         let spec = body.spec(name);
         spec.check().map_err(|error| Problem::invalid(error.to_string()))?;
         self.authorised(ask, now, Scope::Admin)?;

@@ -2,6 +2,7 @@
 //! at a time; text is made of it afterwards, elsewhere.
 
 use crate::problem::Problem;
+use crate::waitlist::WaitRow;
 use crate::wire::{format_timestamp, json};
 use onrush::ledger::{Ledger, Line, RefundDue, ReservationState, SkuState};
 use onrush::{CampaignIx, Currency, Engine, Money, Name, Quantity, ReservationSeq, Timestamp};
@@ -37,7 +38,11 @@ impl Page {
         Ok(page)
     }
 
-    fn first(&self) -> u32 {
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn first(&self) -> u32 {
         self.after.map_or(0, |after| after + 1)
     }
 }
@@ -55,6 +60,7 @@ pub(crate) enum Listing {
     Reservations(Vec<ReservationRow>, Option<u32>),
     Reservation(Box<ReservationRow>),
     Refunds(Vec<(u32, RefundDue)>, Option<u32>),
+    Waitlist(Vec<WaitRow>, Option<u32>),
 }
 
 #[derive(Debug)]
@@ -144,6 +150,10 @@ impl Listing {
                 let rows: Vec<Value> = rows.iter().map(|row| refund_value(engine, row)).collect();
                 json(&value!({"refunds": rows, "next_after": next}))
             }
+            Listing::Waitlist(rows, next) => {
+                let rows: Vec<Value> = rows.iter().map(WaitRow::value).collect();
+                json(&value!({"lines": rows, "next_after": next}))
+            }
         }
     }
 }
@@ -187,6 +197,7 @@ impl CampaignRow {
             value["closes_at"] = time(terms.schedule.closes_at).into();
             value["limit_per_buyer"] = terms.limit_per_buyer.into();
             value["hold_ms"] = terms.hold.0.into();
+            value["waitlist_offer_ms"] = campaign.waitlist().map(|terms| terms.offer.0).into();
             value["buyers"] = campaign.buyers().into();
             value["sku_count"] = campaign.skus().len().into();
         }

@@ -2,7 +2,8 @@
 //! `PUT /admin/v1/campaigns/{campaign}`.
 
 use super::fields::{CurrencyText, Span, When, name, name_option};
-use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, Wave};
+use super::line::{LineBody, LineShown};
+use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, WaitTerms, Wave};
 use onrush_types::{Currency, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,26 @@ pub struct CampaignBody {
     pub skus: Vec<SkuBody>,
     /// Planned supplies.
     pub waves: Vec<WaveBody>,
+    /// Lets buyers wait for units that come back; left out: nobody waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waitlist: Option<WaitlistBody>,
+    /// Its waiting room, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineBody>,
+}
+
+/// The terms of a waitlist.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaitlistBody {
+    /// How long a unit is kept for the one whom it is offered.
+    pub offer: Span,
+}
+
+impl Default for WaitlistBody {
+    fn default() -> WaitlistBody {
+        WaitlistBody { offer: Span::secs(120) }
+    }
 }
 
 impl Default for CampaignBody {
@@ -66,6 +87,8 @@ impl Default for CampaignBody {
             few_at: 20,
             skus: Vec::new(),
             waves: Vec::new(),
+            waitlist: None,
+            line: None,
         }
     }
 }
@@ -120,6 +143,8 @@ pub(crate) struct Shown {
     pub(crate) stock: StockShown,
     #[serde(default)]
     pub(crate) few_at: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) line: Option<LineShown>,
 }
 
 impl Shown {
@@ -132,7 +157,12 @@ impl Shown {
 impl CampaignBody {
     /// Make the engine's specification of it, under `campaign`.
     pub fn spec(&self, campaign: Name) -> CampaignSpec {
-        let shown = Shown { title: self.title.clone(), stock: self.stock, few_at: self.few_at };
+        let shown = Shown {
+            title: self.title.clone(),
+            stock: self.stock,
+            few_at: self.few_at,
+            line: self.line.as_ref().map(LineBody::shown),
+        };
         let at = |when: Option<When>| when.map(|when| when.0);
         let waves = self.waves.iter().map(|wave| Wave {
             at: wave.at.0,
@@ -146,6 +176,7 @@ impl CampaignBody {
             supply: sku.supply,
         });
         CampaignSpec {
+            waitlist: self.waitlist.as_ref().map(|list| WaitTerms { offer: list.offer.0 }),
             name: campaign,
             terms: Terms {
                 published: self.published,
@@ -163,6 +194,7 @@ impl CampaignBody {
                 attributes: serde_json::to_string(&shown).expect("plain data is JSON"),
             },
             skus: skus.collect(),
+            line: self.line.as_ref().map(LineBody::terms),
         }
     }
 

@@ -124,6 +124,10 @@ fn campaign_dangers(
         let text = format!("{hold} is longer than the sale: unpaid units never come back in it");
         say(&field("hold"), text);
     }
+    if campaign.waitlist.as_ref().is_some_and(|list| list.offer.0 > campaign.hold.0) {
+        let text = "is longer than `hold`: a unit that comes back sells slower than a new one";
+        say(&field("waitlist.offer"), text.to_owned());
+    }
     if campaign.skus.is_empty() {
         say(&field("skus"), "there are none: nothing can be reserved".to_owned());
     }
@@ -163,6 +167,8 @@ fn effective(config: &Config) -> Value {
         "identity": identity,
         "sessions": config.sessions,
         "cors": config.cors,
+        "line": config.line,
+        "invite_lists": config.invite_lists,
         "engine": {
             "reserves_max": engine.reserves_max,
             "settles_max": engine.settles_max,

@@ -1,11 +1,13 @@
 //! Reading the file and the environment.
 
 use super::error::{ConfigError, ConfigErrors, place};
+use super::line::{InviteListSection, LineSection};
 use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
     ServerSection, SessionsSection,
 };
 use super::{CampaignBody, Config};
+use onrush_types::Name;
 use onrush_types::limits::{HOLD_MS_MAX, HOLD_MS_MIN};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -21,6 +23,8 @@ struct File {
     identity: IdentitySection,
     sessions: SessionsSection,
     cors: CorsSection,
+    line: LineSection,
+    invite_lists: Vec<InviteListSection>,
     engine: EngineSection,
     api_keys: Vec<Spanned<ApiKeySection>>,
     payments: Vec<Spanned<PaymentSection>>,
@@ -67,6 +71,8 @@ impl Config {
             identity: file.identity,
             sessions: file.sessions,
             cors: file.cors,
+            line: file.line,
+            invite_lists: file.invite_lists,
             engine: file.engine,
             api_keys: file.api_keys.into_iter().map(Spanned::into_inner).collect(),
             payments: file.payments.into_iter().map(Spanned::into_inner).collect(),
@@ -99,7 +105,8 @@ impl Config {
         let keys = self.sessions.keys.iter_mut().map(|key| &mut key.secret_file);
         let api = self.api_keys.iter_mut().map(|key| &mut key.secret_file);
         let payments = self.payments.iter_mut().flat_map(|p| &mut p.secret_files);
-        for file in files.chain(keys).chain(api).chain(payments) {
+        let invites = self.invite_lists.iter_mut().map(|list| &mut list.file);
+        for file in files.chain(keys).chain(api).chain(payments).chain(invites) {
             *file = base.join(&*file);
         }
     }
@@ -135,6 +142,13 @@ impl File {
             let problem = format!("{bad:?} is not an origin; write https://shop.example, no path");
             say(none, "cors.origins", &problem);
         }
+        if let Err((field, problem)) = self.line.check() {
+            say(none, field, problem);
+        }
+        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
+        if lists.iter().collect::<HashSet<_>>().len() < lists.len() {
+            say(none, "invite_lists.name", "appears twice; give each list its own");
+        }
         let mut names = HashSet::new();
         for key in &self.api_keys {
             if !names.insert(&key.as_ref().name) {
@@ -162,7 +176,9 @@ impl File {
                     say(at, "campaigns.campaign", "appears twice; give each campaign its own name");
                 }
                 Some(name) => {
-                    if let Err(error) = check_campaign(body, name) {
+                    let line = body.line.as_ref();
+                    let line = line.map_or(Ok(()), |l| l.check(&self.identity.groups, &lists));
+                    if let Err(error) = line.and_then(|()| check_campaign(body, name)) {
                         say(at, &format!("campaigns.{}", error.0), &error.1);
                     }
                 }
@@ -172,7 +188,7 @@ impl File {
     }
 }
 
-fn check_campaign(body: &CampaignBody, name: &onrush_types::Name) -> Result<(), (String, String)> {
+fn check_campaign(body: &CampaignBody, name: &Name) -> Result<(), (String, String)> {
     if !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&body.hold.0.0) {
         return Err(("hold".to_owned(), "must be between 1s and 7d".to_owned()));
     }
@@ -180,7 +196,7 @@ fn check_campaign(body: &CampaignBody, name: &onrush_types::Name) -> Result<(), 
 }
 
 /// Tell whether a text is a scheme, a host and perhaps a port, as browsers send it.
-fn is_origin(text: &str) -> bool {
+pub(super) fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
         let allowed =

@@ -7,6 +7,7 @@ mod campaign;
 mod check;
 mod error;
 mod fields;
+mod line;
 mod load;
 mod sections;
 
@@ -14,12 +15,16 @@ pub use campaign::{CampaignBody, SkuBody, StockShown, WaveBody};
 pub use check::{Danger, Report, check};
 pub use error::{ConfigError, ConfigErrors};
 pub use fields::{Listen, Network, Span, When};
+pub use line::{
+    HookBody, InviteListSection, LineBody, LineSection, OnFailure, OutflowBody, TierBody,
+};
 pub use sections::{
     Accept, ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection,
     PaymentSection, Scope, ServerSection, SessionKeySection, SessionsSection,
 };
 
 pub(crate) use campaign::{Shown, phase_named};
+pub(crate) use line::LineShown;
 pub(crate) use sections::{JWKS_REFRESH_DEFAULT, LEEWAY_DEFAULT};
 
 use onrush_types::{Currency, DurationMs, Name, Timestamp};
@@ -38,6 +43,10 @@ pub struct Config {
     pub sessions: SessionsSection,
     /// Which pages may call it.
     pub cors: CorsSection,
+    /// What all lines share.
+    pub line: LineSection,
+    /// Lists of buyers who were invited.
+    pub invite_lists: Vec<InviteListSection>,
     /// Sizes of the engine.
     pub engine: EngineSection,
     /// Keys of back ends and operators.

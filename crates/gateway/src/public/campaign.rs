@@ -136,6 +136,10 @@ fn written(engine: &Engine, campaign: &Campaign, phase: Phase, now: Timestamp) -
     push_u64(&mut out, u64::from(terms.limit_per_buyer));
     out.extend_from_slice(b",\"hold_ms\":");
     push_u64(&mut out, terms.hold.0);
+    if let Some(waitlist) = campaign.waitlist() {
+        out.extend_from_slice(b",\"waitlist_offer_ms\":");
+        push_u64(&mut out, waitlist.offer.0);
+    }
     out.extend_from_slice(match shown.stock {
         StockShown::Exact => b",\"stock\":\"exact\"}}",
         StockShown::Band => b",\"stock\":\"band\"}}".as_slice(),
@@ -170,7 +174,7 @@ fn push_available(out: &mut Vec<u8>, shown: &Shown, free: u32) {
 }
 
 /// Tell whether the client has this version. RFC 9110 §13.1.2, weak comparison.
-fn has_etag(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+pub(crate) fn has_etag(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let Some(known) = headers.get(IF_NONE_MATCH) else { return false };
     let mut listed = known.as_bytes().split(|&byte| byte == b',');
     listed.any(|one| {

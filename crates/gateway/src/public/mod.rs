@@ -6,7 +6,7 @@ mod reservation;
 mod reserve;
 mod session;
 
-pub(crate) use campaign::CampaignViews;
+pub(crate) use campaign::{CampaignViews, has_etag};
 pub(crate) use payment::{checked_money, checked_reference};
 pub(crate) use reserve::idempotency_key;
 
@@ -40,8 +40,11 @@ impl Gateway {
             Route::Campaign => self.campaign(part, ask, now).map(Reply::Ready),
             Route::Session => self.open_session(ask, now).map(Reply::Ready),
             Route::Payment => self.payment(part, ask, now),
+            Route::WaitJoin => self.wait_join(part, ask, now),
+            Route::WaitLook => self.wait_look(part, ask, now, jitter).map(Reply::Ready),
+            Route::WaitLeave => self.wait_leave(part, ask, now),
             Route::ErrorPage => error_page(part).map(Reply::Ready),
-            _ => Err(Problem::not_found()),
+            _ => self.public_line(route, part, ask, now, jitter),
         }
     }
 

@@ -49,6 +49,7 @@ impl Gateway {
         let caller = self.caller(ask, now)?;
         let buyer = caller.buyer(buyer.as_deref(), &self.engine)?;
         let campaign = self.visible(campaign, now)?;
+        let pass = self.pass_shown(&campaign, buyer, ask.headers, now);
         let request = ReserveRequest {
             campaign: &campaign,
             sku: &sku,
@@ -57,11 +58,15 @@ impl Gateway {
             key,
             review: false,
             details: details.as_deref(),
+            pass,
         };
         let mut pending = self.engine.reserve(&request);
         match pending.try_take() {
             None => Ok(Reply::Wait(Waiting::reservation(Route::Reserve, pending))),
-            Some(Ok(Decision::Refused(refusal))) => Err(self.refused(&campaign, &request, refusal)),
+            Some(Ok(Decision::Refused(refusal))) => {
+                self.count_replay(pass, &refusal);
+                Err(self.refused(&campaign, &request, refusal))
+            }
             Some(outcome) => {
                 let settled = Settled::reservation(Route::Reserve, outcome);
                 Ok(Reply::Ready(settled.answer(&self.engine, jitter)))
@@ -85,6 +90,7 @@ impl Gateway {
     ) -> Problem {
         let is_short = matches!(refusal, Refusal::SoldOut { .. } | Refusal::AllHeld { .. });
         let mut problem = Problem::of_refusal(refusal);
+        problem.waitlist = is_short && campaign.waitlist().is_some();
         if is_short && campaign.skus().len() > 1 {
             problem.alternatives = self.alternatives(campaign, request);
         }

@@ -1,18 +1,20 @@
 //! `POST /v1/sessions`: a buyer's JWT for a short-lived session.
 //!
-//! A session cannot be exchanged for another one, so it ends when it says.
+//! A session cannot be exchanged for another one, so it ends when it says; a hand-off code stands
+//! for the identity of who made it, once.
 
 use crate::answer::Answer;
 use crate::config::Scope;
 use crate::errors::Code;
 use crate::gateway::{Ask, Gateway};
 use crate::identity::{Buyer, COOKIE_NAME, Caller};
+use crate::line::Handed;
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::wire::{SessionBody, format_timestamp, json, read_json};
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
-use onrush::{DurationMs, Timestamp};
+use onrush::{BuyerDigest, DurationMs, Timestamp};
 use serde_json::json as value;
 
 impl Gateway {
@@ -21,18 +23,12 @@ impl Gateway {
             true => SessionBody::default(),
             false => read_json(ask.headers, ask.body)?,
         };
-        let caller = self.caller(ask, now)?;
-        let (digest, groups) = match &caller {
-            Caller::Buyer(Buyer { digest, groups, .. }) => {
-                self.refuse_session_for_session(ask)?;
-                let named = body.buyer.as_deref();
-                named.map_or(Ok(()), |_| caller.buyer(named, &self.engine).map(drop))?;
-                (*digest, *groups)
+        let (digest, groups) = match body.handoff.as_deref() {
+            Some(code) => {
+                let Handed { buyer, groups } = self.taken_up(code, now)?;
+                (buyer, groups)
             }
-            Caller::BackEnd(key) => {
-                key.require(Scope::Reserve)?;
-                (caller.buyer(body.buyer.as_deref(), &self.engine)?, 0)
-            }
+            None => self.opener(ask, body.buyer.as_deref(), now)?,
         };
         let session = self.identity.sessions.open(digest, groups, now);
         let token = self.identity.sessions.sign(&session);
@@ -48,6 +44,27 @@ impl Gateway {
             json(&value!({"expires_at": expires_at})),
         );
         Ok(answer.with(SET_COOKIE, cookie))
+    }
+
+    /// Tell for whom a session is opened, and with which groups.
+    fn opener(
+        &self,
+        ask: &Ask<'_>,
+        named: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(BuyerDigest, u64), Problem> {
+        let caller = self.caller(ask, now)?;
+        match &caller {
+            Caller::Buyer(Buyer { digest, groups, .. }) => {
+                self.refuse_session_for_session(ask)?;
+                named.map_or(Ok(()), |_| caller.buyer(named, &self.engine).map(drop))?;
+                Ok((*digest, *groups))
+            }
+            Caller::BackEnd(key) => {
+                key.require(Scope::Reserve)?;
+                Ok((caller.buyer(named, &self.engine)?, 0))
+            }
+        }
     }
 
     /// Only a JWT (or with `--dev` the buyer's name) opens a session.

@@ -1,17 +1,19 @@
 //! One connection: heads and bodies in, answers out.
 
+use super::sending::Sending;
 use super::watch::{Heads, Look, Timeouts, Watch, Watched};
 use super::worker::{Place, Worker};
 use crate::answer::Answer;
 use crate::config::ServerSection;
 use crate::errors::Code;
 use crate::gateway::{Ask, Reply};
+use crate::line::Listener;
 use crate::problem::Problem;
 use crate::routes::Route;
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -112,18 +114,26 @@ struct Talk {
 async fn respond(
     talk: Arc<Talk>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Sending>, Infallible> {
     let started = Instant::now();
     talk.watch.handling();
-    let answer = talk.answer(request, started).await;
+    let (answer, events) = talk.answer(request, started).await;
     let done = Instant::now();
     talk.watch.answered(done);
     talk.worker.gateway.metrics().answered(answer.route, answer.code, done - started);
-    Ok(answer.into_http())
+    let response = answer.into_http();
+    Ok(match events {
+        None => response.map(Sending::Whole),
+        Some(listener) => response.map(|_| Sending::Events(listener, talk.watch.clone())),
+    })
 }
 
 impl Talk {
-    async fn answer(&self, request: Request<Incoming>, started: Instant) -> Answer {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        started: Instant,
+    ) -> (Answer, Option<Listener>) {
         let Worker { side, gateway, jitter, .. } = &*self.worker;
         let engine = gateway.engine();
         let (parts, body) = request.into_parts();
@@ -139,7 +149,7 @@ impl Talk {
                 Err(problem) => {
                     // What is left of the body would be taken for the next request.
                     let close = HeaderValue::from_static("close");
-                    return problem.answer(Route::None, jitter).with(CONNECTION, close);
+                    return (problem.answer(Route::None, jitter).with(CONNECTION, close), None);
                 }
             }
         };
@@ -153,10 +163,11 @@ impl Talk {
             peer: self.peer,
         };
         match gateway.handle(&ask, engine.now(), jitter) {
-            Reply::Ready(answer) => answer,
+            Reply::Ready(answer) => (answer, None),
+            Reply::Events(head, listener) => (head, Some(listener)),
             Reply::Wait(waiting) => {
                 let answer = self.worker.landing.land(waiting).await.answer(engine, jitter);
-                gateway.finish(answer, &ask)
+                (gateway.finish(answer, &ask), None)
             }
         }
     }

@@ -14,6 +14,7 @@
 mod accept;
 mod connection;
 mod landing;
+mod sending;
 mod watch;
 mod worker;
 
@@ -28,9 +29,19 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch as channel;
 use worker::{Worker, runtime};
+
+/// How often lines are looked at for listeners.
+const LINES_EVERY: Duration = Duration::from_millis(100);
+
+/// How often invite lists are looked at.
+const INVITES_EVERY: Duration = Duration::from_secs(5);
+
+/// Longest time in which a listener hears nothing.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(15);
 
 /// Start serving `engine` as `config` says, until `shutdown` is ready.
 ///
@@ -204,10 +215,12 @@ impl Plan {
         let admin = self.worker(workers, Side::Admin);
         let accept_admin = accept_admin(sockets.admin, admin.clone(), self.stopped.clone());
         let refresh = refresh_keys(self.config.clone(), self.gateway.clone());
+        let follow = follow_lines(self.config.clone(), self.gateway.clone(), self.stopped.clone());
         let mut stopped = self.stopped.clone();
         let work = move || {
             acceptor.block_on(async move {
                 tokio::spawn(refresh);
+                tokio::spawn(follow);
                 hand_off.map(tokio::spawn);
                 tokio::spawn(async move {
                     tokio::select! {
@@ -270,6 +283,28 @@ fn make_campaigns(config: &Config, engine: &Engine) -> Result<(), ServeError> {
         }
     }
     Ok(())
+}
+
+/// Tell listeners what changed in their lines.
+async fn follow_lines(config: Config, gateway: Arc<Gateway>, mut stopped: channel::Receiver<bool>) {
+    // Twice in the time after which a connection that takes nothing is cut.
+    let beats = (config.server.idle_timeout.duration() / 3).min(HEARTBEAT_MAX);
+    let mut beat = tokio::time::interval(beats.max(LINES_EVERY));
+    let mut look = tokio::time::interval(LINES_EVERY);
+    let mut invites = tokio::time::interval(INVITES_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => return,
+            _ = look.tick() => gateway.follow_lines(),
+            _ = beat.tick() => gateway.beat_streams(),
+            _ = invites.tick(), if gateway.has_invites() => {
+                let gateway = gateway.clone();
+                tokio::task::spawn_blocking(move || gateway.refresh_invites());
+            }
+        }
+    }
 }
 
 /// Read the issuer's keys again now and then; a file that cannot be used leaves the old keys.

@@ -6,6 +6,7 @@
 //! | receives a body | `body_timeout`; then the request is answered 408 |
 //! | has its request handled | none: the engine always answers |
 //! | was answered | `idle_timeout`, within which the answer must be taken and the next head begin |
+//! | listens to events | `idle_timeout` after the last one was taken |
 //!
 //! The deadline is a number that requests move, and one timer looks at it now and then, so a request
 //! moves no timer of the runtime. A deadline is
@@ -100,6 +101,11 @@ impl Watch {
         self.in_body.store(false, Ordering::Relaxed);
         self.idle.store(true, Ordering::Relaxed);
         self.in_head.store(true, Ordering::Relaxed);
+    }
+
+    /// Part of an answer that goes on was taken.
+    pub(super) fn sent(&self, now: Instant) {
+        self.set(now, self.timeouts.idle);
     }
 
     /// Look at the deadline.

@@ -88,6 +88,7 @@ impl Worker {
     pub(super) async fn run(self: Arc<Worker>, accept: impl Future<Output = ()>, grace: Duration) {
         tokio::spawn(self.landing.clone().serve());
         accept.await;
+        self.gateway.end_streams();
         *self.alive.lock() = None;
         let all_gone = self.all_gone.lock().take();
         let Some(mut all_gone) = all_gone else { return };

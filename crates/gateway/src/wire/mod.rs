@@ -12,10 +12,12 @@ pub(crate) use body::{json, read_json};
 pub use details::{Attribution, Crs, Delivery, Destination, Details, Window};
 pub(crate) use time::{format_duration, push_timestamp};
 pub use time::{format_timestamp, parse_duration, parse_timestamp};
-pub(crate) use write::{push_json_string, push_money, push_u64, reservation_json};
+pub(crate) use write::{
+    push_json_string, push_money, push_reservation, push_u64, reservation_json,
+};
 
 mod requests;
 pub use requests::{
-    CancelBody, ConfirmBody, JudgeBody, PaymentBody, PaymentNotice, PhaseBody, RefundedBody,
-    ReserveBody, SessionBody, SupplyBody,
+    BatchBody, BatchEntry, CancelBody, ConfirmBody, JudgeBody, PaymentBody, PaymentNotice,
+    PhaseBody, RefundedBody, ReserveBody, SessionBody, SupplyBody,
 };

@@ -39,6 +39,51 @@ fn one() -> u32 {
     1
 }
 
+/// `POST /admin/v1/reservations:batch`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchBody<'a> {
+    /// The campaign of all of them.
+    #[serde(borrow)]
+    pub campaign: Cow<'a, str>,
+    /// At most a thousand.
+    #[serde(borrow)]
+    pub reservations: Vec<BatchEntry<'a>>,
+}
+
+/// One reservation of a batch: a reserve with its buyer and its key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchEntry<'a> {
+    /// The idempotency key.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// For whom.
+    #[serde(borrow)]
+    pub buyer: Cow<'a, str>,
+    /// Which SKU.
+    #[serde(borrow)]
+    pub sku: Cow<'a, str>,
+    /// How many units.
+    #[serde(default = "one")]
+    pub quantity: u32,
+    /// Where it goes.
+    #[serde(default)]
+    pub destination: Option<Destination>,
+    /// How it gets there.
+    #[serde(default)]
+    pub delivery: Option<Delivery>,
+    /// The store it is collected from.
+    #[serde(borrow, default)]
+    pub pickup_node: Option<Cow<'a, str>>,
+    /// When it should arrive.
+    #[serde(borrow, default)]
+    pub window: Option<Window<'a>>,
+    /// Who brought the buyer.
+    #[serde(borrow, default)]
+    pub attribution: Option<Attribution<'a>>,
+}
+
 /// `POST /v1/sessions`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +94,9 @@ pub struct SessionBody<'a> {
     /// For whom, when a back end asks.
     #[serde(borrow, default)]
     pub buyer: Option<Cow<'a, str>>,
+    /// A code from the buyer's other device, in place of an identity.
+    #[serde(borrow, default)]
+    pub handoff: Option<Cow<'a, str>>,
 }
 
 /// `POST /v1/payments/{provider}`: a payment provider's notice.

@@ -59,24 +59,29 @@ pub(crate) fn push_money(out: &mut Vec<u8>, money: &Money) {
 
 /// Write a reservation as its owner sees it. One buffer, about 260 bytes.
 pub(crate) fn reservation_json(r: &Reservation) -> Vec<u8> {
-    use std::io::Write;
     let mut out = Vec::with_capacity(288);
+    push_reservation(&mut out, r);
+    out
+}
+
+/// Append a reservation as its owner sees it.
+pub(crate) fn push_reservation(out: &mut Vec<u8>, r: &Reservation) {
+    use std::io::Write;
     // Names and ids need no escaping: their types cannot hold a quote.
     let _ = write!(out, "{{\"id\":\"{}\",\"campaign\":\"{}\"", r.id, r.campaign);
     out.extend_from_slice(b",\"sku\":\"");
     out.extend_from_slice(r.sku.as_str().as_bytes());
     out.extend_from_slice(b"\",\"quantity\":");
-    push_u64(&mut out, u64::from(r.quantity.get()));
+    push_u64(out, u64::from(r.quantity.get()));
     out.extend_from_slice(b",\"state\":\"");
     out.extend_from_slice(r.state.as_str().as_bytes());
     out.extend_from_slice(b"\",\"price\":");
-    push_money(&mut out, &r.price);
+    push_money(out, &r.price);
     out.extend_from_slice(b",\"expires_at\":\"");
-    push_timestamp(&mut out, r.expires_at);
+    push_timestamp(out, r.expires_at);
     out.extend_from_slice(b"\",\"lsn\":");
-    push_u64(&mut out, r.lsn.0);
+    push_u64(out, r.lsn.0);
     out.push(b'}');
-    out
 }
 
 #[cfg(test)]

@@ -125,6 +125,20 @@ impl Connection {
         Answer { status: status.parse().expect("a number"), headers, body }
     }
 
+    /// Read until `needle` has come, and return everything up to its end, heads and chunks included.
+    #[track_caller]
+    pub(crate) fn until(&mut self, needle: &str) -> String {
+        loop {
+            let found = self.read.windows(needle.len()).position(|part| part == needle.as_bytes());
+            if let Some(at) = found {
+                let read = self.read.drain(..at + needle.len()).collect();
+                return String::from_utf8(read).expect("UTF-8");
+            }
+            let before = String::from_utf8_lossy(&self.read).into_owned();
+            assert!(self.more(), "closed before {needle:?}: {before}");
+        }
+    }
+
     /// Read answers until the server closes.
     pub(crate) fn all_answers(&mut self) -> Vec<Answer> {
         std::iter::from_fn(|| self.answer()).collect()
@@ -167,17 +181,25 @@ impl Connection {
 pub(crate) struct Ask {
     method: String,
     path: String,
+    host: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 pub(crate) fn ask(method: &str, path: &str) -> Ask {
-    Ask { method: method.to_owned(), path: path.to_owned(), headers: vec![], body: vec![] }
+    let (method, path, host) = (method.to_owned(), path.to_owned(), "onrush.test".to_owned());
+    Ask { method, path, host, headers: vec![], body: vec![] }
 }
 
 impl Ask {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Ask {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Ask a host of this name.
+    pub(crate) fn host(mut self, name: &str) -> Ask {
+        self.host = name.to_owned();
         self
     }
 
@@ -212,7 +234,8 @@ impl Ask {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut out = format!("{} {} HTTP/1.1\r\nhost: onrush.test\r\n", self.method, self.path);
+        let Ask { method, path, host, .. } = self;
+        let mut out = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n");
         for (name, value) in &self.headers {
             out += &format!("{name}: {value}\r\n");
         }

@@ -99,7 +99,7 @@ impl Server {
         terms.limit_per_buyer = 1;
         let name = Name::new("drop").expect("name");
         let skus = vec![sku("unit", 2), sku("rare", 0)];
-        let put = engine.put_campaign(CampaignSpec { name, terms, skus });
+        let put = engine.put_campaign(CampaignSpec::new(name, terms, skus));
         driver.settle();
         assert!(put.wait().expect("decided").granted().is_some());
         (Server::serve(dir, clock, engine, &config), driver)
@@ -134,6 +134,11 @@ impl Server {
             running: Some(running),
             dir,
         }
+    }
+
+    /// Return the path of a file in its folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     pub(crate) fn running(&self) -> &Running {

@@ -20,6 +20,9 @@
 pub mod branch;
 mod forced;
 pub mod partition;
+mod wide;
+
+pub(crate) use wide::{WideScratch, decide_wide};
 
 pub use forced::{best_with, best_without};
 
@@ -107,6 +110,12 @@ impl Problem {
         let at = line * CANDIDATES_MAX + candidate;
         self.available[at] = available.min(self.need[line]);
         self.unit[at] = unit.clamp_rate().0;
+    }
+
+    /// Restate the cost of using a candidate at all.
+    #[inline]
+    pub(crate) fn set_fixed(&mut self, candidate: usize, fixed: Cost) {
+        self.fixed[candidate] = fixed.clamp_rate().0;
     }
 
     /// Return the number of candidates.

@@ -145,7 +145,7 @@ impl Words<'_> {
                  but not less than {}",
                 proof.candidates,
                 proof.bound,
-                proof.outside.unwrap_or(Cost::ZERO)
+                proof.outside.unwrap_or(proof.bound)
             ),
             (Language::Chinese, true) => format!(
                 "已证明:全网没有低于 {} 的方案(查看了 {} 个门店)",
@@ -155,7 +155,7 @@ impl Words<'_> {
                 "已证明:{} 个候选中没有低于 {} 的方案;未查看的门店不会低于 {}",
                 proof.candidates,
                 proof.bound,
-                proof.outside.unwrap_or(Cost::ZERO)
+                proof.outside.unwrap_or(proof.bound)
             ),
         }
     }

@@ -13,6 +13,10 @@ use std::fmt;
 pub struct PolicyError {
     /// Line in the file, from 1; 0 when no single line is to blame.
     pub line: usize,
+    /// Column of that line, from 1; 0 with it.
+    pub column: usize,
+    /// The field, as in `costs.per_unit`; empty when the file is not TOML of the right form.
+    pub field: String,
     /// What is wrong and what to write instead.
     pub message: String,
 }
@@ -21,7 +25,7 @@ impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(f, "policy: {}", self.message),
-            line => write!(f, "policy line {line}: {}", self.message),
+            line => write!(f, "policy line {line}, column {}: {}", self.column, self.message),
         }
     }
 }
@@ -46,8 +50,9 @@ impl std::error::Error for Problems {}
 
 pub(super) fn read(text: &str) -> Result<Policy, Problems> {
     let file: PolicyFile = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(0, |span| line_at(text, span.start));
-        Problems(vec![PolicyError { line, message: error.message().to_owned() }])
+        let (line, column) = error.span().map_or((0, 0), |span| place_of(text, span.start));
+        let (field, message) = (String::new(), error.message().to_owned());
+        Problems(vec![PolicyError { line, column, field, message }])
     })?;
     let mut checker = Checker { text, section: "", problems: Vec::new() };
     let policy = checker.policy(file);
@@ -249,30 +254,40 @@ impl Checker<'_> {
     }
 
     fn refuse(&mut self, key: &str, message: String) {
-        let line = line_of(self.text, self.section, key);
-        self.problems.push(PolicyError { line, message });
+        let (line, column) = key_place(self.text, self.section, key);
+        let is_form = self.section.parse::<Delivery>().is_ok();
+        let field = match self.section {
+            "" => key.to_owned(),
+            form if is_form => format!("delivery.{form}.{key}"),
+            section => format!("{section}.{key}"),
+        };
+        self.problems.push(PolicyError { line, column, field, message });
     }
 }
 
-/// The line of a key: the first one below a header that ends with the section's name.
-fn line_of(text: &str, section: &str, key: &str) -> usize {
+/// Line and column of a key: the first one below a header that ends with the section's name.
+fn key_place(text: &str, section: &str, key: &str) -> (usize, usize) {
     let mut inside = section.is_empty();
-    for (n, line) in text.lines().enumerate() {
-        let line = line.trim();
+    for (n, raw) in text.lines().enumerate() {
+        let line = raw.trim();
         if line.starts_with('[') {
             let name = line.trim_matches(['[', ']']);
             inside = name == section || name.ends_with(&format!(".{section}"));
         } else if inside
             && line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
         {
-            return n + 1;
+            return (n + 1, raw.len() - raw.trim_start().len() + 1);
         }
     }
-    0
+    (0, 0)
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
+/// Line and column, from 1, of a byte.
+fn place_of(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    (line, before.len() - line_start + 1)
 }
 
 #[cfg(test)]
@@ -361,6 +376,18 @@ max_km = 5
         assert!(found[0].1.contains("per_mile") && found[0].1.contains("per_unit_km"), "{found:?}");
         assert_eq!(problems("[delivery.express]\nspeed_kmh = 1\n")[0].0, 1);
         assert_eq!(problems("[costs\n")[0].0, 1);
+    }
+
+    #[test]
+    fn errors_name_the_column_and_the_field() {
+        let text = "version = 2\n[costs]\n  per_unit = -1\n[delivery.one_hour]\nspread = 99\n";
+        let found = Policy::from_toml(text).expect_err("problems").0;
+        let places: Vec<(usize, usize, &str)> =
+            found.iter().map(|p| (p.line, p.column, p.field.as_str())).collect();
+        let expected =
+            [(1, 1, "version"), (3, 3, "costs.per_unit"), (5, 1, "delivery.one_hour.spread")];
+        assert_eq!(places, expected);
+        assert!(found[1].to_string().starts_with("policy line 3, column 3: "), "{}", found[1]);
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! field.
 
 mod check;
+mod effective;
 mod file;
 
 pub use check::{PolicyError, Problems};
+pub use effective::PolicyDanger;
 
 use crate::cost::Cost;
 use crate::delivery::{Delivery, Rule};

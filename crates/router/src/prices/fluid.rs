@@ -1,34 +1,37 @@
 //! The fluid problem and its dual, solved by the exact decision and projected subgradients.
 //!
-//! For prices `λ ≥ 0` on stock entries, `L(λ) = Σ_c w_c · cost_c(λ) − Σ_e λ_e · s_e`, where
-//! `cost_c(λ)` is the exact minimum for class `c` with `λ` added to its units. `L` is concave, its
-//! subgradient is expected use minus stock, and **every** `λ ≥ 0` gives a lower bound on the cost of
-//! serving the classes from the stock, in whole or fractional plans: with the actual orders as
+//! Two things are scarce and have a price `λ ≥ 0`: the units of a stock entry, and the places of a
+//! node's slots, of which every shipment takes one. `L(λ) = Σ_c w_c · cost_c(λ) − Σ_r λ_r · s_r`,
+//! where `cost_c(λ)` is the exact minimum for class `c` with the prices added. `L` is concave, its
+//! subgradient is expected use minus supply, and **every** `λ ≥ 0` gives a lower bound on the cost of
+//! serving the classes from the supply, in whole or fractional plans: with the actual orders as
 //! classes, on every policy in hindsight (weak duality). Prices are whole micro-units, so the bound
-//! is computed without rounding.
+//! is computed without rounding. A class with more nodes than one decision holds counts with a lower
+//! bound on its cost ([`crate::decide`]), which keeps `L` a bound.
+
+mod classes;
+#[cfg(feature = "highs")]
+mod highs;
 
 use crate::cost::Cost;
-use crate::decide::{Decision, Problem, Scratch, decide};
-use crate::limits::CANDIDATES_MAX;
+use crate::decide::{Decision, Problem, Scratch, WideScratch, decide_wide};
 use crate::network::Network;
 use crate::node::NodeIx;
-use crate::offer::{Desk, LineOffer, Offer};
+use crate::offer::Desk;
 use crate::order::Order;
 use crate::rules::Ruleset;
 use crate::stock::EntryIx;
+use classes::Class;
 use std::collections::HashMap;
 
-/// One class, ready to be decided at any prices.
-#[derive(Debug)]
-struct Class {
-    base: Problem,
-    /// `[line * CANDIDATES_MAX + candidate]`: which price applies; `NO_PRICE` for none.
-    price_of: Vec<u32>,
-    /// Every node that could serve the class is a candidate.
-    is_whole: bool,
+/// What is scarce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// Units of one SKU at one node.
+    Units(EntryIx),
+    /// Places in a node's slots: one for each shipment.
+    Places(NodeIx),
 }
-
-const NO_PRICE: u32 = u32::MAX;
 
 /// How the dual is climbed.
 #[derive(Clone, Copy, Debug)]
@@ -41,56 +44,42 @@ pub struct Climb {
     pub last: f64,
 }
 
-/// Classes, stock and prices of one fluid problem.
+/// Classes, supply and prices of one fluid problem.
 #[derive(Debug, Default)]
 pub struct Fluid {
     classes: Vec<Class>,
     weights: Vec<f64>,
-    entries: Vec<EntryIx>,
-    place_of: HashMap<EntryIx, u32>,
-    stock: Vec<f64>,
+    resources: Vec<Resource>,
+    place_of: HashMap<Resource, u32>,
+    /// How much there is of each resource.
+    supply: Vec<f64>,
     prices: Vec<i64>,
     exact: Vec<f64>,
     use_: Vec<f64>,
     average: Vec<f64>,
     scratch: Scratch,
+    wide: WideScratch,
     decision: Decision,
-    problem: Problem,
+    problems: Vec<Problem>,
 }
 
 impl Fluid {
-    /// Add a class and return its number.
+    /// Add a class and return its number. Its nodes are the nearest few for each line.
     pub fn add_class(&mut self, network: &Network, rules: &Ruleset, order: &Order) -> u32 {
-        self.add(&Desk::new(network, rules, order))
+        let class = Class::new(&Desk::new(network, rules, order), |r| self.place(r));
+        self.push(class)
     }
 
-    /// Add a class as if every node worked at once and nothing could be late: never dearer, so
-    /// bounds stay bounds whatever the hours and slots.
+    /// Add a class with every node that could serve it, as if every node worked at once and nothing
+    /// could be late: never dearer, so bounds stay bounds whatever the hours and slots.
     pub fn add_timeless_class(&mut self, network: &Network, rules: &Ruleset, order: &Order) -> u32 {
-        self.add(&Desk { ignore_time: true, ..Desk::new(network, rules, order) })
+        let desk = Desk { ignore_time: true, ..Desk::new(network, rules, order) };
+        let class = Class::whole(&desk, |r| self.place(r));
+        self.push(class)
     }
 
-    fn add(&mut self, desk: &Desk<'_>) -> u32 {
-        let (order, rules) = (desk.order, desk.rules);
-        let (offers, lines, is_whole) = candidates(desk);
-        let count = order.lines.len();
-        let need: Vec<u32> = order.lines.iter().map(|line| line.units).collect();
-        let policy = rules.policy();
-        let (unfilled_fixed, unfilled_unit) = policy.unfilled();
-        let mut base = Problem::default();
-        base.reset(&need, policy.split.limit_for(order.value), unfilled_fixed, unfilled_unit);
-        let mut price_of = vec![NO_PRICE; count * CANDIDATES_MAX];
-        for (at, offer) in offers.iter().enumerate() {
-            let candidate = base.add_candidate(offer.fixed);
-            for line in 0..count {
-                let have = &lines[at * count + line];
-                if have.available > 0 {
-                    base.offer(candidate, line, need[line], offer.unit);
-                    price_of[line * CANDIDATES_MAX + candidate] = self.place(have.entry);
-                }
-            }
-        }
-        self.classes.push(Class { base, price_of, is_whole });
+    fn push(&mut self, class: Class) -> u32 {
+        self.classes.push(class);
         self.weights.push(0.0);
         self.classes.len() as u32 - 1
     }
@@ -106,23 +95,35 @@ impl Fluid {
         self.weights[class as usize] = orders.max(0.0);
     }
 
-    /// Say whether no class was cut to fewer nodes than could serve it.
-    pub fn is_whole(&self) -> bool {
-        self.classes.iter().all(|class| class.is_whole)
-    }
-
-    /// Read what is left at every entry above its safety stock.
+    /// Read what is left at every entry above its safety stock. Places are without limit until
+    /// [`Fluid::set_places`] states them.
     pub fn read_stock(&mut self, network: &Network) {
-        for (place, &entry) in self.entries.iter().enumerate() {
+        self.read(|entry| {
             let stock = network.entry(entry);
-            self.stock[place] = f64::from(stock.available(stock.safety()));
-        }
+            stock.available(stock.safety())
+        });
     }
 
     /// Read everything that is left at every entry, safety stock included.
     pub fn read_all_stock(&mut self, network: &Network) {
-        for (place, &entry) in self.entries.iter().enumerate() {
-            self.stock[place] = f64::from(network.entry(entry).available(0));
+        self.read(|entry| network.entry(entry).available(0));
+    }
+
+    fn read(&mut self, units: impl Fn(EntryIx) -> u32) {
+        for (supply, &resource) in self.supply.iter_mut().zip(&self.resources) {
+            *supply = match resource {
+                Resource::Units(entry) => f64::from(units(entry)),
+                Resource::Places(_) => f64::INFINITY,
+            };
+        }
+    }
+
+    /// State how many shipments each node can prepare for the expected orders.
+    pub fn set_places(&mut self, places: impl Fn(NodeIx) -> f64) {
+        for (supply, &resource) in self.supply.iter_mut().zip(&self.resources) {
+            if let Resource::Places(node) = resource {
+                *supply = places(node);
+            }
         }
     }
 
@@ -139,9 +140,14 @@ impl Fluid {
             best = best.max(self.evaluate());
             let part = step as f64 / climb.steps.max(2) as f64;
             let size = climb.first * (climb.last / climb.first).powf(part) * scale;
-            for place in 0..self.entries.len() {
-                let (used, have) = (self.use_[place], self.stock[place]);
-                let gap = (used - have) / used.max(have).max(1.0);
+            for place in 0..self.resources.len() {
+                let (used, have) = (self.use_[place], self.supply[place]);
+                // What has no limit has no price.
+                let gap = if have == f64::INFINITY {
+                    -1.0
+                } else {
+                    (used - have) / used.max(have).max(1.0)
+                };
                 self.exact[place] = (self.exact[place] + size * gap).max(0.0);
             }
             if step >= from {
@@ -156,29 +162,37 @@ impl Fluid {
         best.max(self.evaluate())
     }
 
-    /// Return the prices in micro-units, entry by entry.
-    pub fn prices(&self) -> impl Iterator<Item = (EntryIx, i64)> {
-        self.entries.iter().copied().zip(self.prices.iter().copied())
+    /// Return the prices in micro-units, resource by resource.
+    pub fn prices(&self) -> impl Iterator<Item = (Resource, i64)> {
+        self.resources.iter().copied().zip(self.prices.iter().copied())
     }
 
     /// Return `L` at the current prices and leave the expected use behind, in currency units.
     fn evaluate(&mut self) -> f64 {
         self.use_.fill(0.0);
         let mut value = 0.0;
-        for (class, &weight) in self.classes.iter().zip(&self.weights) {
+        for class in 0..self.classes.len() {
+            let weight = self.weights[class];
             if weight <= 0.0 {
                 continue;
             }
-            class.price(&self.prices, &self.stock, &mut self.problem);
-            decide(&self.problem, &mut self.scratch, &mut self.decision);
-            value += weight * self.decision.cost.to_units();
-            for take in &self.decision.takes {
-                let at = usize::from(take.line) * CANDIDATES_MAX + usize::from(take.candidate);
-                self.use_[class.price_of[at] as usize] += weight * f64::from(take.units);
-            }
+            value += weight * self.decide(class).to_units();
+            let class = &self.classes[class];
+            class.uses(&self.decision, |place, units| {
+                self.use_[place as usize] += weight * f64::from(units);
+            });
         }
-        let held = self.prices.iter().zip(&self.stock);
-        value - held.map(|(&price, stock)| Cost(price).to_units() * stock).sum::<f64>()
+        let held = self.prices.iter().zip(&self.supply).filter(|(price, _)| **price > 0);
+        value - held.map(|(&price, supply)| Cost(price).to_units() * supply).sum::<f64>()
+    }
+
+    /// Decide a class at the current prices; return a bound that no plan of it goes below.
+    fn decide(&mut self, class: usize) -> Cost {
+        let class = &self.classes[class];
+        class.price(&self.prices, &self.supply, &mut self.problems);
+        let problems = &self.problems[..class.problems()];
+        let bound = decide_wide(problems, &mut self.scratch, &mut self.wide, &mut self.decision);
+        class.bound(bound)
     }
 
     fn round_prices(&mut self) {
@@ -189,98 +203,20 @@ impl Fluid {
 
     /// A typical cost of using a node, in micro-units: the size of a price that changes a decision.
     fn cost_scale(&self) -> f64 {
-        let (mut sum, mut count) = (0.0, 0.0);
-        for Class { base, .. } in &self.classes {
-            let nodes = 0..base.candidates();
-            let units = nodes.flat_map(|n| (0..base.need().len()).map(move |line| (n, line)));
-            let offered = units.filter(|&(n, line)| base.available(n, line) > 0);
-            if let Some(least) = offered.map(|(n, line)| base.fixed(n) + base.unit(n, line)).min() {
-                sum += least.0 as f64;
-                count += 1.0;
-            }
-        }
-        if count > 0.0 { sum / count } else { 0.0 }
+        let least: Vec<i64> = self.classes.iter().filter_map(Class::least_cost).collect();
+        let count = least.len().max(1) as f64;
+        least.into_iter().map(|cost| cost as f64).sum::<f64>() / count
     }
 
-    fn place(&mut self, entry: EntryIx) -> u32 {
-        *self.place_of.entry(entry).or_insert_with(|| {
-            self.entries.push(entry);
-            self.stock.push(0.0);
+    fn place(&mut self, resource: Resource) -> u32 {
+        *self.place_of.entry(resource).or_insert_with(|| {
+            self.resources.push(resource);
+            self.supply.push(0.0);
             self.prices.push(0);
             self.exact.push(0.0);
             self.use_.push(0.0);
             self.average.push(0.0);
-            self.entries.len() as u32 - 1
+            self.resources.len() as u32 - 1
         })
     }
-}
-
-impl Class {
-    /// Write the class at given prices; entries without stock cannot serve it.
-    fn price(&self, prices: &[i64], stock: &[f64], into: &mut Problem) {
-        into.clone_from(&self.base);
-        for line in 0..self.base.need().len() {
-            for candidate in 0..self.base.candidates() {
-                let place = self.price_of[line * CANDIDATES_MAX + candidate];
-                if place == NO_PRICE {
-                    continue;
-                }
-                let place = place as usize;
-                let have = if stock[place] > 0.0 { self.base.need()[line] } else { 0 };
-                let unit = self.base.unit(candidate, line) + Cost(prices[place]);
-                into.offer(candidate, line, have, unit);
-            }
-        }
-    }
-}
-
-/// Nodes that could serve a class, at most as many as one decision holds, cheapest first.
-fn candidates(desk: &Desk<'_>) -> (Vec<Offer>, Vec<LineOffer>, bool) {
-    let cells = desk.network.cells();
-    let near = cells.near(desk.order.destination);
-    let mut nodes: Vec<u32> = near.nodes.to_vec();
-    if !near.is_complete {
-        for line in &desk.order.lines {
-            let holders = desk.network.holders(line.sku);
-            nodes.extend(
-                holders.iter().take(2 * CANDIDATES_MAX).map(|&e| desk.network.node_of(e).0),
-            );
-        }
-        nodes.sort_unstable();
-        nodes.dedup();
-    }
-    let count = desk.order.lines.len();
-    let mut found: Vec<(Offer, Vec<LineOffer>)> = Vec::new();
-    for node in nodes {
-        let mut lines = Vec::with_capacity(count);
-        if let Ok(offer) = desk.ask(NodeIx(node), &mut lines) {
-            found.push((offer, lines));
-        }
-    }
-    let is_whole = near.is_complete && found.len() <= CANDIDATES_MAX;
-    let have = |lines: &[LineOffer]| lines.iter().filter(|line| line.available > 0).count();
-    found.sort_by_key(|(offer, lines)| {
-        (offer.fixed + offer.unit * have(lines) as u32, std::cmp::Reverse(have(lines)), offer.node)
-    });
-    // Every line keeps its nearest few, whatever else they have.
-    let mut kept: Vec<usize> = Vec::new();
-    for round in 0..CANDIDATES_MAX {
-        for line in 0..count {
-            let with_line = (0..found.len()).filter(|&at| found[at].1[line].available > 0);
-            if let Some(at) =
-                with_line.min_by_key(|&at| (kept.contains(&at), found[at].0.unit, found[at].0.node))
-                && !kept.contains(&at)
-                && kept.len() < CANDIDATES_MAX
-            {
-                kept.push(at);
-            }
-        }
-        if round + 1 == found.len() {
-            break;
-        }
-    }
-    kept.sort_unstable_by_key(|&at| found[at].0.node);
-    let offers = kept.iter().map(|&at| found[at].0).collect();
-    let lines = kept.iter().flat_map(|&at| found[at].1.iter().copied()).collect();
-    (offers, lines, is_whole)
 }

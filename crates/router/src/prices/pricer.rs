@@ -1,20 +1,30 @@
 //! Keeps a network's prices current: counts orders, solves again, follows in between.
 
-use super::fluid::{Climb, Fluid};
+#[cfg(not(feature = "highs"))]
+use super::fluid::Climb;
+use super::fluid::{Fluid, Resource};
 use super::forecast::Forecast;
+use crate::capacity::{Capacity, SLOT_MS, SlotIx};
 use crate::network::Network;
+use crate::node::NodeIx;
 use crate::order::Order;
 use crate::plan::Plan;
 use crate::rules::Ruleset;
+use onrush_types::Timestamp;
+use std::collections::HashMap;
 
 /// Steps of the first solve and of those that start from the last prices.
+#[cfg(not(feature = "highs"))]
 const COLD: Climb = Climb { steps: 300, first: 0.3, last: 0.003 };
+#[cfg(not(feature = "highs"))]
 const WARM: Climb = Climb { steps: 60, first: 0.04, last: 0.004 };
 
 /// A full slot's price, as a multiple of a shipment's fixed cost.
 const SLOT_PRICE_TOP: f64 = 1.0;
 /// How steeply a slot's price rises with its use.
 const SLOT_STEEPNESS: f64 = 50.0;
+/// Slots from now on that carry a solved price; later ones are priced when they come nearer.
+const SLOTS_PRICED: u32 = 12;
 
 /// Solves prices for one network.
 #[derive(Debug)]
@@ -32,6 +42,13 @@ pub struct Pricer {
     seen_folds: u32,
     since: u32,
     is_warm: bool,
+    /// When the newest order was placed, and the newest at the last solve.
+    now: Timestamp,
+    solved_at: Timestamp,
+    /// Orders an hour since the solve before.
+    rate: Option<f64>,
+    /// Solved prices of a place at a node, where they are above zero.
+    place_prices: HashMap<NodeIx, i64>,
 }
 
 impl Pricer {
@@ -59,6 +76,10 @@ impl Pricer {
             seen_folds: 0,
             since: 0,
             is_warm: false,
+            now: Timestamp(0),
+            solved_at: Timestamp(0),
+            rate: None,
+            place_prices: HashMap::new(),
         };
         let add = |order| pricer.fluid.add_class(network, rules, order);
         pricer.prior_classes = pricer.prior.examples.iter().map(add).collect();
@@ -71,23 +92,87 @@ impl Pricer {
     /// Count an order that was routed; solve again when it is time.
     pub fn observe(&mut self, network: &Network, rules: &Ruleset, order: &Order, plan: &Plan) {
         self.seen.add(order, 1.0);
-        price_slots(network, rules, plan);
+        if self.solved_at == Timestamp(0) {
+            self.solved_at = order.placed;
+        }
+        self.now = self.now.max(order.placed);
+        self.price_slots(network, rules, plan);
         self.since += 1;
         if self.since >= rules.policy().prices.reprice_every {
             self.reprice(network, rules);
         }
     }
 
-    /// Solve with what is left of stock and demand, and set the network's prices.
+    /// Solve with what is left of stock, slots and demand, and set the network's prices.
     pub fn reprice(&mut self, network: &Network, rules: &Ruleset) {
-        self.since = 0;
+        let took = self.now.0.saturating_sub(self.solved_at.0);
+        if self.since > 0 && took > 0 {
+            self.rate = Some(f64::from(self.since) * SLOT_MS as f64 / took as f64);
+        }
+        (self.since, self.solved_at) = (0, self.now);
         self.add_seen_classes(network, rules);
         self.fluid.read_stock(network);
+        self.set_places(network);
         self.set_weights(network);
-        self.fluid.climb(if self.is_warm { WARM } else { COLD });
+        self.solve();
         self.is_warm = true;
-        for (entry, price) in self.fluid.prices() {
-            network.entry(entry).set_price_micros(price);
+        self.set_prices(network);
+    }
+
+    #[cfg(not(feature = "highs"))]
+    fn solve(&mut self) {
+        self.fluid.climb(if self.is_warm { WARM } else { COLD });
+    }
+
+    #[cfg(feature = "highs")]
+    fn solve(&mut self) {
+        self.fluid.solve();
+    }
+
+    /// State how many shipments each node can prepare for the orders to come: as many an hour as it
+    /// has places left in this slot and the next, for as long as they last at the rate of late.
+    fn set_places(&mut self, network: &Network) {
+        let Some(rate) = self.rate else { return };
+        let hours = self.orders_left(network) / rate;
+        let slot = SlotIx::of(self.now);
+        let ahead = (slot.next().start().0 - self.now.0) as f64 / SLOT_MS as f64;
+        self.fluid.set_places(|node| {
+            let Some(capacity) = &network.node(node).capacity else { return f64::INFINITY };
+            let left = capacity.left(slot) + capacity.left(slot.next());
+            (f64::from(left) / (1.0 + ahead)).min(f64::from(capacity.per_hour())) * hours
+        });
+    }
+
+    fn set_prices(&mut self, network: &Network) {
+        let slot = SlotIx::of(self.now).0;
+        self.place_prices.clear();
+        for (resource, price) in self.fluid.prices() {
+            match resource {
+                Resource::Units(entry) => network.entry(entry).set_price_micros(price),
+                Resource::Places(node) => {
+                    if price > 0 {
+                        self.place_prices.insert(node, price);
+                    }
+                    let Some(capacity) = &network.node(node).capacity else { continue };
+                    for slot in slot..slot + SLOTS_PRICED {
+                        capacity.set_price_micros(SlotIx(slot), price);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Raise the price of the slots a plan took: `(b^u − 1)/(b − 1)` of a shipment at use `u`, and
+    /// never below what was solved.
+    fn price_slots(&self, network: &Network, rules: &Ruleset, plan: &Plan) {
+        let top = rules.policy().costs.fixed_per_shipment * SLOT_PRICE_TOP * 1e6;
+        for shipment in &plan.shipments {
+            let capacity = network.node(shipment.node).capacity.as_ref();
+            if let Some((capacity, slot)) = capacity.zip(shipment.slot) {
+                let solved = self.place_prices.get(&shipment.node).copied().unwrap_or(0);
+                let by_use = (top * share_of_top(capacity, slot)) as i64;
+                capacity.set_price_micros(slot, by_use.max(solved));
+            }
         }
     }
 
@@ -137,15 +222,8 @@ impl Pricer {
     }
 }
 
-/// Raise the price of the slots a plan took: `(b^u − 1)/(b − 1)` of a shipment at use `u`.
-fn price_slots(network: &Network, rules: &Ruleset, plan: &Plan) {
-    let top = rules.policy().costs.fixed_per_shipment * SLOT_PRICE_TOP * 1e6;
-    for shipment in &plan.shipments {
-        let capacity = network.node(shipment.node).capacity.as_ref();
-        if let Some((capacity, slot)) = capacity.zip(shipment.slot) {
-            let used = 1.0 - f64::from(capacity.left(slot)) / f64::from(capacity.per_hour().max(1));
-            let share = (SLOT_STEEPNESS.powf(used) - 1.0) / (SLOT_STEEPNESS - 1.0);
-            capacity.set_price_micros(slot, (top * share) as i64);
-        }
-    }
+/// How much of the highest price a slot's use stands for.
+fn share_of_top(capacity: &Capacity, slot: SlotIx) -> f64 {
+    let used = 1.0 - f64::from(capacity.left(slot)) / f64::from(capacity.per_hour().max(1));
+    (SLOT_STEEPNESS.powf(used) - 1.0) / (SLOT_STEEPNESS - 1.0)
 }

@@ -9,7 +9,7 @@ use crate::order::SkuNo;
 /// over that distance, for every other unit the cheaper of shipping and leaving it, and for SKUs
 /// that no node has what leaving them costs. Those are only looked for when the rest is not enough
 /// to reach `wanted`.
-pub(super) fn outside_bound(desk: &Desk<'_>, beyond_km: f64, wanted: Cost) -> Cost {
+pub(crate) fn outside_bound(desk: &Desk<'_>, beyond_km: f64, wanted: Cost) -> Cost {
     let Some(detour) = desk.rules.detour() else { return Cost::ZERO };
     let road_km = beyond_km * detour;
     if road_km > desk.terms.max_km {

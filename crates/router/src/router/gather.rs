@@ -2,7 +2,7 @@
 
 use super::bound::{beats, has_any, outside_bound};
 use crate::cost::Cost;
-use crate::decide::{self, Decision, Problem, Scratch};
+use crate::decide::{Decision, Problem, Scratch, WideScratch, decide_wide};
 use crate::delivery::Delivery;
 use crate::geo::Position;
 use crate::limits::{CANDIDATES_MAX, SEARCH_NODES_MAX};
@@ -27,19 +27,24 @@ const OFFERS_MAX: usize = 64;
 /// Working memory of one router: the offers for one order and the decision over them.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    problem: Problem,
+    /// The first is decided, the others are ruled out; as many as were ever needed.
+    problems: Vec<Problem>,
     scratch: Scratch,
+    wide: WideScratch,
     pub(super) decision: Decision,
     pub(super) need: Vec<u32>,
     pub(super) offers: Vec<Offer>,
     pub(super) lines: Vec<LineOffer>,
     asked: Vec<LineOffer>,
-    /// Offers in the decision, by the order of their nodes.
+    /// Offers in the decision, by the order of their nodes, then those to rule out.
     pub(super) chosen: Vec<u16>,
     seen: Vec<u32>,
     epoch: u32,
     looked_at: u32,
-    is_cut: bool,
+    /// Offers were dropped that were not beaten.
+    is_full: bool,
+    /// No plan over the offers weighs less.
+    bound: Cost,
 }
 
 impl Work {
@@ -101,7 +106,7 @@ impl Work {
             self.epoch = 1;
         }
         self.looked_at = 0;
-        self.is_cut = false;
+        self.is_full = false;
     }
 
     fn is_chosen_only(&self, desk: &Desk<'_>) -> bool {
@@ -236,7 +241,7 @@ impl Work {
             }
         }
         if self.offers.len() == OFFERS_MAX {
-            self.is_cut = true;
+            self.is_full = true;
             let worst = (0..OFFERS_MAX).max_by_key(|&at| self.rank(at)).unwrap_or(0);
             self.remove(worst);
         }
@@ -268,7 +273,6 @@ impl Work {
         if self.offers.len() <= CANDIDATES_MAX {
             self.chosen.extend(0..self.offers.len() as u16);
         } else {
-            self.is_cut = true;
             let mut order: Vec<u16> = (0..self.offers.len() as u16).collect();
             order.sort_by_key(|&at| self.rank(usize::from(at)));
             for line in 0..lines {
@@ -287,12 +291,13 @@ impl Work {
                 }
             }
             for at in order {
-                if self.chosen.len() < CANDIDATES_MAX && !self.chosen.contains(&at) {
+                if !self.chosen.contains(&at) {
                     self.chosen.push(at);
                 }
             }
         }
-        self.chosen.sort_unstable_by_key(|&at| self.offers[usize::from(at)].node);
+        let decided = self.chosen.len().min(CANDIDATES_MAX);
+        self.chosen[..decided].sort_unstable_by_key(|&at| self.offers[usize::from(at)].node);
     }
 
     fn decide(&mut self, desk: &Desk<'_>) {
@@ -300,25 +305,39 @@ impl Work {
         let policy = desk.rules.policy();
         let (unfilled_fixed, unfilled_unit) = policy.unfilled();
         let split = policy.split.limit_for(desk.order.value);
-        self.problem.reset(&self.need, split, unfilled_fixed, unfilled_unit);
         let lines = self.need.len();
-        for &at in &self.chosen {
-            let at = usize::from(at);
-            let candidate = self.problem.add_candidate(self.offers[at].fixed);
-            for (line, offer) in self.lines[at * lines..][..lines].iter().enumerate() {
-                self.problem.offer(candidate, line, offer.available, offer.unit);
+        let count = self.chosen.len().div_ceil(CANDIDATES_MAX).max(1);
+        if self.problems.len() < count {
+            self.problems.resize_with(count, Problem::default);
+        }
+        for (n, problem) in self.problems[..count].iter_mut().enumerate() {
+            problem.reset(&self.need, split, unfilled_fixed, unfilled_unit);
+            let rest = &self.chosen[n * CANDIDATES_MAX..];
+            for &at in &rest[..rest.len().min(CANDIDATES_MAX)] {
+                let at = usize::from(at);
+                let candidate = problem.add_candidate(self.offers[at].fixed);
+                for (line, offer) in self.lines[at * lines..][..lines].iter().enumerate() {
+                    problem.offer(candidate, line, offer.available, offer.unit);
+                }
             }
         }
-        decide::decide(&self.problem, &mut self.scratch, &mut self.decision);
+        let problems = &self.problems[..count];
+        self.bound = decide_wide(problems, &mut self.scratch, &mut self.wide, &mut self.decision);
+        if count > 1 {
+            // Shipments come by the order of their nodes, wherever the decision found them.
+            let (offers, chosen) = (&self.offers, &self.chosen);
+            let node = |candidate: u16| offers[usize::from(chosen[usize::from(candidate)])].node;
+            self.decision.takes.sort_unstable_by_key(|take| (node(take.candidate), take.line));
+        }
     }
 
     fn proof(&self, outside: Option<Cost>) -> Proof {
         Proof {
             looked_at: self.looked_at,
             candidates: self.chosen.len() as u32,
-            bound: self.decision.cost,
+            bound: self.bound,
             outside,
-            is_cut: self.is_cut,
+            is_cut: self.is_full || self.bound < self.decision.cost,
         }
     }
 }

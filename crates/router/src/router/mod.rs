@@ -12,6 +12,8 @@ mod bound;
 mod gather;
 mod write;
 
+pub(crate) use bound::outside_bound;
+
 use crate::delivery::Promise;
 use crate::network::Network;
 use crate::node::NodeIx;

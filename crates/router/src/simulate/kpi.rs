@@ -21,8 +21,14 @@ pub struct Tally {
     promised: u64,
     confidence: f64,
     capacity_shipments: u64,
+    /// Places that nodes with a capacity have in one slot.
+    places: u64,
+    /// First and last slot that was used.
+    slots: Option<(u32, u32)>,
     rejections: f64,
     quota_units: u64,
+    /// Units of every quota together.
+    quotas: u64,
     proven: u64,
     cost_by_part: Vec<f64>,
 }
@@ -33,6 +39,11 @@ pub const CURVE_ORDERS: u64 = 200;
 impl Tally {
     /// Count one routed order.
     pub fn add(&mut self, network: &Network, order: &Order, plan: &Plan) {
+        if self.orders == 0 {
+            let capacities = network.nodes().iter().filter_map(|node| node.capacity.as_ref());
+            self.places = capacities.map(|capacity| u64::from(capacity.per_hour())).sum();
+            self.quotas = network.quotas().map(|(.., quota)| u64::from(quota.most())).sum();
+        }
         self.orders += 1;
         self.units += u64::from(order.units());
         self.cost += plan.cost;
@@ -46,7 +57,11 @@ impl Tally {
             self.confidence += shipment.promise.confidence;
             let node = network.node(shipment.node);
             self.rejections += 1.0 - node.acceptance.estimate();
-            self.capacity_shipments += u64::from(node.capacity.is_some());
+            if let (Some(_), Some(slot)) = (&node.capacity, shipment.slot) {
+                self.capacity_shipments += 1;
+                let (first, last) = self.slots.unwrap_or((slot.0, slot.0));
+                self.slots = Some((first.min(slot.0), last.max(slot.0)));
+            }
         }
         self.promised += u64::from(plan.unfilled.is_empty());
         if let Some(channel) = plan.channel {
@@ -66,6 +81,8 @@ impl Tally {
         let p95 = (self.metres.len() * 95).div_ceil(100).saturating_sub(1);
         let km = |metres: u64| metres as f64 / 1_000.0;
         let cost = self.cost.to_units();
+        let slots = self.slots.map_or(0, |(first, last)| u64::from(last - first) + 1);
+        let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         Kpis {
             orders: self.orders,
             units: self.units,
@@ -80,7 +97,9 @@ impl Tally {
             unfilled_orders: self.unfilled_orders,
             expected_rejections: self.rejections,
             capacity_shipments: self.capacity_shipments,
+            capacity_use: share(self.capacity_shipments, self.places * slots),
             quota_units: self.quota_units,
+            quota_use: share(self.quota_units, self.quotas),
             proven: self.proven as f64 / orders,
             hindsight_bound: bound,
             above_bound_percent: bound.filter(|b| *b > 0.0).map(|b| (cost / b - 1.0) * 100.0),
@@ -118,8 +137,12 @@ pub struct Kpis {
     pub expected_rejections: f64,
     /// Shipments that took a place in a slot.
     pub capacity_shipments: u64,
+    /// Their share of all places from the first slot used to the last, at nodes with a capacity.
+    pub capacity_use: Option<f64>,
     /// Units that used a channel's quota.
     pub quota_units: u64,
+    /// Their share of all quotas.
+    pub quota_use: Option<f64>,
     /// Share of plans proven minimal over the whole network.
     pub proven: f64,
     /// No policy could have cost less, knowing every order beforehand; absent when not computed.
@@ -138,6 +161,7 @@ impl Kpis {
         let optional = |value: Option<f64>, unit: &str| {
             value.map_or_else(|| "not computed".to_owned(), |value| format!("{value:.2}{unit}"))
         };
+        let of_share = |share: Option<f64>| share.map_or_else(|| "none stated".to_owned(), percent);
         vec![
             ("orders", self.orders.to_string()),
             ("cost", format!("{:.2}", self.cost)),
@@ -150,8 +174,8 @@ impl Kpis {
             ("unfilled units", self.unfilled_units.to_string()),
             ("unfilled orders", self.unfilled_orders.to_string()),
             ("rejections (expected)", format!("{:.1}", self.expected_rejections)),
-            ("shipments in slots", self.capacity_shipments.to_string()),
-            ("units on quotas", self.quota_units.to_string()),
+            ("capacity use", of_share(self.capacity_use)),
+            ("quota use", of_share(self.quota_use)),
             ("proven over the network", percent(self.proven)),
             ("hindsight bound", optional(self.hindsight_bound, "")),
             ("above the bound", optional(self.above_bound_percent, " %")),

@@ -1,9 +1,11 @@
 //! Replaying orders under a policy, and two policies side by side.
 
 mod kpi;
+mod shadow;
 pub mod svg;
 
 pub use kpi::{CURVE_ORDERS, Kpis, Tally};
+pub use shadow::{Shadow, ShadowTally};
 
 use crate::delivery::Delivery;
 use crate::network::Network;
@@ -42,6 +44,24 @@ pub fn replay(
     tally
 }
 
+/// Plan every order on the network as it is and take nothing: a dry run.
+pub fn rehearse(
+    network: &Network,
+    rules: &Ruleset,
+    orders: &[Order],
+    mut each: impl FnMut(&Router<'_>, &Order, &Plan),
+) -> Tally {
+    let mut tally = Tally::default();
+    let mut router = Router::new(network, rules);
+    let mut plan = Plan::default();
+    for order in orders {
+        router.plan(order, &mut plan);
+        each(&router, order, &plan);
+        tally.add(network, order, &plan);
+    }
+    tally
+}
+
 /// Steps spent on the bound: coarse, then fine.
 const BOUND_CLIMBS: [Climb; 2] = [
     Climb { steps: 500, first: 0.3, last: 0.003 },
@@ -51,10 +71,10 @@ const BOUND_CLIMBS: [Climb; 2] = [
 /// Return a certified lower bound on what any policy would have paid that knew every order
 /// beforehand, in currency units.
 ///
-/// Hours, slots, deadlines, weights and risks are left out, which only lowers it. `None` when some
-/// order has more possible nodes than one decision holds, when orders are too many to tell apart, or
-/// when distances are not great circles: then the relaxation could leave plans out. Needs the
-/// network as it was before the first order.
+/// Hours, slots, deadlines, weights and risks are left out, which only lowers it, as does the bound
+/// that stands in for orders with more possible nodes than one decision holds. `None` when orders are
+/// too many to tell apart, or when distances are not great circles: then the relaxation could leave
+/// plans out. Needs the network as it was before the first order.
 pub fn hindsight_bound(network: &Network, rules: &Ruleset, orders: &[Order]) -> Option<f64> {
     rules.detour()?;
     let mut plain = rules.policy().clone();
@@ -67,9 +87,6 @@ pub fn hindsight_bound(network: &Network, rules: &Ruleset, orders: &[Order]) -> 
     for (order, count) in classes.weights() {
         let class = fluid.add_timeless_class(network, &plain, order);
         fluid.set_weight(class, count);
-        if !fluid.is_whole() {
-            return None;
-        }
     }
     fluid.read_all_stock(network);
     if orders.iter().all(|order| order.delivery != Delivery::InStoreHome) {

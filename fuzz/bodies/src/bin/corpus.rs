@@ -15,7 +15,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-const DRAWS: u64 = 40_000;
+const DRAWS: u64 = 120_000;
 const SEED_BYTES_MAX: u64 = 700;
 const RUNS: usize = 8;
 

@@ -1,0 +1,157 @@
+//! `POST /admin/v1/reservations:batch`: many reservations in one request, for a shop's back end.
+//!
+//! Each entry is a reservation of its own, with its own idempotency key and its own outcome, in the
+//! order of the request; one that is refused does not touch the others. All of them are in the
+//! engine's queue before the first is waited for, so they share its syncs.
+
+use crate::answer::Answer;
+use crate::config::Scope;
+use crate::gateway::{Ask, Gateway, Reply};
+use crate::identity::Caller;
+use crate::jitter::Jitter;
+use crate::problem::Problem;
+use crate::routes::Route;
+use crate::waiting::{What, granted};
+use crate::wire::{BatchBody, BatchEntry, Details, push_reservation, push_u64, read_json};
+use http::StatusCode;
+use onrush::{
+    Campaign, Decision, EngineError, PassShown, Pending, Quantity, Reservation, ReserveRequest,
+    Timestamp,
+};
+use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX, RESERVATIONS_PER_BATCH_MAX};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Bytes of an entry's answer, to make room for once.
+const ENTRY_BYTES: usize = 320;
+
+type Outcome = Result<Decision<Reservation>, EngineError>;
+
+/// The entries of a batch on their way; a future of [`Batched`].
+#[derive(Debug)]
+pub(crate) struct Batch {
+    entries: Vec<Entry>,
+    /// Entries before this one have their outcome.
+    landed: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Flying(Pending<Reservation>),
+    Landed(Outcome),
+    Wrong(Problem),
+}
+
+/// The outcomes of a batch, in the order of its entries.
+#[derive(Debug)]
+pub(crate) struct Batched(Vec<Entry>);
+
+impl Gateway {
+    pub(crate) fn reserve_batch(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
+        let body: BatchBody<'_> = read_json(ask.headers, ask.body)?;
+        let count = body.reservations.len();
+        if count == 0 || count > RESERVATIONS_PER_BATCH_MAX {
+            let detail = format!("reservations: 1 to {RESERVATIONS_PER_BATCH_MAX} in one batch");
+            return Err(Problem::invalid(detail));
+        }
+        let key = self.authorised(ask, now, Scope::Reserve)?;
+        let campaign = self.visible(&body.campaign, now)?;
+        let caller = Caller::BackEnd(key);
+        let entries = body.reservations.into_iter().map(|entry| {
+            self.reserve_entry(&campaign, &caller, entry).map_or_else(Entry::Wrong, Entry::Flying)
+        });
+        let batch = Batch { entries: entries.collect(), landed: 0 };
+        Ok(super::campaigns::wait(Route::AdminBatch, What::Batch(batch)))
+    }
+
+    fn reserve_entry(
+        &self,
+        campaign: &Arc<Campaign>,
+        caller: &Caller,
+        entry: BatchEntry<'_>,
+    ) -> Result<Pending<Reservation>, Problem> {
+        let BatchEntry { key, buyer, sku, quantity, .. } = entry;
+        let quantity = Quantity::new(quantity).map_err(|e| Problem::invalid(e.to_string()))?;
+        if sku.is_empty() || sku.len() > NAME_BYTES_MAX {
+            return Err(Problem::invalid(format!("sku: 1 to {NAME_BYTES_MAX} characters")));
+        }
+        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+            let detail = format!("key: 1 to {KEY_BYTES_MAX} characters, one for each reservation");
+            return Err(Problem::invalid(detail));
+        }
+        let BatchEntry { destination, delivery, pickup_node, window, attribution, .. } = entry;
+        let details = Details { destination, delivery, pickup_node, window, attribution };
+        let details = details.encode().map_err(Problem::invalid)?;
+        let buyer = caller.buyer(Some(&buyer), &self.engine)?;
+        Ok(self.engine.reserve(&ReserveRequest {
+            campaign,
+            sku: &sku,
+            quantity,
+            buyer,
+            key: &key,
+            review: false,
+            details: details.as_deref(),
+            pass: PassShown::NotShown,
+        }))
+    }
+}
+
+impl Batch {
+    /// Block until every entry has its outcome.
+    pub(crate) fn wait(self) -> Batched {
+        let wait = |entry| match entry {
+            Entry::Flying(pending) => Entry::Landed(pending.wait()),
+            other => other,
+        };
+        Batched(self.entries.into_iter().map(wait).collect())
+    }
+
+    /// Poll one entry after the other: only the first that is still on its way is to be woken for.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Batched> {
+        while let Some(entry) = self.entries.get_mut(self.landed) {
+            if let Entry::Flying(pending) = entry {
+                let outcome = std::task::ready!(Pin::new(pending).poll(cx));
+                *entry = Entry::Landed(outcome);
+            }
+            self.landed += 1;
+        }
+        Poll::Ready(Batched(std::mem::take(&mut self.entries)))
+    }
+}
+
+impl Batched {
+    /// Write every outcome: a status, and the reservation or the problem.
+    pub(crate) fn answer(self, jitter: &Jitter) -> Answer {
+        let mut out = Vec::with_capacity(32 + ENTRY_BYTES * self.0.len());
+        out.extend_from_slice(b"{\"outcomes\":[");
+        for (at, entry) in self.0.into_iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            let decided = match entry {
+                Entry::Landed(outcome) => {
+                    outcome.map_err(|e| Problem::of_error(&e)).and_then(granted)
+                }
+                Entry::Wrong(problem) => Err(problem),
+                Entry::Flying(_) => unreachable!("a batch ends when every entry has landed"),
+            };
+            out.extend_from_slice(b"{\"status\":");
+            match decided {
+                Ok((new, reservation)) => {
+                    push_u64(&mut out, if new { 201 } else { 200 });
+                    out.extend_from_slice(b",\"reservation\":");
+                    push_reservation(&mut out, &reservation);
+                }
+                Err(problem) => {
+                    push_u64(&mut out, u64::from(problem.code.page().status));
+                    out.extend_from_slice(b",\"problem\":");
+                    problem.write(&mut out, jitter);
+                }
+            }
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+        Answer::json(StatusCode::OK, Route::AdminBatch, out)
+    }
+}
