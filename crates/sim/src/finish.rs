@@ -25,6 +25,7 @@ impl Run<'_> {
         self.full = false;
         self.provider_returns()?;
         self.buyers_return()?;
+        self.lines_go()?;
         self.world.clock.pass(301_000);
         self.settle()?;
         self.settle()?;
@@ -55,12 +56,29 @@ impl Run<'_> {
     fn buyers_return(&mut self) -> Flow {
         for n in 0..self.oracle.model.res.len() {
             let r = &self.oracle.model.res[n];
+            // What the waitlist offered was never asked for with a key.
+            if r.key.0 == 0 {
+                continue;
+            }
             let key = (0..crate::plan::KEYS).find(|key| self.lexicon.key(*key) == r.key.0);
             let Some(key) = key else { return Ok(broken("INV-5", "a key nobody used")?) };
             let (sku, buyer, units) = (r.sku, r.buyer, r.units);
             self.send(Ask::Reserve { sku, buyer, units, key, review: false }, None, false)?;
             if !self.reserves.is_empty() {
                 return Ok(broken("INV-5", format!("#{n} was asked for again and not known"))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever waits gives up, or what runs out would be offered for ever.
+    fn lines_go(&mut self) -> Flow {
+        for sku in 0..self.oracle.waits.lines.len() {
+            for buyer in 0..self.plan.setup.buyers {
+                if self.oracle.waits.place(sku, buyer).is_some() {
+                    self.send(Ask::Leave { sku, buyer }, None, false)?;
+                    self.settle()?;
+                }
             }
         }
         Ok(())

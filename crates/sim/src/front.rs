@@ -24,6 +24,11 @@ impl Flying {
             _ => None,
         }
     }
+
+    /// Tell whether it wants this SKU.
+    pub fn is_for(&self, sku: usize) -> bool {
+        self.sku == sku
+    }
 }
 
 impl Oracle {
@@ -32,7 +37,6 @@ impl Oracle {
         &self,
         ask: Flying,
         flying: &[Flying],
-        reserves_max: u32,
         now: u64,
         lexicon: &Lexicon,
     ) -> Option<String> {
@@ -76,11 +80,11 @@ impl Oracle {
             return Some("limit_reached 16".into());
         }
         let [free, held, ..] = self.model.figures(sku);
-        let free = free - self.flying_units[sku];
-        if free < units {
-            let held = held + self.flying_units[sku] > 0;
-            return Some(format!("{} {free}", if held { "all_held" } else { "sold_out" }));
+        let (free, held) = (free - self.flying_units[sku], held + self.flying_units[sku] > 0);
+        let shortage = |free: u32| format!("{} {free}", if held { "all_held" } else { "sold_out" });
+        if self.waits.is_waiting(sku) {
+            return Some(shortage(0));
         }
-        (flying.len() >= reserves_max as usize).then(|| "overloaded".into())
+        (free < units).then(|| shortage(free))
     }
 }

@@ -13,7 +13,7 @@ use onrush::journal::{FakeDisk, Loss};
 use onrush::ledger::naive_model::Line;
 use onrush::{
     CampaignSpec, Currency, DurationMs, Lsn, ReservationSeq, Schedule, SkuSpec, Terms, Timestamp,
-    Wave,
+    WaitTerms, Wave,
 };
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -236,6 +236,10 @@ impl<'a> Run<'a> {
                 Some(n) => (Ask::Release { n, key, buyer: model.res[n].buyer }, times, vanish),
                 None => return Ok(()),
             },
+            Step::Join { buyer, sku: s, units } => {
+                (Ask::Join { sku: sku(s), buyer, units: u32::from(units) }, 1, false)
+            }
+            Step::Leave { buyer, sku: s } => (Ask::Leave { sku: sku(s), buyer }, 1, false),
             Step::Cancel { which, restock } => match any(which) {
                 Some(n) => (Ask::Cancel { n, restock }, 1, false),
                 None => return Ok(()),
@@ -293,19 +297,7 @@ impl<'a> Run<'a> {
     /// Ask, and compare what is said at once with what must be said at once.
     pub(crate) fn send(&mut self, ask: Ask, notice: Option<usize>, vanish: bool) -> Flow {
         let setup = &self.plan.setup;
-        let expected = match Flying::of(&ask) {
-            Some(reserve) => self.oracle.at_once(
-                reserve,
-                &self.flying,
-                setup.reserves_max,
-                self.world.now().0,
-                self.lexicon,
-            ),
-            None => {
-                let full = self.settles.len() >= setup.settles_max as usize;
-                full.then(|| "overloaded".to_owned())
-            }
-        };
+        let expected = self.expected_at_once(&ask);
         let mut waits = self.world.ask(&ask, self.lexicon, || self.spec(&ask));
         let said = waits.take(&self.world);
         if let Some(said) = said {
@@ -330,16 +322,39 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn fly(&mut self, flight: Flight) {
-        match Flying::of(&flight.ask) {
-            Some(reserve) => {
-                if let Ask::Reserve { sku, units, .. } = flight.ask {
-                    self.oracle.flying_units[sku] += units;
+    fn expected_at_once(&self, ask: &Ask) -> Option<String> {
+        let setup = &self.plan.setup;
+        let now = self.world.now().0;
+        let full = |lane: &[Flight], most: u32| {
+            (lane.len() >= most as usize).then(|| "overloaded".to_owned())
+        };
+        let crowd_full = || full(&self.reserves, setup.reserves_max);
+        match *ask {
+            Ask::Join { sku, buyer, .. } => {
+                self.oracle.join_at_once(sku, buyer, now).or_else(crowd_full)
+            }
+            Ask::Leave { .. } => crowd_full(),
+            _ => match Flying::of(ask) {
+                Some(reserve) => {
+                    let said = self.oracle.at_once(reserve, &self.flying, now, self.lexicon);
+                    said.or_else(crowd_full)
                 }
-                self.flying.push(reserve);
+                None => full(&self.settles, setup.settles_max),
+            },
+        }
+    }
+
+    fn fly(&mut self, flight: Flight) {
+        if let Ask::Reserve { sku, units, .. } = flight.ask {
+            self.oracle.flying_units[sku] += units;
+            self.flying.extend(Flying::of(&flight.ask));
+        }
+        match flight.ask {
+            // Whoever joins or leaves a line is of the crowd, too.
+            Ask::Reserve { .. } | Ask::Join { .. } | Ask::Leave { .. } => {
                 self.reserves.push(flight);
             }
-            None => self.settles.push(flight),
+            _ => self.settles.push(flight),
         }
     }
 
@@ -457,8 +472,9 @@ impl<'a> Run<'a> {
             supply,
         };
         let skus = c.skus.iter().enumerate().map(sku).collect();
+        let waitlist = c.offer_ms.map(|ms| WaitTerms { offer: DurationMs(ms) });
         let name = crate::world::name(&format!("c{camp}"));
-        CampaignSpec { name, terms, skus, waitlist: None, line: None }
+        CampaignSpec { name, terms, skus, waitlist, line: None }
     }
 
     pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {

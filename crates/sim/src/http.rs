@@ -180,7 +180,9 @@ fn request(world: &World, ask: &Ask, lexicon: &Lexicon) -> Request {
             let body = format!("{{\"to\":\"{}\",\"reason\":\"a drill\"}}", to.as_str());
             operator(path, body, lexicon)
         }
-        Ask::Put { .. } => unreachable!("campaigns are not put through the gateway here"),
+        Ask::Put { .. } | Ask::Join { .. } | Ask::Leave { .. } => {
+            unreachable!("asked of the engine itself, see `World::ask`")
+        }
     }
 }
 

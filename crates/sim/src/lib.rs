@@ -26,4 +26,5 @@ pub mod record;
 pub mod said;
 pub mod shrink;
 mod turn;
+pub mod waits;
 pub mod world;

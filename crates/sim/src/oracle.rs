@@ -3,6 +3,7 @@
 
 use crate::lexicon::Lexicon;
 use crate::plan::Setup;
+use crate::waits::Lines;
 use crate::world::Ask;
 use onrush::ledger::naive_model::{Camp, Key, Line, Model, Sku};
 use onrush::ledger::{Change, Ledger, Paid, PaidOutcome, PaymentLine, Record, Reserved, Source};
@@ -37,6 +38,8 @@ pub fn broken<T>(promise: &'static str, what: impl Into<String>) -> Result<T, Vi
 pub struct Oracle {
     /// The state as of `lsn`.
     pub model: Model,
+    /// Who waits.
+    pub waits: Lines,
     /// The last record followed.
     pub lsn: Lsn,
     /// The record that last moved each reservation.
@@ -101,6 +104,10 @@ impl Oracle {
                 self.freed.push(self.model.res[seq.index()].sku);
                 self.moved(*seq, "INV-5", &expected)?
             }
+            Change::Wait(change) => match self.waited(change, lexicon)? {
+                Some(seq) => seq,
+                None => return Ok(()),
+            },
             other => return self.other(other),
         };
         self.moved_at.resize(self.model.res.len(), Lsn::ZERO);
@@ -115,6 +122,9 @@ impl Oracle {
         };
         let (sku, units) = (r.sku.index(), r.quantity.get());
         let key = (r.key.0, reserve_request(sku, units));
+        if self.waits.is_waiting(sku) {
+            return broken("INV-11", format!("{:?} passes those who wait for SKU {sku}", r.seq));
+        }
         let expected = self.model.reserve(sku, buyer, units, key, r.review);
         let promise = match expected.split(' ').next().unwrap_or_default() {
             "limit_reached" => "INV-6",
@@ -162,6 +172,9 @@ impl Oracle {
             ("held" | "review", _) => PaidOutcome::Partial,
             _ => PaidOutcome::Refund,
         };
+        if outcome == PaidOutcome::Retaken && self.waits.is_waiting(self.model.res[n].sku) {
+            return broken("INV-11", format!("late money for #{n} passes those who wait"));
+        }
         if outcome != paid.outcome {
             return broken(
                 "INV-8",
@@ -183,6 +196,7 @@ impl Oracle {
             && self.model.camp_of(r.sku).phase == Phase::Open
             && self.model.over_limit(r.sku, r.buyer, r.units).is_none()
             && self.model.figures(r.sku)[0] >= r.units
+            && !self.waits.is_waiting(r.sku)
     }
 
     fn expired(&mut self, seq: ReservationSeq) -> Result<usize, Violation> {
@@ -255,10 +269,16 @@ impl Oracle {
                     return broken("INV-7", format!("{:?} became {to:?} by itself", c.phase));
                 }
                 c.phase = *to;
+                if *to >= Phase::Closed {
+                    self.end_lines(campaign.index());
+                }
             }
             Change::Phase { campaign, to, by: Some(_) } => {
                 let expected = self.model.move_phase(campaign.index(), *to);
                 done("a campaign was moved", &expected)?;
+                if *to >= Phase::Closed {
+                    self.end_lines(campaign.index());
+                }
             }
             Change::Campaign { .. } | Change::Sku { .. } => self.terms(change),
             other => return broken("INV-10", format!("a record nobody expects: {other:?}")),
@@ -303,6 +323,11 @@ impl Oracle {
             }
             _ => {}
         }
+    }
+
+    /// Tell whether the SKU got units in this turn.
+    pub(crate) fn added(&self, sku: usize) -> bool {
+        self.freed.contains(&sku)
     }
 
     /// Return the next moment after `now` at which something is planned: a switch, a wave, a deadline.
@@ -361,6 +386,11 @@ impl Oracle {
                     (false, _) => "done".to_owned(),
                 }
             }
+            Ask::Join { sku, buyer, units } => self.join(sku, buyer, units),
+            Ask::Leave { sku, buyer } => {
+                let waits = self.waits.place(sku, buyer).is_some();
+                if waits { "done" } else { "not_found" }.to_owned()
+            }
             Ask::Reserve { .. } => "done".to_owned(),
         }
     }
@@ -374,7 +404,8 @@ impl Oracle {
             "not_open" => self.fell_back,
             "paused" => self.model.camp_of(sku).phase == Phase::Paused,
             "ended" => self.model.camp_of(sku).phase >= Phase::Closed,
-            "limit_reached" => self.model.over_limit(sku, buyer, units).is_some(),
+            "limit_reached" => self.limit(sku, buyer, units).is_some(),
+            "all_held" | "sold_out" => self.waits.is_waiting(sku),
             _ => false,
         }
     }

@@ -63,6 +63,8 @@ pub struct CampSetup {
     pub skus: Vec<(i64, u32, u32)>,
     /// Its waves: when, which of its SKUs, units.
     pub waves: Vec<(u64, usize, u32)>,
+    /// How long a unit is kept for whom the waitlist offers it, if there is a waitlist.
+    pub offer_ms: Option<u64>,
 }
 
 /// What somebody does, or what befalls.
@@ -103,6 +105,16 @@ pub enum Step {
         key: Option<u8>,
         times: u8,
         vanish: bool,
+    },
+    /// A buyer wants to wait for units that come back, or no more.
+    Join {
+        buyer: u8,
+        sku: u8,
+        units: u8,
+    },
+    Leave {
+        buyer: u8,
+        sku: u8,
     },
     /// Operators.
     Cancel {
@@ -272,6 +284,7 @@ fn camp(random: &mut Random, greedy: bool) -> CampSetup {
         hold_ms: random.pick(&[2_000, 20_000, 20_000, 300_000]),
         skus: (0..skus).map(|_| sku(random)).collect(),
         waves,
+        offer_ms: random.chance(40).then(|| random.pick(&[1_000, 15_000])),
     }
 }
 
@@ -279,7 +292,7 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
     let which = random.draw() as u16;
     let key = |random: &mut Random| random.chance(50).then(|| random.below(3) as u8);
     match random.below(100) {
-        0..34 => Step::Reserve {
+        0..31 => Step::Reserve {
             buyer: random.below(u64::from(setup.buyers)) as u8,
             sku: random.draw() as u8,
             units: random.pick(&[1, 1, 1, 2, 2, 3]),
@@ -287,6 +300,11 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
             review: random.chance(12),
             times: 1 + u8::from(random.chance(12)),
             vanish: random.chance(8),
+        },
+        31..34 => Step::Join {
+            buyer: random.below(u64::from(setup.buyers)) as u8,
+            sku: random.draw() as u8,
+            units: random.pick(&[1, 1, 2, 3]),
         },
         34..48 => Step::Pay {
             which,
@@ -325,7 +343,16 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
             hold_ms: random.pick(&[2_000, 20_000, 40_000, 300_000]),
             price: random.pick(&[0, 100, 100, 250]),
         },
-        66..69 => Step::Look { buyer: random.below(u64::from(setup.buyers)) as u8, which },
+        66 => Step::Join {
+            buyer: random.below(u64::from(setup.buyers)) as u8,
+            sku: random.draw() as u8,
+            units: random.pick(&[1, 1, 2, 3]),
+        },
+        67 => Step::Leave {
+            buyer: random.below(u64::from(setup.buyers)) as u8,
+            sku: random.draw() as u8,
+        },
+        68 => Step::Look { buyer: random.below(u64::from(setup.buyers)) as u8, which },
         69..91 => Step::Turn,
         91..97 => Step::Pass { ms: pass(random) },
         97 => Step::PassTo { off_ms: random.below(3) as i8 - 1 },

@@ -5,7 +5,7 @@ use crate::history::{Flight, Flow, Run, Stop};
 use crate::oracle::{Holds, broken};
 use crate::said::{How, Said};
 use crate::world::{Ask, World};
-use onrush::ledger::{Change, Record, Source};
+use onrush::ledger::{Change, Record, Source, WaitChange};
 use onrush::{Lsn, Phase, Turn};
 use onrush_types::limits::{PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_PER_BUYER_MAX};
 
@@ -87,6 +87,12 @@ impl Run<'_> {
         self.oracle.model.now = now;
         if let Some(n) = self.oracle.model.due_hold().filter(|_| !self.full) {
             return Ok(broken("INV-3", format!("#{n} is past its deadline and lives on"))?);
+        }
+        self.follow_while(&mut rest, |change| {
+            matches!(change, Change::Wait(WaitChange::Offered(_) | WaitChange::Skipped { .. }))
+        })?;
+        if !self.full {
+            self.oracle.nothing_idle(&self.flying)?;
         }
         for mut flight in std::mem::take(&mut self.reserves) {
             told.extend(self.decided(&mut flight, &mut rest)?);
@@ -170,7 +176,7 @@ impl Run<'_> {
         }
         match said {
             None if count == 0 && expected.starts_with("done") => {
-                let veto = ["not_open", "paused", "ended", "limit_reached"];
+                let veto = ["not_open", "paused", "ended", "limit_reached", "all_held"];
                 if !veto.iter().any(|code| self.oracle.may_veto(&ask, code)) {
                     broken("INV-6", format!("{ask:?}, whose caller is gone, was not decided"))?;
                 }
@@ -184,6 +190,12 @@ impl Run<'_> {
             }
         }
         Ok(said.filter(Said::is_granted))
+    }
+
+    /// Count the records of a campaign that is new: its terms, its waitlist's, one for each SKU.
+    fn new_records(&self, camp: usize) -> usize {
+        let c = &self.plan.setup.camps[camp];
+        1 + usize::from(c.offer_ms.is_some()) + c.skus.len()
     }
 
     /// What must hold after every turn (INV-1, 2, 6, 9).
@@ -236,7 +248,10 @@ fn check_slots(world: &World) -> Holds {
 
 /// Tell whether `ask` ends something: on a full disk, the last segment is kept for that.
 fn ends_something(ask: &Ask) -> bool {
-    !matches!(ask, Ask::Reserve { .. } | Ask::Put { .. } | Ask::Supply { units: 1.., .. })
+    !matches!(
+        ask,
+        Ask::Reserve { .. } | Ask::Put { .. } | Ask::Supply { units: 1.., .. } | Ask::Join { .. }
+    )
 }
 
 /// Return the reservation that `ask` is about.
@@ -272,6 +287,12 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
         (Change::Cancelled { seq, restock: r, .. }, Ask::Cancel { n, restock }) => {
             (seq.index(), *r) == (n, restock)
         }
+        (Change::Wait(WaitChange::Joined { sku: s, wish }), Ask::Join { sku, buyer, .. }) => {
+            s.index() == sku && run.lexicon.buyer_of(wish.buyer) == Some(buyer)
+        }
+        (Change::Wait(WaitChange::Left { sku: s, .. }), Ask::Leave { sku, buyer }) => {
+            s.index() == sku && run.oracle.waits.place(sku, buyer).is_some()
+        }
         (Change::Refunded { refund, .. }, Ask::Refunded { refund: n }) => *refund as usize == n,
         (Change::Supplied { sku: s, units: u, .. }, Ask::Supply { sku, units }) => {
             (s.index(), i64::from(*u)) == (sku, i64::from(units))
@@ -298,7 +319,7 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
 fn put_records(ask: &Ask, run: &Run<'_>) -> usize {
     let Ask::Put { camp, limit, hold_ms, price } = *ask else { return 0 };
     let model = &run.oracle.model;
-    let Some(c) = model.camps.get(camp) else { return 1 + run.plan.setup.camps[camp].skus.len() };
+    let Some(c) = model.camps.get(camp) else { return run.new_records(camp) };
     let terms = (c.limit, c.hold) != (limit, hold_ms);
     let first = model.skus.iter().find(|sku| sku.camp == camp);
     usize::from(terms) + usize::from(first.is_some_and(|sku| sku.price != price))

@@ -12,7 +12,7 @@ use onrush::ledger::{Record, decode};
 use onrush::{
     By, Campaign, CampaignSpec, Currency, Driver, Engine, Lsn, Money, Name, OpenError, Options,
     Parts, PaymentLine, Pending, Phase, Quantity, Reservation, ReservationSeq, ReserveRequest,
-    Secret, SkuIx, Timestamp,
+    Secret, SkuIx, Timestamp, WaitRequest, WaitTicket,
 };
 use onrush_gateway::{Gateway, Jitter, Waiting};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub enum Ask {
     Reserve { sku: usize, buyer: u8, units: u32, key: u8, review: bool },
     Confirm { n: usize, line: Option<Line>, key: Option<u8> },
     Release { n: usize, key: Option<u8>, buyer: u8 },
+    Join { sku: usize, buyer: u8, units: u32 },
+    Leave { sku: usize, buyer: u8 },
     Cancel { n: usize, restock: bool },
     Judge { n: usize, accept: bool },
     Refunded { refund: usize },
@@ -40,6 +42,7 @@ pub enum Waits {
     Campaign(Pending<Arc<Campaign>>),
     Sku(Pending<SkuIx>),
     Refund(Pending<u32>),
+    Place(Pending<WaitTicket>),
     Http(Waiting),
     /// It is there.
     Said(Said),
@@ -131,8 +134,10 @@ impl World {
     /// Ask for something, the way this history's clients do.
     pub fn ask(&self, ask: &Ask, lexicon: &Lexicon, spec: impl FnOnce() -> CampaignSpec) -> Waits {
         match &self.gateway {
-            // Campaigns are made by a program of the operator's; its body is the gateway's own test.
-            Some(gateway) if !matches!(ask, Ask::Put { .. }) => {
+            // Campaigns and waitlists have bodies of their own; those are the gateway's tests.
+            Some(gateway)
+                if !matches!(ask, Ask::Put { .. } | Ask::Join { .. } | Ask::Leave { .. }) =>
+            {
                 http::ask(self, gateway, ask, lexicon)
             }
             _ => self.ask_engine(ask, lexicon, spec),
@@ -162,6 +167,17 @@ impl World {
                 Waits::Reservation(engine.confirm(seq(n), lines, key(k)))
             }
             Ask::Release { n, key: k, .. } => Waits::Reservation(engine.release(seq(n), key(k))),
+            Ask::Join { sku, buyer, units } => {
+                let (campaign, sku) = self.sku(sku);
+                let quantity = Quantity::new(units).expect("plans keep to legal quantities");
+                let buyer = lexicon.digest(buyer);
+                let ask = WaitRequest { campaign, sku, quantity, buyer };
+                Waits::Place(engine.join_waitlist(&ask))
+            }
+            Ask::Leave { sku, buyer } => {
+                let sku = SkuIx(sku as u32);
+                Waits::Place(engine.leave_waitlist(sku, lexicon.digest(buyer)))
+            }
             Ask::Cancel { n, restock } => Waits::Reservation(engine.cancel(seq(n), restock, by())),
             Ask::Judge { n, accept } => Waits::Reservation(engine.judge(seq(n), accept, by())),
             Ask::Refunded { refund } => Waits::Refund(engine.refunded(refund as u32, by())),
@@ -198,6 +214,7 @@ impl Waits {
             Waits::Campaign(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Sku(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Refund(pending) => Said::of(pending.try_take()?, |_, _| {}),
+            Waits::Place(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Http(waiting) => http::take(waiting, world)?,
             Waits::Said(said) => *said,
             Waits::Gone => return None,
