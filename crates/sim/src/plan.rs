@@ -263,10 +263,10 @@ fn setup(random: &mut Random) -> Setup {
 fn camp(random: &mut Random, greedy: bool) -> CampSetup {
     let skus = 1 + random.below(3) as usize;
     let opens_in_ms = if random.chance(25) { random.between(1, 40_000) } else { 0 };
-    let closes = random.chance(25);
+    let closes = random.chance(20);
     let sku = |random: &mut Random| {
         let price = if random.chance(10) { 0 } else { 100 };
-        let supply = if greedy { 60 } else { random.between(1, 8) as u32 };
+        let supply = if greedy { 60 } else { random.between(1, 6) as u32 };
         (price, if greedy { 99 } else { random.pick(&[2, 3, 99]) }, supply)
     };
     let mut waves: Vec<(u64, usize, u32)> = Vec::new();
@@ -279,8 +279,8 @@ fn camp(random: &mut Random, greedy: bool) -> CampSetup {
     }
     CampSetup {
         opens_in_ms,
-        closes_in_ms: closes.then(|| opens_in_ms + random.between(1, 120_000)),
-        limit: if greedy { 99 } else { random.pick(&[1, 2, 4, 6]) },
+        closes_in_ms: closes.then(|| opens_in_ms + random.between(10_000, 180_000)),
+        limit: if greedy { 99 } else { random.pick(&[1, 2, 4, 6, 9]) },
         hold_ms: random.pick(&[2_000, 20_000, 20_000, 300_000]),
         skus: (0..skus).map(|_| sku(random)).collect(),
         waves,
@@ -292,7 +292,7 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
     let which = random.draw() as u16;
     let key = |random: &mut Random| random.chance(50).then(|| random.below(3) as u8);
     match random.below(100) {
-        0..31 => Step::Reserve {
+        0..32 => Step::Reserve {
             buyer: random.below(u64::from(setup.buyers)) as u8,
             sku: random.draw() as u8,
             units: random.pick(&[1, 1, 1, 2, 2, 3]),
@@ -301,12 +301,12 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
             times: 1 + u8::from(random.chance(12)),
             vanish: random.chance(8),
         },
-        31..34 => Step::Join {
+        32..38 => Step::Join {
             buyer: random.below(u64::from(setup.buyers)) as u8,
             sku: random.draw() as u8,
             units: random.pick(&[1, 1, 2, 3]),
         },
-        34..48 => Step::Pay {
+        38..48 => Step::Pay {
             which,
             sum: random.pick(&[
                 Sum::Exact,
@@ -354,8 +354,8 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
         },
         68 => Step::Look { buyer: random.below(u64::from(setup.buyers)) as u8, which },
         69..91 => Step::Turn,
-        91..97 => Step::Pass { ms: pass(random) },
-        97 => Step::PassTo { off_ms: random.below(3) as i8 - 1 },
+        91..96 => Step::Pass { ms: pass(random) },
+        96 | 97 => Step::PassTo { off_ms: random.below(3) as i8 - 1 },
         98 => Step::StepWall { ms: random.pick(&[-3_600_000, -200, 150, 3_600_000]) },
         _ => Step::Snapshot,
     }
@@ -365,6 +365,14 @@ fn operator(random: &mut Random) -> Step {
     let to = random.pick(&[
         Phase::Paused,
         Phase::Paused,
+        Phase::Paused,
+        Phase::Paused,
+        Phase::Open,
+        Phase::Open,
+        Phase::Open,
+        Phase::Open,
+        Phase::Open,
+        Phase::Open,
         Phase::Open,
         Phase::Open,
         Phase::Open,

@@ -141,7 +141,7 @@ impl Ledger {
         let campaign = self.skus[r.sku.index()].campaign;
         let latest = self.latest_of(campaign, r.buyer);
         planted!("late-money-after-close", true, self.open(campaign, now).is_ok())
-            && !self.waits.is_waiting(r.sku)
+            && planted!("late-money-passes", true, !self.waits.is_waiting(r.sku))
             && planted!(
                 "late-money-over-limit",
                 true,
