@@ -157,7 +157,9 @@ impl Run<'_> {
         for (lsn, record) in mine {
             self.follow_one(*lsn, record)?;
         }
-        let full = self.full && said.is_none_or(|said| said.code == "overloaded");
+        // Segments this small are used up before the next is ready: what is new waits then, too.
+        let cramped = self.plan.setup.segment_bytes < 8 * 1_024 && !ends_something(&ask);
+        let full = (self.full || cramped) && said.is_none_or(|said| said.code == "overloaded");
         if full && said.is_some() && self.reserve_kept && ends_something(&ask) {
             broken("INV-9", format!("{ask:?} is refused for lack of room that was kept for it"))?;
         }
