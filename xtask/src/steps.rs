@@ -115,8 +115,8 @@ fn loom(root: &Path) -> Result<End> {
 }
 
 /// Histories that each run of the tests lives through, and histories crashed at each of their changes.
-const HISTORIES: u64 = 100_000;
-const CRASHED_EVERYWHERE: u64 = 1_000;
+const HISTORIES: u64 = 300_000;
+const CRASHED_EVERYWHERE: u64 = 35_000;
 
 /// The seeds are those that nobody records: `crates/sim/LEDGER.md` starts at ten million.
 fn simulator(root: &Path) -> Result<End> {

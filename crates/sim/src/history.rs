@@ -266,10 +266,17 @@ impl<'a> Run<'a> {
             Step::Look { buyer, which } => {
                 return any(which).map_or(Ok(()), |n| Ok(self.look(n, buyer, which)?));
             }
+            _ => return self.step_aside(step),
+        };
+        (0..times).try_for_each(|_| self.send(ask, None, vanish))
+    }
+
+    /// What nobody asks for: turns, time, snapshots, faults.
+    fn step_aside(&mut self, step: Step) -> Flow {
+        match step {
             Step::Turn => return self.turn(),
             Step::Pass { ms } => {
                 self.world.clock.pass(ms);
-                return Ok(());
             }
             Step::PassTo { off_ms } => {
                 let now = self.world.now().0;
@@ -278,20 +285,18 @@ impl<'a> Run<'a> {
                 if (now + 1..now + 400_000).contains(&next) {
                     self.world.clock.pass(next - now);
                 }
-                return Ok(());
             }
             Step::StepWall { ms } => {
                 self.world.clock.step_wall(ms);
-                return Ok(());
             }
             Step::Snapshot => {
                 // One that cannot be taken costs nothing but time at the next start.
                 let _ = self.world.driver.snapshot();
-                return Ok(());
             }
             Step::Fault(fault) => return self.fault(fault),
-        };
-        (0..times).try_for_each(|_| self.send(ask, None, vanish))
+            _ => unreachable!("somebody asks for the others"),
+        }
+        Ok(())
     }
 
     /// Ask, and compare what is said at once with what must be said at once.

@@ -301,11 +301,7 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
             times: 1 + u8::from(random.chance(12)),
             vanish: random.chance(8),
         },
-        32..38 => Step::Join {
-            buyer: random.below(u64::from(setup.buyers)) as u8,
-            sku: random.draw() as u8,
-            units: random.pick(&[1, 1, 2, 3]),
-        },
+        32..38 | 66 => join(random, setup),
         38..48 => Step::Pay {
             which,
             sum: random.pick(&[
@@ -343,11 +339,6 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
             hold_ms: random.pick(&[2_000, 20_000, 40_000, 300_000]),
             price: random.pick(&[0, 100, 100, 250]),
         },
-        66 => Step::Join {
-            buyer: random.below(u64::from(setup.buyers)) as u8,
-            sku: random.draw() as u8,
-            units: random.pick(&[1, 1, 2, 3]),
-        },
         67 => Step::Leave {
             buyer: random.below(u64::from(setup.buyers)) as u8,
             sku: random.draw() as u8,
@@ -358,6 +349,14 @@ fn step(random: &mut Random, setup: &Setup) -> Step {
         96 | 97 => Step::PassTo { off_ms: random.below(3) as i8 - 1 },
         98 => Step::StepWall { ms: random.pick(&[-3_600_000, -200, 150, 3_600_000]) },
         _ => Step::Snapshot,
+    }
+}
+
+fn join(random: &mut Random, setup: &Setup) -> Step {
+    Step::Join {
+        buyer: random.below(u64::from(setup.buyers)) as u8,
+        sku: random.draw() as u8,
+        units: random.pick(&[1, 1, 2, 3]),
     }
 }
 
