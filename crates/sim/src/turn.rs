@@ -6,7 +6,7 @@ use crate::oracle::{Holds, broken};
 use crate::said::{How, Said};
 use crate::world::{Ask, World};
 use onrush::ledger::{Change, Record, Source, WaitChange};
-use onrush::{Lsn, Phase, Turn};
+use onrush::{KeyDigest, Lsn, Phase, RequestDigest, Turn};
 use onrush_types::limits::{PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_PER_BUYER_MAX};
 
 type Records = [(Lsn, Record)];
@@ -277,15 +277,19 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
                 && r.quantity.get() == units
                 && r.key.0 == run.lexicon.key(key)
         }
-        (Change::Paid(paid), Ask::Confirm { n, line: Some(line), .. }) => {
-            paid.seq.index() == n && paid.line == crate::world::payment(&line)
+        (Change::Paid(paid), Ask::Confirm { n, line: Some(line), key }) => {
+            paid.seq.index() == n
+                && paid.line == crate::world::payment(&line)
+                && same_key(paid.key, key, run)
         }
-        (Change::Confirmed { seq, .. }, Ask::Confirm { n, line: None, .. })
-        | (Change::Accepted { seq, .. }, Ask::Judge { n, accept: true })
-        | (
-            Change::Released { seq, .. },
-            Ask::Judge { n, accept: false } | Ask::Release { n, .. },
-        ) => seq.index() == n,
+        (Change::Confirmed { seq, key: k }, Ask::Confirm { n, line: None, key })
+        | (Change::Released { seq, key: k }, Ask::Release { n, key, .. }) => {
+            seq.index() == n && same_key(*k, key, run)
+        }
+        (Change::Accepted { seq, .. }, Ask::Judge { n, accept: true })
+        | (Change::Released { seq, key: None }, Ask::Judge { n, accept: false }) => {
+            seq.index() == n
+        }
         (Change::Cancelled { seq, restock: r, .. }, Ask::Cancel { n, restock }) => {
             (seq.index(), *r) == (n, restock)
         }
@@ -314,6 +318,11 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
         _ => false,
     };
     usize::from(is_it)
+}
+
+/// Tell whether a record carries the key that its request had.
+fn same_key(of: Option<(KeyDigest, RequestDigest)>, key: Option<u8>, run: &Run<'_>) -> bool {
+    of.map(|(key, _)| key.0) == key.map(|key| run.lexicon.key(key))
 }
 
 /// Count the records of a put that changes something: one for its terms, one for each SKU that is new
