@@ -18,6 +18,7 @@ cargo xtask test [STEP…]       run every step, or those named, and print a tab
 cargo xtask tidy               check the rules of the house only
 cargo xtask bench NAME [ARG…]  build and run benches/NAME in release
 cargo xtask crashes [ARG…]     crash a release build under load: --kills N --cuts N --seed N
+cargo xtask prove-checkers [BUG…]  switch on each planted bug; something must find it
 cargo xtask corpus             write the fuzz corpora again
 cargo xtask fuzz TARGET [ARG…] fuzz a target (nightly and cargo-fuzz); ARGs go to libFuzzer
 cargo xtask --help             this text
@@ -47,6 +48,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "tidy" => Ok(matches!(steps::tidy(&root)?, End::Passed(_))),
         "bench" => bench(&root, rest),
         "crashes" => steps::crash(&root, &["--release"], rest),
+        "prove-checkers" => xtask::prove::run_all(&root, rest),
         "corpus" => {
             let corpus =
                 ["run", "--quiet", "-p", "onrush-fuzz", "--bin", "corpus", "--", "fuzz/corpus"];

@@ -38,6 +38,8 @@ pub const STEPS: &[Step] = &[
     Step { name: "doctests", checks: "examples in the documentation", run: doc_tests },
     Step { name: "doc", checks: "documentation, no broken link", run: doc },
     Step { name: "loom", checks: "every interleaving of the atomics", run: loom },
+    Step { name: "simulator", checks: "whole sales from seeds, crashed at will", run: simulator },
+    Step { name: "prove", checks: "every planted bug is found", run: prove },
     Step { name: "crashes", checks: "kill -9 and power cuts under load", run: crashes },
     Step { name: "corpora", checks: "fuzz corpora as plain tests", run: corpora },
     Step { name: "fuzz-build", checks: "fuzz targets compile", run: fuzz_build },
@@ -110,6 +112,34 @@ fn loom(root: &Path) -> Result<End> {
         }
     }
     Ok(all.end("no tests/loom_*.rs in any crate yet"))
+}
+
+/// Histories that each run of the tests lives through, and histories crashed at each of their changes.
+const HISTORIES: u64 = 300_000;
+const CRASHED_EVERYWHERE: u64 = 35_000;
+
+/// The seeds are those that nobody records: `crates/sim/LEDGER.md` starts at ten million.
+fn simulator(root: &Path) -> Result<End> {
+    let mut all = Found::default();
+    let histories = format!("0..{HISTORIES}");
+    let crashed = format!("0..{CRASHED_EVERYWHERE}");
+    for arguments in [vec!["--seeds", &histories], vec!["--crash-points", "--seeds", &crashed]] {
+        let mut command = cargo(root);
+        command.args(["run", "--quiet", "--release", "-p", "onrush-sim", "--", "--jobs", "2"]);
+        let End::Passed(mut counts) = ended(command.args(&arguments))? else {
+            all.add(End::Failed(Counts::default()));
+            continue;
+        };
+        counts.passed += 1;
+        all.add(End::Passed(counts));
+    }
+    Ok(all.end("no simulator"))
+}
+
+fn prove(root: &Path) -> Result<End> {
+    let one = |passed| Counts { passed: u64::from(passed), failed: 0, skipped: 0 };
+    let found = crate::prove::run_all(root, &[])?;
+    Ok(if found { End::Passed(one(true)) } else { End::Failed(one(false)) })
 }
 
 /// Blows of each kind in the test command; `docs/invariants.md` says how many ran by hand.

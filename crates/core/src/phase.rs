@@ -10,6 +10,7 @@
 //! clock does afterwards (INV-7). "Sold out" is no phase; it is derived per SKU from its slot.
 
 use onrush_types::Timestamp;
+use onrush_types::planted;
 
 /// Where a campaign stands. Numbers are part of the journal format and grow along the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,7 +95,9 @@ impl Schedule {
     /// Return the phase the plan alone gives for `now`.
     #[inline]
     pub fn planned_at(&self, now: Timestamp) -> Phase {
-        let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
+        let reached = |at: Option<Timestamp>| {
+            at.is_some_and(|at| now.0 >= planted!("switch-late", at.0 + 1, at.0))
+        };
         if reached(self.closes_at) {
             Phase::Closed
         } else if reached(self.opens_at) {

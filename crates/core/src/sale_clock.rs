@@ -10,6 +10,7 @@
 //! time is up to a millisecond behind the wall clock and never before it: nothing opens early.
 
 use onrush_types::Timestamp;
+use onrush_types::planted;
 
 /// How long before a switch the wall clock is no longer followed.
 pub const FREEZE_BEFORE_MS: u64 = 10_000;
@@ -67,7 +68,7 @@ impl SaleClock {
     pub fn observe(&mut self, reading: Reading, frozen: bool) -> Timestamp {
         let monotonic_ns = i128::from(reading.monotonic_ns);
         let ahead_ns = i128::from(reading.wall.0) * NS_PER_MS - (monotonic_ns + self.offset_ns);
-        if frozen {
+        if planted!("sale-follows-wall", false, frozen) {
             let stepped = ahead_ns.abs() >= i128::from(STEP_MS) * NS_PER_MS;
             self.steps_seen += u64::from(stepped && !self.stepped);
             self.stepped = stepped;

@@ -13,6 +13,7 @@ use crate::error::EngineError;
 use crate::sync::{ArrayQueue, Mutex};
 use onrush_core::ledger::{Action, Answer, Ledger};
 use onrush_journal::VerifiedSnapshot;
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, CampaignIx, SkuIx};
 use std::task::Waker;
 
@@ -136,7 +137,7 @@ impl Flights {
         if cell.abandoned {
             *cell = Cell::default();
             drop(cell);
-            self.give_back(credit);
+            planted!("abandoned-credit-lost", (), self.give_back(credit));
             return None;
         }
         cell.outcome = Some(outcome);

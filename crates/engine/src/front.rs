@@ -28,6 +28,7 @@ use onrush_core::ledger::{Action, Reserve};
 use onrush_core::phase::Phase;
 use onrush_core::refusal::Refusal;
 use onrush_types::limits::{DETAILS_BYTES_MAX, KEY_BYTES_MAX};
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, KeyDigest, Quantity, RequestDigest, Timestamp};
 use std::sync::Arc;
 
@@ -233,7 +234,7 @@ impl Shared {
         let quantity = ask.quantity.get();
         let request = self.digests.request(&[
             &sku.ix.0.to_le_bytes(),
-            &quantity.to_le_bytes(),
+            &planted!("quantity-not-in-request", 1, quantity).to_le_bytes(),
             ask.details.unwrap_or_default(),
         ]);
         Claim {

@@ -32,6 +32,7 @@ use onrush_types::limits::{
     ATTRIBUTES_BYTES_MAX, DETAILS_BYTES_MAX, NAME_BYTES_MAX, PAYMENTS_PER_RESERVATION_MAX,
     SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, TIER_GROUPS_MAX, WAVES_MAX,
 };
+use onrush_types::planted;
 use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -172,7 +173,7 @@ impl Owner {
         let now = self.shared.time.observe(frozen).max(last);
         self.background.step(&self.shared, &mut self.journal)?;
         if !self.opening_waits(now) {
-            self.switches(now)?;
+            planted!("switches-forgotten", (), self.switches(now)?);
         }
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
@@ -182,7 +183,9 @@ impl Owner {
         self.lane(LaneKind::Join, now)?;
         let decided = !self.batch.landings.is_empty() || !self.batch.posted.is_empty();
         let busy = decided || !self.batch.inspections.is_empty();
-        if !self.batch.posted.is_empty() {
+        let unsynced = !self.batch.posted.is_empty();
+        planted!("told-before-sync", self.publish()?, ());
+        if unsynced {
             self.sync()?;
         }
         self.publish()?;
@@ -385,7 +388,10 @@ impl Owner {
         let _ = self.shared.failed.set(cause);
         let unknown = EngineError::OutcomeUnknown;
         for landing in std::mem::take(&mut self.batch.landings) {
-            self.wake(landing.credit, Err(unknown.clone()));
+            self.wake(
+                landing.credit,
+                planted!("granted-though-failed", landing.outcome, Err(unknown.clone())),
+            );
         }
         self.answer_all(&unknown);
         self.shared.call_failure_hook();

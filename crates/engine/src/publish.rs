@@ -10,6 +10,7 @@ use crate::owner::{Batch, Fatal, Landing, Owner};
 use crate::shared::{Shared, posting};
 use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched, WaitChange};
 use onrush_core::refusal::Refusal;
+use onrush_types::planted;
 use onrush_types::{CampaignIx, SkuIx, TicketNo};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -152,7 +153,8 @@ fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
                 slot.add(units - reused);
             }
             StockMove::GiveBack(units) => {
-                let units = units - taken_again(reused, sku, units);
+                let units =
+                    units - planted!("retaken-given-back", 0, taken_again(reused, sku, units));
                 if units > 0 {
                     slot.give_back(units);
                 }
@@ -186,9 +188,9 @@ fn are_free(shared: &Shared, ledger: &Ledger, claimed: &Claimed) -> bool {
 pub(crate) fn undo(shared: &Shared, credit: u32, claimed: &Claimed, units_exist: bool) {
     let catalogue = shared.catalogue.load();
     let claims = &catalogue.list[claimed.campaign.index()].claims;
-    claims.undo(claimed.buyer, credit, &shared.links);
+    planted!("veto-keeps-claim", (), claims.undo(claimed.buyer, credit, &shared.links));
     let slot = shared.slots.get(claimed.sku.index()).expect("it was taken from");
-    if units_exist {
+    if planted!("veto-leaks-units", false, units_exist) {
         slot.give_back(claimed.quantity);
     } else {
         slot.keep(claimed.quantity);

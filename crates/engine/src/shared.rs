@@ -16,6 +16,7 @@ use onrush_core::ledger::{Ledger, ReservationState};
 use onrush_core::reservation::State;
 use onrush_journal::{JournalId, Storage};
 use onrush_types::limits::SKUS_MAX;
+use onrush_types::planted;
 use onrush_types::{
     CampaignIx, Currency, Lsn, Money, Name, Quantity, ReservationSeq, SkuIx, Timestamp,
 };
@@ -178,12 +179,12 @@ impl Shared {
             let slot = self.slots.get(n).expect("just made");
             slot.add(sku.free + sku.held);
             if sku.held > 0 {
-                slot.take(sku.held).expect("just added");
+                planted!("restart-frees-holds", (), slot.take(sku.held).expect("just added"));
             }
         }
         self.update_catalogue(ledger, |_| Dirt::Skus);
         let catalogue = self.catalogue.load();
-        for n in 0..ledger.reservation_count() {
+        for n in planted!("restart-forgets-first", 1, 0)..ledger.reservation_count() {
             let seq = ReservationSeq(n);
             let r = ledger.reservation(seq).expect("dense");
             let campaign = ledger.skus()[r.sku.index()].campaign;

@@ -17,6 +17,7 @@ use onrush_core::phase::Phase;
 use onrush_core::refusal::Refusal;
 use onrush_core::wait_queue::{WaitFigures, WaitQueue, Wish};
 use onrush_types::limits::SKUS_MAX;
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, CampaignIx, KeyDigest, Quantity, SkuIx};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -177,7 +178,7 @@ impl Shared {
     /// Refuse a reserve of what somebody waits for.
     #[inline]
     pub(crate) fn stop_behind_waitlist(&self, sku: SkuIx, seen: SlotView) -> Result<(), Refusal> {
-        if !self.waits.is_waiting(sku) {
+        if planted!("waitlist-unseen", true, !self.waits.is_waiting(sku)) {
             return Ok(());
         }
         let (held, free) = (seen.held > 0, 0);

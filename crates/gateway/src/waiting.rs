@@ -14,6 +14,7 @@ use http::StatusCode;
 use onrush::{
     Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx, WaitTicket,
 };
+use onrush_types::planted;
 use serde_json::json as value;
 use std::future::Future;
 use std::pin::Pin;
@@ -159,7 +160,7 @@ impl Settled {
         match self.outcome.map_err(|error| Problem::of_error(&error))? {
             Outcome::Reservation(decision) => {
                 let (new, r) = granted(decision)?;
-                let created = new && route == Route::Reserve;
+                let created = planted!("repeat-says-created", true, new) && route == Route::Reserve;
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };
                 let mut body = reservation_json(&r);
                 // What is over is promised nothing any more.

@@ -12,6 +12,7 @@ use crate::layout::{SECTOR_BYTES, SEGMENT_HEADER_BYTES};
 use crate::segment::SegmentHeader;
 use crate::storage::{StorageError, StorageFile};
 use onrush_types::Lsn;
+use onrush_types::planted;
 use std::sync::Arc;
 
 /// One contiguous piece of a batch.
@@ -109,6 +110,6 @@ impl Run {
         assert!(bytes.len().is_multiple_of(SECTOR_BYTES), "a run is whole sectors");
         assert!(self.offset.is_multiple_of(SECTOR_BYTES as u64), "a run starts on a sector");
         self.file.write_at(self.offset, bytes)?;
-        self.file.sync_data()
+        planted!("commit-unsynced", Ok(()), self.file.sync_data())
     }
 }

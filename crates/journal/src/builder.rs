@@ -13,6 +13,7 @@ use crate::layout::{
 };
 use crate::segment::{Segment, SegmentHeader};
 use onrush_types::Lsn;
+use onrush_types::planted;
 use std::collections::VecDeque;
 
 /// The writing end of a journal, without the disk.
@@ -121,7 +122,7 @@ impl Builder {
     /// segments left untouched. Never wrong when it says yes.
     pub(crate) fn fits(&self, bytes: u64, reserve: usize) -> bool {
         // Once the reserve itself is in use, its rest is no room for what must leave it alone.
-        if self.ready.len() < reserve {
+        if self.ready.len() < planted!("reserve-not-kept", 0, reserve) {
             return false;
         }
         let open_rest = self.open.as_ref().map_or(0, |open| open.limit - self.buffer.len()) as u64;

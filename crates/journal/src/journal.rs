@@ -18,6 +18,7 @@ use crate::recovery::{self, Walk};
 use crate::snapshot::{VerifiedSnapshot, find_snapshots};
 use crate::storage::{Storage, StorageError};
 use onrush_types::Lsn;
+use onrush_types::planted;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -213,7 +214,9 @@ impl Journal {
                 self.builder.recycle(batch);
                 Ok(self.durable)
             }
-            Some(Err(error)) => Err(self.fail(error.clone())),
+            Some(Err(error)) => {
+                planted!("failed-sync-forgiven", Ok(batch.last_lsn), Err(self.fail(error.clone())))
+            }
             None => Err(self.fail(StorageError::invalid("commit", "", "write the batch first"))),
         }
     }

@@ -8,6 +8,7 @@
 use crate::layout::{PREPARE_STEP_BYTES, PREPARING_NAME, segment_name};
 use crate::segment::Segment;
 use crate::storage::{Storage, StorageError, StorageFile};
+use onrush_types::planted;
 use std::sync::Arc;
 
 /// One segment being prepared. Made by `Journal::prepare`, handed back to `Journal::prepared`.
@@ -72,7 +73,7 @@ impl PrepareJob {
         }
         let file = file.clone();
         self.storage.rename(PREPARING_NAME, &segment_name(self.number))?;
-        self.storage.sync_dir()?;
+        planted!("segment-name-unsynced", (), self.storage.sync_dir()?);
         self.state = State::Ready(file);
         Ok(Prepare::Done)
     }

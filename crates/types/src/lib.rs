@@ -9,6 +9,8 @@ mod ids;
 pub mod limits;
 mod money;
 mod name;
+#[doc(hidden)]
+pub mod planting;
 mod time;
 
 pub use digest::{BuyerDigest, KeyDigest, RequestDigest};

@@ -17,11 +17,15 @@
 use super::chunks::ChunkTable;
 use crate::reservation::State;
 use onrush_types::limits::{AMOUNT_MAX, RESERVATIONS_MAX};
+use onrush_types::planted;
 use onrush_types::{KeyDigest, Lsn, Quantity, RequestDigest, ReservationSeq, SkuIx, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Entries in one chunk: 2.6 MB, so a small sale stays small.
 const ENTRIES_PER_CHUNK: usize = 1 << 16;
+/// The first entries have a small chunk of their own: the first reservation of a small sale does not
+/// wait for 2.6 MB to be zeroed.
+const FIRST_ENTRIES: usize = 1 << 10;
 const LOW_48: u64 = (1 << 48) - 1;
 const _: () = assert!(AMOUNT_MAX as u64 <= LOW_48, "an amount fits its 48 bits");
 
@@ -54,12 +58,16 @@ struct Entry([AtomicU64; 5]);
 /// The read table.
 #[derive(Debug)]
 pub struct Board {
+    first: ChunkTable<Entry>,
     entries: ChunkTable<Entry>,
 }
 
 impl Default for Board {
     fn default() -> Board {
-        Board { entries: ChunkTable::new(ENTRIES_PER_CHUNK, RESERVATIONS_MAX) }
+        Board {
+            first: ChunkTable::new(FIRST_ENTRIES, FIRST_ENTRIES),
+            entries: ChunkTable::new(ENTRIES_PER_CHUNK, RESERVATIONS_MAX),
+        }
     }
 }
 
@@ -67,7 +75,7 @@ impl Board {
     /// Return what is posted for `seq`, if anything is. O(1), five loads.
     #[inline]
     pub fn read(&self, seq: ReservationSeq) -> Option<Posting> {
-        let Entry([head, key, place, expiry, price]) = self.entries.get(seq.index())?;
+        let Entry([head, key, place, expiry, price]) = self.chunks(seq).get(seq.index())?;
         // Acquire: pairs with the Release in `post`, so that words 1–4 are there.
         let head = head.load(Ordering::Acquire);
         let state = State::from_u8((head & 0xf) as u8)?;
@@ -92,7 +100,7 @@ impl Board {
     /// # Panics
     /// When `seq` is beyond [`RESERVATIONS_MAX`]; the ledger refuses before.
     pub fn post(&self, seq: ReservationSeq, p: &Posting) {
-        let entry = self.entries.ensure(seq.index()).expect("the ledger bounds reservations");
+        let entry = self.chunks(seq).ensure(seq.index()).expect("the ledger bounds reservations");
         let Entry([head, key, place, expiry, price]) = entry;
         let RequestDigest(request) = p.request;
         // Relaxed: published by the Release store of the head below.
@@ -107,14 +115,22 @@ impl Board {
 
     /// Move a posted reservation to `state`. Ledger thread only, after the sync.
     pub fn move_to(&self, seq: ReservationSeq, state: State, lsn: Lsn) {
-        let Some(Entry([head, ..])) = self.entries.get(seq.index()) else {
+        let Some(Entry([head, ..])) = self.chunks(seq).get(seq.index()) else {
             unreachable!("{seq:?} moves before it was posted")
         };
         // Relaxed: only this thread writes.
         let before = head.load(Ordering::Relaxed);
         debug_assert!(before & 0xf != 0, "{seq:?} moves before it was posted");
         // Release: pairs with the Acquire in `read`.
-        head.store(before & 0xfff0 | lsn.0 << 16 | state as u64, Ordering::Release);
+        head.store(
+            planted!("board-behind", before, before & 0xfff0 | lsn.0 << 16 | state as u64),
+            Ordering::Release,
+        );
+    }
+
+    #[inline]
+    fn chunks(&self, seq: ReservationSeq) -> &ChunkTable<Entry> {
+        if seq.index() < FIRST_ENTRIES { &self.first } else { &self.entries }
     }
 }
 

@@ -10,6 +10,7 @@ use super::board::Board;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use onrush_types::limits::RESERVATIONS_PER_BUYER_MAX;
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, KeyDigest, RequestDigest, ReservationSeq, SkuIx};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -233,7 +234,7 @@ impl Claims {
             }
         };
         if let Some(credit) = credit {
-            unlink(&mut entry, credit, flights);
+            planted!("landed-still-flying", (), unlink(&mut entry, credit, flights));
         }
         post(entry.reservation);
         entry.reservation = seq.0;
@@ -292,12 +293,16 @@ fn standing(chains: Chains, claim: &Claim, board: &Board, flights: &FlightLinks)
     while at != NONE {
         let flight = &flights.0[at as usize];
         // Relaxed here and below: guarded by the buyer's shard lock.
-        if flight.key.load(Ordering::Relaxed) == claim.key.0 {
+        if planted!(
+            "key-in-flight-missed",
+            false,
+            flight.key.load(Ordering::Relaxed) == claim.key.0
+        ) {
             let same = flight.request.load(Ordering::Relaxed) == claim.request.0;
             return if same { Standing::KeyInFlight } else { Standing::KeyReused };
         }
         let sku_quantity = flight.sku_quantity.load(Ordering::Relaxed);
-        units += sku_quantity as u32;
+        units += planted!("flights-uncounted", 0, sku_quantity as u32);
         units_of_sku +=
             if (sku_quantity >> 32) as u32 == claim.sku.0 { sku_quantity as u32 } else { 0 };
         remembered += 1;
@@ -305,7 +310,11 @@ fn standing(chains: Chains, claim: &Claim, board: &Board, flights: &FlightLinks)
     }
     if let Some(limit) = limit_passed(units, claim.limit, units_of_sku, claim.sku_limit) {
         limit
-    } else if remembered >= RESERVATIONS_PER_BUYER_MAX {
+    } else if planted!(
+        "seventeen-remembered",
+        remembered > RESERVATIONS_PER_BUYER_MAX,
+        remembered >= RESERVATIONS_PER_BUYER_MAX
+    ) {
         Standing::Limit(RESERVATIONS_PER_BUYER_MAX as u32)
     } else {
         Standing::Clear

@@ -11,6 +11,7 @@ use onrush_types::limits::{
     CAMPAIGNS_MAX, HOLD_CLASSES_MAX, PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_MAX, SKUS_MAX,
     SUPPLY_MAX,
 };
+use onrush_types::planted;
 use onrush_types::{
     CampaignIx, DurationMs, KeyDigest, Lsn, Name, NodeNo, ReservationSeq, SkuIx, TicketNo,
     Timestamp,
@@ -251,7 +252,7 @@ impl Ledger {
             s.sold += units;
         } else {
             s.free += units;
-            self.refund_all(seq);
+            planted!("release-keeps-money", (), self.refund_all(seq));
         }
         Ok((r, r.extra))
     }
@@ -304,13 +305,13 @@ impl Ledger {
         s.sold = s.sold.checked_sub(units).ok_or("cancelled more than was sold")?;
         let stock = if restock {
             s.free += units;
-            Some((r.sku, StockMove::Add(units)))
+            planted!("restock-unseen", None, Some((r.sku, StockMove::Add(units))))
         } else {
             s.withdrawn += units;
             None
         };
         self.skus[r.sku.index()].check()?;
-        self.refund_all(seq);
+        planted!("cancel-keeps-money", (), self.refund_all(seq));
         Ok((Touched::Reservation(seq, State::Cancelled), stock))
     }
 
@@ -423,7 +424,14 @@ impl Ledger {
         let at = found.unwrap_or(self.hold_classes.len());
         if found.is_none() {
             ensure(at < HOLD_CLASSES_MAX, "more hold durations than the ledger keeps apart")?;
-            self.hold_classes.push(HoldClass { hold, cursor: self.reservations.len });
+            self.hold_classes.push(HoldClass {
+                hold,
+                cursor: planted!(
+                    "first-hold-forgotten",
+                    self.reservations.len + 1,
+                    self.reservations.len
+                ),
+            });
         }
         Ok(at as u8)
     }
@@ -469,7 +477,7 @@ impl Ledger {
             let rest = line.payment.money.amount - line.refunded;
             let used = if line.payment.money.currency == currency { rest.min(due) } else { 0 };
             due -= used;
-            if rest > used {
+            if rest > used && planted!("surplus-kept", false, true) {
                 self.refund(seq, at as u8, rest - used);
             }
         }

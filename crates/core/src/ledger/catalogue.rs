@@ -11,6 +11,7 @@ use crate::refusal::Refusal;
 use onrush_types::limits::{
     CAMPAIGNS_MAX, HOLD_CLASSES_MAX, SKUS_MAX, SKUS_PER_CAMPAIGN_MAX, SUPPLY_MAX, TEXT_BYTES_MAX,
 };
+use onrush_types::planted;
 use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 
@@ -184,7 +185,11 @@ impl Ledger {
             Ok(n) if units > 0 && units <= room => {
                 Change::Supplied { sku, units: n, source: Source::Operator(by) }
             }
-            Ok(n) if units < 0 && s.free >= n && take.take(sku, n) => {
+            Ok(n)
+                if units < 0
+                    && s.free >= n
+                    && planted!("withdraw-untaken", true, take.take(sku, n)) =>
+            {
                 Change::Withdrawn { sku, units: n, by }
             }
             _ if units > 0 => {
@@ -227,7 +232,7 @@ impl Ledger {
             )));
         }
         let held: u64 = c.skus.values().map(|sku| u64::from(self.skus[sku.index()].held)).sum();
-        if to == Phase::Settled && held > 0 {
+        if to == Phase::Settled && planted!("settle-over-holds", false, held > 0) {
             let what = format!("{held} units are still on hold; settle after they are decided");
             return refuse(Refusal::Invalid(what));
         }

@@ -14,6 +14,7 @@ use super::line_codec;
 use super::record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, Reserved, Source};
 use crate::campaign::{Terms, Wave};
 use crate::phase::{Phase, Schedule};
+use onrush_types::planted;
 use onrush_types::{
     BuyerDigest, CampaignIx, Currency, DurationMs, KeyDigest, Money, Name, Quantity, RequestDigest,
     ReservationSeq, SkuIx, TicketNo, Timestamp,
@@ -285,7 +286,7 @@ fn read_reserved(
         } else {
             None
         },
-        review: flag & 1 != 0,
+        review: flag & 1 != 0 && planted!("review-not-replayed", false, true),
         details: if flag & 2 != 0 {
             let length = r.u16()?;
             Some(r.take(usize::from(length))?.into())

@@ -10,6 +10,7 @@ use crate::phase::{Phase, phase_at};
 use crate::refusal::Refusal;
 use crate::reservation::State;
 use onrush_types::limits::{RESERVATIONS_MAX, RESERVATIONS_PER_BUYER_MAX};
+use onrush_types::planted;
 use onrush_types::{
     CampaignIx, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx, Timestamp,
 };
@@ -85,8 +86,9 @@ impl Ledger {
         let Some(sku) = self.skus.get(ask.sku.index()) else { return refuse(Refusal::NotFound) };
         let (campaign, free, held) = (sku.campaign, sku.free, sku.held);
         let terms = &self.campaigns[campaign.index()].terms;
-        let amount = sku.price * i64::from(ask.quantity.get());
-        let expires_at = now + terms.hold;
+        let amount = sku.price * planted!("price-of-one", 1, i64::from(ask.quantity.get()));
+        let expires_at =
+            planted!("hold-twice-as-long", (now + terms.hold) + terms.hold, now + terms.hold);
         let latest = self.latest_of(campaign, ask.buyer);
         if let Some(answer) = self.repeat_of(latest, &ask) {
             return Ok(answer);
@@ -169,12 +171,18 @@ impl Ledger {
         for (_, r) in self.chain(latest) {
             if r.state.counts_towards_limit() {
                 units += r.quantity.get();
-                units_of_sku += if r.sku == sku { r.quantity.get() } else { 0 };
+                units_of_sku += if planted!("sku-limit-new-only", false, r.sku == sku) {
+                    r.quantity.get()
+                } else {
+                    0
+                };
             }
         }
         let limit = self.campaigns[campaign.index()].terms.limit_per_buyer;
         let sku_limit = self.skus[sku.index()].limit_per_buyer;
-        let over = |units: u32, limit: u32| (units > limit).then_some(limit);
+        let over = |n: u32, limit: u32| {
+            (n > planted!("limit-plus-one", limit + 1, limit)).then_some(limit)
+        };
         over(units, limit).or(over(units_of_sku, sku_limit))
     }
 
@@ -214,7 +222,7 @@ impl Ledger {
         key: Option<(KeyDigest, RequestDigest)>,
         of: impl Fn(&super::state::Extra) -> Option<(KeyDigest, RequestDigest)>,
     ) -> bool {
-        let Some((key, request)) = key else { return false };
+        let Some((key, request)) = planted!("release-key-reused", None, key) else { return false };
         let campaign = self.skus[r.sku.index()].campaign;
         self.chain(self.latest_of(campaign, r.buyer)).any(|(other, _)| {
             let used = self.extra_of(other).and_then(&of);
@@ -266,7 +274,7 @@ impl Ledger {
             return refuse(Refusal::Invalid(what));
         }
         match (r.state, accept) {
-            (State::Review, true) => {
+            (State::Review, _) if planted!("reject-accepts", true, accept) => {
                 self.record(Change::Accepted { seq, by }, now, sink)?;
                 done(seq)
             }

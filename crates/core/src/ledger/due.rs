@@ -5,6 +5,7 @@ use super::record::{Change, Source};
 use super::state::Ledger;
 use crate::phase::{Phase, phase_at};
 use onrush_types::limits::SUPPLY_MAX;
+use onrush_types::planted;
 use onrush_types::{CampaignIx, ReservationSeq, Timestamp};
 
 impl Ledger {
@@ -25,14 +26,20 @@ impl Ledger {
             let source = Source::Wave(c.waves_done);
             // Supply by hand may have used the room that the wave was planned for.
             let room = SUPPLY_MAX - self.skus[sku.index()].supplied;
-            Some(Change::Supplied { sku, units: wave.units.min(room), source })
+            Some(Change::Supplied {
+                sku,
+                units: planted!("wave-short", 1, wave.units.min(room)),
+                source,
+            })
         })
     }
 
     /// Return the hold with the earliest deadline that has passed at `now`, of equal deadlines the
     /// one made first; apply its expiry and ask again until `None`. Amortised O(1) per reservation and hold duration.
     pub fn due_expiry(&mut self, now: Timestamp) -> Option<ReservationSeq> {
-        self.next_expiry().filter(|(at, _)| *at <= now).map(|(_, seq)| seq)
+        self.next_expiry()
+            .filter(|(at, _)| planted!("expire-too-late", at.0 + 1 < now.0, *at <= now))
+            .map(|(_, seq)| seq)
     }
 
     /// Return when the next switch, wave or expiry is due, if any is.
@@ -108,7 +115,9 @@ impl Ledger {
     fn oldest_hold(&mut self, class: usize) -> Option<ReservationSeq> {
         let mut at = self.hold_classes[class].cursor;
         while let Some(r) = self.reservations.get(at) {
-            if usize::from(r.hold_class) == class && r.state.is_held() {
+            if usize::from(r.hold_class) == class
+                && planted!("review-never-expires", r.state as u8 == 1, r.state.is_held())
+            {
                 break;
             }
             at += 1;

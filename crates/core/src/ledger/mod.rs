@@ -15,6 +15,7 @@
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
 //! | `line.rs`, `line_decide.rs`, `line_apply.rs`, … | the line: its state, decisions, records |
 //! | `nodes.rs`, `nodes_*.rs` | stores, their stock, and the orders that sales become there |
+//! | `naive_model.rs` | the rules once more, for checkers |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
 mod action;
@@ -31,6 +32,8 @@ mod line_codec;
 mod line_decide;
 mod line_snapshot;
 mod money;
+#[doc(hidden)]
+pub mod naive_model;
 mod nodes;
 mod nodes_apply;
 mod nodes_decide;

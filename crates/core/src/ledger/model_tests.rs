@@ -5,12 +5,9 @@ use super::*;
 use crate::campaign::{CampaignSpec, SkuSpec, Terms, Wave};
 use crate::phase::{Phase, Schedule};
 use crate::refusal::Refusal;
-use model::{Camp, Line as Pay, Model, Sku};
+use naive_model::{self as model, Camp, Line as Pay, Model, Sku};
 use onrush_types::*;
 use proptest::prelude::*;
-
-#[path = "naive_model.rs"]
-mod model;
 
 const START: u64 = 1_000_000;
 const END_MS: u64 = 200_000;

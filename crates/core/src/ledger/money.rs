@@ -8,6 +8,7 @@ use super::state::{Ledger, ReservationState};
 use crate::refusal::Refusal;
 use crate::reservation::State;
 use onrush_types::limits::{AMOUNT_MAX, PAYMENTS_PER_RESERVATION_MAX, TEXT_BYTES_MAX};
+use onrush_types::planted;
 use onrush_types::{KeyDigest, RequestDigest, ReservationSeq, Timestamp};
 
 impl Ledger {
@@ -100,9 +101,19 @@ impl Ledger {
     ) -> Result<(), super::apply::Divergence> {
         let r = *self.reservation(seq).expect("the caller looked");
         let currency = self.campaign_of(r.sku).terms.currency;
-        let counts = if line.money.currency == currency { line.money.amount } else { 0 };
+        let counts = if planted!("foreign-money-counts", true, line.money.currency == currency) {
+            line.money.amount
+        } else {
+            0
+        };
         let outcome = match r.state {
-            State::Held | State::Review if self.paid_towards(seq) + counts >= r.amount => {
+            State::Held | State::Review
+                if planted!(
+                    "partial-sells",
+                    counts > 0,
+                    self.paid_towards(seq) + counts >= r.amount
+                ) =>
+            {
                 PaidOutcome::Sold
             }
             State::Held | State::Review => PaidOutcome::Partial,
@@ -121,7 +132,7 @@ impl Ledger {
     fn may_retake(&self, r: &ReservationState, now: Timestamp, take: &mut dyn Take) -> bool {
         self.retake_allowed(r, now)
             && self.skus[r.sku.index()].free >= r.quantity.get()
-            && take.take(r.sku, r.quantity.get())
+            && planted!("late-money-untaken", true, take.take(r.sku, r.quantity.get()))
     }
 
     /// Tell whether the sale, the buyer's limit and those who wait allow an expired hold to be taken
@@ -129,9 +140,13 @@ impl Ledger {
     pub(super) fn retake_allowed(&self, r: &ReservationState, now: Timestamp) -> bool {
         let campaign = self.skus[r.sku.index()].campaign;
         let latest = self.latest_of(campaign, r.buyer);
-        self.open(campaign, now).is_ok()
-            && !self.waits.is_waiting(r.sku)
-            && self.over_limit(campaign, latest, r.sku, r.quantity).is_none()
+        planted!("late-money-after-close", true, self.open(campaign, now).is_ok())
+            && planted!("late-money-passes", true, !self.waits.is_waiting(r.sku))
+            && planted!(
+                "late-money-over-limit",
+                true,
+                self.over_limit(campaign, latest, r.sku, r.quantity).is_none()
+            )
     }
 
     /// Return the money kept towards the price, in the campaign's currency.
@@ -151,7 +166,7 @@ impl Ledger {
         seq: ReservationSeq,
         key: Option<(KeyDigest, RequestDigest)>,
     ) -> bool {
-        let Some((key, request)) = key else { return false };
+        let Some((key, request)) = planted!("confirm-key-reused", None, key) else { return false };
         let campaign = self.skus[r.sku.index()].campaign;
         self.chain(self.latest_of(campaign, r.buyer)).any(|(other, _)| {
             let without_money = self.extra_of(other).and_then(|extra| extra.confirm);

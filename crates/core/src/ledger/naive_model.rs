@@ -1,62 +1,77 @@
 //! The rules of the ledger once more, as plainly as they can be said: lists, loops, no indexes, no
 //! running totals, no records. Shares no code with the ledger it is compared with.
+//!
+//! For checkers: the ledger's own tests and the simulator compare with it. Nothing else uses it.
 
 use crate::phase::Phase;
 
 #[derive(Clone, Debug)]
-pub(super) struct Camp {
-    pub(super) opens: u64,
-    pub(super) closes: u64,
+pub struct Camp {
+    pub opens: u64,
+    pub closes: u64,
     /// (when, SKU, units); those that came are taken off.
-    pub(super) waves: Vec<(u64, usize, u32)>,
-    pub(super) limit: u32,
-    pub(super) hold: u64,
-    pub(super) phase: Phase,
+    pub waves: Vec<(u64, usize, u32)>,
+    pub limit: u32,
+    pub hold: u64,
+    pub phase: Phase,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Sku {
-    pub(super) camp: usize,
-    pub(super) price: i64,
-    pub(super) limit: u32,
-    pub(super) supplied: u32,
-    pub(super) withdrawn: u32,
+pub struct Sku {
+    pub camp: usize,
+    pub price: i64,
+    pub limit: u32,
+    pub supplied: u32,
+    pub withdrawn: u32,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Res {
-    pub(super) sku: usize,
-    pub(super) buyer: u8,
-    pub(super) units: u32,
-    pub(super) key: (u64, u32),
-    pub(super) state: &'static str,
-    pub(super) amount: i64,
-    pub(super) expires: u64,
-    pub(super) lines: Vec<Line>,
-    pub(super) confirm_keys: Vec<(u64, u32)>,
-    pub(super) release_key: Option<(u64, u32)>,
+pub struct Res {
+    pub sku: usize,
+    pub buyer: u8,
+    pub units: u32,
+    pub key: (u64, u32),
+    pub state: &'static str,
+    pub amount: i64,
+    pub expires: u64,
+    pub lines: Vec<Line>,
+    pub confirm_keys: Vec<(u64, u32)>,
+    pub release_key: Option<(u64, u32)>,
 }
 
 /// A payment: reference, amount, whether it is of another currency, how much went back.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Line {
-    pub(super) reference: u8,
-    pub(super) amount: i64,
-    pub(super) foreign: bool,
-    pub(super) back: i64,
+pub struct Line {
+    pub reference: u8,
+    pub amount: i64,
+    pub foreign: bool,
+    pub back: i64,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Model {
-    pub(super) now: u64,
-    pub(super) camps: Vec<Camp>,
-    pub(super) skus: Vec<Sku>,
-    pub(super) res: Vec<Res>,
+pub struct Model {
+    pub now: u64,
+    pub camps: Vec<Camp>,
+    pub skus: Vec<Sku>,
+    pub res: Vec<Res>,
     /// (reservation, line, amount, paid out)
-    pub(super) refunds: Vec<(usize, usize, i64, bool)>,
+    pub refunds: Vec<(usize, usize, i64, bool)>,
 }
 
-type Key = Option<(u64, u32)>;
+pub type Key = Option<(u64, u32)>;
+
+impl Camp {
+    /// Return the phase at `now`: what was reached, or what the plan says if that is later.
+    pub fn phase_at(&self, now: u64) -> Phase {
+        if now >= self.closes && self.phase < Phase::Closed {
+            Phase::Closed
+        } else if now >= self.opens && self.phase < Phase::Open {
+            Phase::Open
+        } else {
+            self.phase
+        }
+    }
+}
 
 impl Model {
     fn units(&self, sku: usize, states: &[&str]) -> u32 {
@@ -64,20 +79,20 @@ impl Model {
         self.res.iter().filter(of).map(|r| r.units).sum()
     }
     /// Return free, held, sold, withdrawn and supplied units.
-    pub(super) fn figures(&self, sku: usize) -> [u32; 5] {
+    pub fn figures(&self, sku: usize) -> [u32; 5] {
         let held = self.units(sku, &["held", "review"]);
         let sold = self.units(sku, &["sold"]);
         let Sku { supplied, withdrawn, .. } = self.skus[sku];
         [supplied - held - sold - withdrawn, held, sold, withdrawn, supplied]
     }
-    fn camp_of(&self, sku: usize) -> &Camp {
+    pub fn camp_of(&self, sku: usize) -> &Camp {
         &self.camps[self.skus[sku].camp]
     }
-    fn of_buyer(&self, camp: usize, buyer: u8) -> impl Iterator<Item = (usize, &Res)> {
+    pub fn of_buyer(&self, camp: usize, buyer: u8) -> impl Iterator<Item = (usize, &Res)> {
         let all = self.res.iter().enumerate();
         all.filter(move |(_, r)| r.buyer == buyer && self.skus[r.sku].camp == camp)
     }
-    fn over_limit(&self, sku: usize, buyer: u8, units: u32) -> Option<u32> {
+    pub fn over_limit(&self, sku: usize, buyer: u8, units: u32) -> Option<u32> {
         let owned = |only: Option<usize>| -> u32 {
             let live = |r: &Res| ["held", "review", "sold"].contains(&r.state);
             let mine = self.of_buyer(self.skus[sku].camp, buyer).map(|(_, r)| r);
@@ -87,11 +102,11 @@ impl Model {
         let over = (owned(None) + units > limit).then_some(limit);
         over.or((owned(Some(sku)) + units > sku_limit).then_some(sku_limit))
     }
-    pub(super) fn tell(&self, how: &str, n: usize) -> String {
+    pub fn tell(&self, how: &str, n: usize) -> String {
         format!("{how} {n} {}", self.res[n].state)
     }
 
-    pub(super) fn reserve(
+    pub fn reserve(
         &mut self,
         sku: usize,
         buyer: u8,
@@ -151,12 +166,12 @@ impl Model {
             self.refund(n, at, rest - used);
         }
     }
-    fn end(&mut self, n: usize, state: &'static str) {
+    pub fn end(&mut self, n: usize, state: &'static str) {
         self.res[n].state = state;
         self.keep_only(n, if state == "sold" { self.res[n].amount } else { 0 });
     }
 
-    pub(super) fn confirm(&mut self, n: usize, lines: &[Line], key: Key, busy: bool) -> String {
+    pub fn confirm(&mut self, n: usize, lines: &[Line], key: Key, busy: bool) -> String {
         let r = self.res[n].clone();
         if let Some(key) = key {
             for (other, o) in self.of_buyer(self.skus[r.sku].camp, r.buyer) {
@@ -220,7 +235,7 @@ impl Model {
         }
     }
 
-    pub(super) fn release(&mut self, n: usize, key: Key) -> String {
+    pub fn release(&mut self, n: usize, key: Key) -> String {
         let r = self.res[n].clone();
         for (other, o) in self.of_buyer(self.skus[r.sku].camp, r.buyer) {
             if let (Some(key), Some(used)) = (key, o.release_key)
@@ -242,7 +257,7 @@ impl Model {
         }
     }
 
-    pub(super) fn cancel(&mut self, n: usize, restock: bool) -> String {
+    pub fn cancel(&mut self, n: usize, restock: bool) -> String {
         match self.res[n].state {
             "sold" => {
                 self.end(n, "cancelled");
@@ -256,7 +271,7 @@ impl Model {
         }
     }
 
-    pub(super) fn judge(&mut self, n: usize, accept: bool) -> String {
+    pub fn judge(&mut self, n: usize, accept: bool) -> String {
         match (self.res[n].state, accept) {
             ("review", _) => {
                 self.end_or_hold(n, accept);
@@ -275,7 +290,7 @@ impl Model {
         }
     }
 
-    pub(super) fn supply(&mut self, sku: usize, units: i32, busy: bool) -> String {
+    pub fn supply(&mut self, sku: usize, units: i32, busy: bool) -> String {
         let n = units.unsigned_abs();
         if self.camp_of(sku).phase == Phase::Settled {
             return "ended".into();
@@ -290,7 +305,7 @@ impl Model {
         "done".into()
     }
 
-    pub(super) fn move_phase(&mut self, camp: usize, to: Phase) -> String {
+    pub fn move_phase(&mut self, camp: usize, to: Phase) -> String {
         use Phase::*;
         let from = self.camps[camp].phase;
         let held = (0..self.skus.len()).filter(|s| self.skus[*s].camp == camp);
@@ -305,29 +320,30 @@ impl Model {
         "done".into()
     }
 
-    pub(super) fn pass(&mut self, ms: u64) {
+    pub fn pass(&mut self, ms: u64) {
         self.now += ms;
         for camp in 0..self.camps.len() {
-            let (now, c) = (self.now, &mut self.camps[camp]);
-            if now >= c.closes && c.phase < Phase::Closed {
-                c.phase = Phase::Closed;
-            } else if now >= c.opens && c.phase < Phase::Open {
-                c.phase = Phase::Open;
-            }
-            let over = c.phase >= Phase::Closed;
-            while let Some(&(at, sku, units)) = c.waves.first().filter(|w| !over && w.0 <= now) {
-                assert!(at <= now);
+            self.camps[camp].phase = self.camps[camp].phase_at(self.now);
+            while let Some((sku, units)) = self.due_wave(camp) {
                 self.skus[sku].supplied += units;
-                c.waves.remove(0);
+                self.camps[camp].waves.remove(0);
             }
         }
+        while let Some(n) = self.due_hold() {
+            self.end(n, "expired");
+        }
+    }
+    /// Return the SKU and units of the next wave, if its time has come.
+    pub fn due_wave(&self, camp: usize) -> Option<(usize, u32)> {
+        let c = &self.camps[camp];
+        let next = c.waves.first().filter(|w| c.phase < Phase::Closed && w.0 <= self.now);
+        next.map(|w| (w.1, w.2))
+    }
+    /// Return the hold that must end next, if its time has come.
+    pub fn due_hold(&self) -> Option<usize> {
         let live = |r: &Res| r.state == "held" || r.state == "review";
         let due =
             |(n, r): (usize, &Res)| (live(r) && r.expires <= self.now).then_some((r.expires, n));
-        let mut due: Vec<(u64, usize)> = self.res.iter().enumerate().filter_map(due).collect();
-        due.sort_unstable();
-        for (_, n) in due {
-            self.end(n, "expired");
-        }
+        self.res.iter().enumerate().filter_map(due).min().map(|(_, n)| n)
     }
 }

@@ -13,6 +13,7 @@ use super::state::{Extra, HoldClass, Ledger, Line, ReservationState, SkuState};
 use crate::front::NONE;
 use crate::phase::Phase;
 use crate::reservation::State;
+use onrush_types::planted;
 use onrush_types::{
     BuyerDigest, CampaignIx, Currency, DurationMs, KeyDigest, Lsn, Name, Quantity, RequestDigest,
     ReservationSeq, SkuIx, Timestamp,
@@ -195,7 +196,8 @@ fn key_words(key: Option<(KeyDigest, RequestDigest)>) -> [u64; 3] {
 
 fn refund_words(due: &RefundDue) -> [u64; 3] {
     let [a, b, c] = due.currency.to_bytes();
-    let tail = [due.line, u8::from(due.done), a, b, c, 0, 0, 0];
+    let tail =
+        [due.line, u8::from(planted!("image-forgets-refunded", false, due.done)), a, b, c, 0, 0, 0];
     [u64::from(due.seq.0), due.amount as u64, u64::from_le_bytes(tail)]
 }
 
@@ -294,7 +296,7 @@ impl SnapshotLoader {
         for n in 0..ledger.reservations.len {
             let r = *ledger.reservations.get(n).expect("dense");
             let campaign = ledger.skus[r.sku.index()].campaign;
-            ledger.swap_latest(campaign, r.buyer, n);
+            planted!("image-forgets-buyers", 0, ledger.swap_latest(campaign, r.buyer, n));
             for line in 0..ledger.lines(ReservationSeq(n)).len() {
                 ledger.index_payment(ReservationSeq(n), line as u8);
             }

@@ -8,6 +8,7 @@ use crate::front::NONE;
 use crate::phase::Phase;
 use crate::reservation::State;
 use hashbrown::HashTable;
+use onrush_types::planted;
 use onrush_types::{
     BuyerDigest, CampaignIx, DurationMs, KeyDigest, Lsn, Name, Quantity, RequestDigest,
     ReservationSeq, SkuIx, Timestamp,
@@ -291,7 +292,10 @@ impl Ledger {
             let p = &self.lines(ReservationSeq(seq))[usize::from(line)].payment;
             p.provider == *provider && *p.reference == *reference
         };
-        let found = self.payments.find(self.payment_hash(provider, reference), is_it)?;
+        let found = self
+            .payments
+            .find(self.payment_hash(provider, reference), is_it)
+            .filter(|_| planted!("payment-counts-twice", false, true))?;
         Some((ReservationSeq(found.0), found.1))
     }
 }

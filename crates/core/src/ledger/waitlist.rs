@@ -19,6 +19,7 @@ use crate::phase::Phase;
 use crate::refusal::Refusal;
 use crate::wait_queue::{WaitQueue, Wish};
 use onrush_types::limits::{RESERVATIONS_MAX, WAITING_MAX};
+use onrush_types::planted;
 use onrush_types::{
     BuyerDigest, CampaignIx, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx, Timestamp,
 };
@@ -194,7 +195,7 @@ impl Ledger {
         if let Some(limit) = self.limit_passed(campaign, latest, sku, quantity) {
             return refuse(Refusal::LimitReached { limit });
         }
-        if free > 0 && !self.waits.is_waiting(sku) {
+        if planted!("wait-though-free", false, free > 0) && !self.waits.is_waiting(sku) {
             return refuse(Refusal::UnitsFree { free });
         }
         let full = queue.is_some_and(|queue| !queue.has_room());

@@ -12,6 +12,7 @@ use crate::waiting::What;
 use crate::wire::{CancelBody, ConfirmBody, JudgeBody, PaymentBody, RefundedBody, read_json};
 use onrush::{Money, Name, PaymentLine, ReservationSeq, Timestamp};
 use onrush_types::limits::PAYMENTS_PER_RESERVATION_MAX;
+use onrush_types::planted;
 
 impl Gateway {
     pub(crate) fn confirm(
@@ -41,7 +42,11 @@ impl Gateway {
         let body: CancelBody<'_> = read_json(ask.headers, ask.body)?;
         let reason = checked_reason(&body.reason)?;
         let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
-        let pending = self.engine.cancel(self.known(id)?, body.restock, by);
+        let pending = self.engine.cancel(
+            self.known(id)?,
+            planted!("restock-inverted", !body.restock, body.restock),
+            by,
+        );
         Ok(wait(Route::AdminCancel, What::Reservation(pending)))
     }
 

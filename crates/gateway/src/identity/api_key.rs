@@ -7,6 +7,7 @@ use crate::problem::Problem;
 use crate::secrets::{read_secret, secret_error};
 use hmac::{Hmac, KeyInit, Mac};
 use onrush::{Engine, Name};
+use onrush_types::planted;
 use sha2::Sha256;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -25,7 +26,8 @@ pub(crate) struct ApiKey {
 impl ApiKey {
     /// Tell whether the key may do what `scope` says.
     pub(crate) fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
+        planted!("scope-ignored", true, self.scopes.contains(&scope))
+            || self.scopes.contains(&Scope::Admin)
     }
 
     /// Refuse a key that may not.

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use onrush::{BuyerDigest, DurationMs, Engine, Timestamp};
+use onrush_types::planted;
 use sha2::Sha256;
 
 const VERSION: u8 = 1;
@@ -112,7 +113,11 @@ impl Sessions {
             groups: long(18),
             expires_at: Timestamp(long(26)),
         };
-        if session.expires_at <= now { Err(unauthenticated()) } else { Ok(session) }
+        if planted!("session-for-ever", false, session.expires_at <= now) {
+            Err(unauthenticated())
+        } else {
+            Ok(session)
+        }
     }
 }
 

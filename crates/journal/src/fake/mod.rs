@@ -103,9 +103,19 @@ impl FakeDisk {
         self.state.lock().faults.misdirect = Some((write, sectors));
     }
 
+    /// Forget the faults that were planned and did not come yet.
+    pub fn forget_faults(&self) {
+        self.state.lock().faults = Default::default();
+    }
+
     /// Set how many bytes all files may have together; nothing for no limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state.lock().capacity = bytes;
+    }
+
+    /// Return how many bytes all files have together.
+    pub fn used_bytes(&self) -> u64 {
+        self.state.lock().used_bytes()
     }
 
     /// Flip one bit of a file, in memory and on the disk, as a failing medium would. Returns whether

@@ -255,7 +255,7 @@ impl State {
         Ok(WritePlan { offset, cut, fails })
     }
 
-    fn used_bytes(&self) -> u64 {
+    pub(super) fn used_bytes(&self) -> u64 {
         self.names.values().filter_map(|node| self.nodes.get(node)).map(|n| n.seen_bytes).sum()
     }
 

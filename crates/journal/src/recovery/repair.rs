@@ -3,6 +3,7 @@
 use super::Walk;
 use crate::layout::{PREPARING_NAME, SNAPSHOT_TEMP_NAME, segment_name};
 use crate::storage::{Storage, StorageError};
+use onrush_types::planted;
 use std::collections::BTreeSet;
 
 /// Bytes copied at once when the last run is written again.
@@ -22,13 +23,17 @@ pub(crate) fn repair(storage: &dyn Storage, walk: &Walk) -> Result<(), StorageEr
     while offset < walk.tail.offset {
         buffer.resize(COPY_BYTES.min((walk.tail.offset - offset) as usize), 0);
         let read = tail.file.read_at(offset, &mut buffer)?;
-        tail.file.write_at(offset, &buffer[..read])?;
+        planted!("tail-not-rewritten", (), tail.file.write_at(offset, &buffer[..read])?);
         offset += buffer.len() as u64;
     }
     let mut touched = BTreeSet::from([walk.tail.index]);
     for leftover in &walk.leftovers {
         let segment = &walk.segments[leftover.start.index];
-        segment.file.write_zeros(leftover.start.offset, leftover.bytes)?;
+        planted!(
+            "tail-not-cut",
+            (),
+            segment.file.write_zeros(leftover.start.offset, leftover.bytes)?
+        );
         touched.insert(leftover.start.index);
     }
     for index in touched {

@@ -11,6 +11,7 @@ use crate::segment::{Segment, SegmentHeader};
 use crate::storage::StorageError;
 use crate::window::Window;
 use onrush_types::Lsn;
+use onrush_types::planted;
 
 /// Where reading ended, and what should have been there.
 pub(crate) struct Expected {
@@ -100,7 +101,11 @@ fn proof(
     }
     // C2: a frame of the run that starts where reading ended, or before, proves nothing.
     let run = Place { index: place.index, offset: u64::from(header.run_offset) };
-    if header.synced_lsn >= expected.next || starts_after(run, expected.place) {
+    if planted!(
+        "damage-taken-for-tail",
+        false,
+        header.synced_lsn >= expected.next || starts_after(run, expected.place)
+    ) {
         let synced = header.synced_lsn;
         return Ok(Some(format!(
             "the frame {at} was written after that was synced (it states LSN {synced})"
