@@ -225,6 +225,7 @@ impl Run<'_> {
         let used = content.iter().rposition(|&byte| byte != 0).map_or(512, |last| last + 1);
         let bit = u64::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15) % (used as u64 * 8);
         self.down(Armed::Kill);
+        let before = self.flipped;
         self.flipped |= disk.flip_bit(&file, bit);
         self.stats.crashes += 1;
         self.tell(|| format!("       bit {bit} of {file} flips"));
@@ -232,7 +233,7 @@ impl Run<'_> {
             self.tell(|| format!("       refused, rightly: {error}"));
             disk.flip_bit(&file, bit);
             disk.kill();
-            self.flipped = false;
+            self.flipped = before;
         }
         let known = self.oracle.lsn;
         self.up()?;
