@@ -72,7 +72,17 @@ fn bench(root: &Path, arguments: &[String]) -> Result<bool> {
         bail!("there is no benches/{name}; there are: {}", benches(root).join(", "));
     }
     let package = format!("onrush-bench-{name}");
-    Ok(run(cargo(root).args(["run", "--release", "-p", &package, "--"]).args(rest))?.ok)
+    let mut command = cargo(root);
+    command.args(["run", "--release", "-p", &package]);
+    let manifest = std::fs::read_to_string(root.join("benches").join(name).join("Cargo.toml"))?;
+    if manifest.contains("\nhighs = [") {
+        if xtask::setup::prepare_solver(root)? {
+            command.args(["--features", "highs"]);
+        } else {
+            println!("without cmake and libclang the comparison with a MIP solver is left out");
+        }
+    }
+    Ok(run(command.arg("--").args(rest))?.ok)
 }
 
 fn benches(root: &Path) -> Vec<String> {

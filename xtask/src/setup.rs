@@ -19,7 +19,15 @@ const NEEDS: &[Need] = &[
     Need { program: "python3", package: "python3", why: "repeats a draw in another language" },
     Need { program: "nginx", package: "nginx-light", why: "runs the example of a waiting room" },
     Need { program: "caddy", package: "caddy", why: "runs the same example" },
+    Need { program: "faketime", package: "faketime", why: "steps a running server's clock" },
     Need { program: "git", package: "git", why: "lists the files that tidy reads" },
+];
+
+/// What building the MIP solver HiGHS needs besides; only the router's bench asks for it.
+const SOLVER_NEEDS: &[Need] = &[
+    Need { program: "c++", package: "g++", why: "builds the MIP solver" },
+    Need { program: "cmake", package: "cmake", why: "builds the MIP solver" },
+    Need { program: "llvm-config", package: "llvm-dev libclang-dev", why: "reads its headers" },
 ];
 
 /// A component of the toolchain and the program that it brings.
@@ -38,13 +46,25 @@ pub fn prepare(root: &Path) -> Result<bool> {
             ready &= on_path("rustup") && run(add.args(["component", "add", component]))?.ok;
         }
     }
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !on_path(need.program)).collect();
+    Ok(install(root, NEEDS)? && ready)
+}
+
+/// Install what building the MIP solver needs; return whether everything is there.
+///
+/// # Errors
+/// When a command cannot be started.
+pub fn prepare_solver(root: &Path) -> Result<bool> {
+    install(root, SOLVER_NEEDS)
+}
+
+fn install(root: &Path, needs: &[Need]) -> Result<bool> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !on_path(need.program)).collect();
     for need in &missing {
         println!("`{}` is missing: it {} (package {})", need.program, need.why, need.package);
     }
     if missing.is_empty() {
         println!("everything is there");
-        return Ok(ready);
+        return Ok(true);
     }
     let packages: Vec<&str> =
         missing.iter().flat_map(|need| need.package.split_whitespace()).collect();
@@ -54,7 +74,7 @@ pub fn prepare(root: &Path) -> Result<bool> {
     };
     let update = run(apt().arg("update"))?.ok;
     let install = ["install", "-y", "--no-install-recommends"];
-    Ok(ready && update && run(apt().args(install).args(&packages))?.ok)
+    Ok(update && run(apt().args(install).args(&packages))?.ok)
 }
 
 /// Return how to call apt-get here: as root, or through a sudo that asks for no password.

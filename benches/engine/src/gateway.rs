@@ -4,7 +4,8 @@
 //! request at a time each. Rounds alternate, so that a drift of the machine meets all of them.
 
 use crate::{Row, Setup, client, median};
-use onrush::{DurationMs, Engine};
+use onrush::{Engine, Timestamp};
+use onrush_gateway::config::When;
 use onrush_gateway::{Config, serve};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -89,15 +90,15 @@ fn batch_row(rounds: &[Measured]) -> Row {
     }
 }
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     admin: SocketAddr,
     token: String,
 }
 
 impl Server {
-    fn start(args: &[&str]) -> Server {
+    pub(crate) fn start(args: &[&str]) -> Server {
         let me = std::env::current_exe().expect("this program");
         let mut command = Command::new(me);
         command.arg("--serve").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -149,24 +150,32 @@ impl Drop for Server {
     }
 }
 
-/// Be one of the servers: `hello`, or `shop FOLDER supplied|empty`. Does not return.
+/// Be one of the servers: `hello`, `shop FOLDER supplied|empty`, or `drop FOLDER OPENS_AT_MS`. Does
+/// not return.
 pub(crate) fn be_server(args: &[String]) -> ! {
     pin_to(0);
     match args {
         [name] if name == "hello" => crate::hello::serve(),
         [name, folder, supply] if name == "shop" => {
-            be_shop(Path::new(folder), if supply == "empty" { 0 } else { UNITS })
+            be_shop(Path::new(folder), if supply == "empty" { 0 } else { UNITS }, None)
+        }
+        [name, folder, opens_at] if name == "drop" => {
+            let opens_at = opens_at.parse().expect("milliseconds");
+            be_shop(Path::new(folder), 10_000, Some(Timestamp(opens_at)))
         }
         other => panic!("no such server: {other:?}"),
     }
 }
 
-fn be_shop(folder: &Path, supply: u32) -> ! {
-    let mut config = Config::dev(supply, 1, DurationMs::from_secs(3_600));
+fn be_shop(folder: &Path, supply: u32, opens_at: Option<Timestamp>) -> ! {
+    let mut config = Config::dev(supply, 1, crate::start::HOLD);
     config.server.workers = 1;
     config.listen.public = "127.0.0.1:0".parse().expect("address");
     config.listen.admin = "127.0.0.1:0".parse().expect("address");
-    config.campaigns[0].buyers_expected = 4_000_000;
+    config.campaigns[0].buyers_expected = if opens_at.is_some() { 10_000 } else { 4_000_000 };
+    if let Some(opens_at) = opens_at {
+        config.campaigns[0].opens_at = Some(When(opens_at));
+    }
     let engine = Engine::open(folder, onrush::Options::default()).expect("open");
     let running = serve(&config, engine, std::future::pending()).expect("serve");
     let token = running.admin_token.as_deref().unwrap_or_default();

@@ -16,6 +16,15 @@ pub(crate) fn describe() -> String {
     format!("{cpu}, {cores} cores, {memory}, Linux {}", kernel.trim())
 }
 
+/// Return the time that this thread has spent on a processor: what a step costs where others use the
+/// machine too.
+#[allow(dead_code, reason = "shared with the bench of the line, which alone asks it")]
+pub(crate) fn on_processor() -> std::time::Duration {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = stat.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    std::time::Duration::from_nanos(ns)
+}
+
 /// Return the resident memory of this process in bytes.
 pub(crate) fn resident_bytes() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `cargo xtask bench engine`: one table, measured in one run on this machine, with real fdatasync.
 //!
 //! Arguments: names of sections to run (`slot refusal reserve durable single gateway
-//! memory recovery`), and
+//! start memory recovery`), and
 //! `--buyers N` for the sections that fill a sale (default 10,000,000).
 #![allow(clippy::print_stdout)]
 
@@ -15,6 +15,7 @@ mod recovery;
 mod reserve;
 mod sale;
 mod slot;
+mod start;
 
 use std::path::PathBuf;
 
@@ -55,13 +56,14 @@ fn main() {
         }
     }
     std::fs::create_dir_all(&setup.folder).expect("the folder for data can be made");
-    let sections: [(&str, Section); 8] = [
+    let sections: [(&str, Section); 9] = [
         ("slot", slot::run),
         ("refusal", reserve::refusals),
         ("reserve", reserve::run),
         ("durable", durable::run),
         ("single", durable::single),
         ("gateway", gateway::run),
+        ("start", start::run),
         ("memory", memory::run),
         ("recovery", recovery::run),
     ];

@@ -1,7 +1,7 @@
 //! A crowd that joins, is drawn and looks at its places, in the engine without threads: memory, joins,
 //! polls, and how long a start takes.
 
-use crate::machine::resident_bytes;
+use crate::machine::{on_processor, resident_bytes};
 use crate::{Row, Setup, median};
 use onrush::{
     BuyerDigest, Campaign, CampaignSpec, Clock, Currency, Driver, Engine, JoinRequest, LineTerms,
@@ -56,9 +56,15 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
     // Relaxed: this thread alone moves it.
     clock.passed_ms.store(OPENS_MS, Ordering::Relaxed);
     let (first, all) = start(&engine, &mut driver, &campaign, people);
+    let ms = |took: Took| {
+        let (wall, busy) = (took.wall.as_secs_f64() * 1e3, took.busy.as_secs_f64() * 1e3);
+        format!("{wall:.1} ms at {people} people, {busy:.1} ms of it on the processor")
+    };
     let drawn = records(&engine, lsn);
-    let polls =
-        median((0..5).map(|round| polls_a_second(&engine, &campaign, people, round)).collect());
+    let polls: Vec<(f64, f64)> =
+        (0..5).map(|round| looks(&engine, &campaign, people, round)).collect();
+    let by_processor = median(polls.iter().map(|poll| poll.1).collect()).0;
+    let polls = median(polls.into_iter().map(|poll| poll.0).collect());
     let each = (resident_bytes() - before) as f64 / f64::from(people);
     let row = |what: &str, target, measured, reached| Row {
         what: what.into(),
@@ -75,18 +81,23 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
             each <= 52.0,
         ),
         row("join, engine call, 1 thread", "≥ 2 M/s", speed(joins), joins.0 >= 2.0),
-        row("poll, engine call, 1 thread, any ticket", "≥ 5 M/s", speed(polls), polls.0 >= 5.0),
+        row(
+            "poll, engine call, 1 thread, any ticket",
+            "≥ 5 M/s",
+            format!("{}; by processor time {by_processor:.2} M/s", speed(polls)),
+            polls.0 >= 5.0,
+        ),
         row(
             "draw: first pass after the start",
             "≤ 10 ms",
-            format!("{:.1} ms at {people} people, durable", first.as_secs_f64() * 1e3),
-            first <= Duration::from_millis(10),
+            format!("{}, durable", ms(first)),
+            first.wall <= Duration::from_millis(10),
         ),
         row(
             "draw: everybody's exact position",
             "≤ 5 s",
-            format!("{:.2} s", all.as_secs_f64()),
-            all <= Duration::from_secs(5),
+            ms(all),
+            all.wall <= Duration::from_secs(5),
         ),
         row("draw: journal records", "1", drawn.to_string(), drawn == 1),
     ]
@@ -141,13 +152,15 @@ fn join_all(
     median(if rates.is_empty() { vec![0.0] } else { rates })
 }
 
+/// How long something took, and how much of it on the processor.
+#[derive(Clone, Copy, Default)]
+struct Took {
+    wall: Duration,
+    busy: Duration,
+}
+
 /// Let the sale start; return when the first pass was there, and when everybody had a place.
-fn start(
-    engine: &Engine,
-    driver: &mut Driver,
-    campaign: &Campaign,
-    people: u32,
-) -> (Duration, Duration) {
+fn start(engine: &Engine, driver: &mut Driver, campaign: &Campaign, people: u32) -> (Took, Took) {
     // Looking for the pass is not counted: its owner knows the ticket.
     let sample = people.min(10_000);
     let step = people / sample;
@@ -159,12 +172,13 @@ fn start(
             )
         })
     };
-    let (mut took, mut first) = (Duration::ZERO, None);
+    let (mut took, mut first) = (Took::default(), None);
     loop {
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), on_processor());
         driver.turn();
         let busy = driver.index();
-        took += started.elapsed();
+        took.wall += started.elapsed();
+        took.busy += on_processor() - before;
         let serving = engine.line(campaign).expect("a line").serving > 0;
         if first.is_none() && serving && is_called() {
             first = Some(took);
@@ -187,16 +201,18 @@ fn records(engine: &Engine, lsn: onrush::Lsn) -> u32 {
     drawn
 }
 
-fn polls_a_second(engine: &Engine, campaign: &Campaign, people: u32, round: u32) -> f64 {
+/// Return looks in millions a second, and in millions a second of processor time.
+fn looks(engine: &Engine, campaign: &Campaign, people: u32, round: u32) -> (f64, f64) {
     const POLLS: u32 = 4_000_000;
     let numbers: Vec<TicketNo> = (0..POLLS)
         .map(|n| TicketNo(n.wrapping_add(round).wrapping_mul(0x9e37_79b1) % people))
         .collect();
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), on_processor());
     for &number in &numbers {
         black_box(engine.standing(campaign, number));
     }
-    f64::from(POLLS) / started.elapsed().as_micros() as f64
+    let rate = |took: Duration| f64::from(POLLS) / took.as_micros() as f64;
+    (rate(started.elapsed()), rate(on_processor() - before))
 }
 
 /// Return buyer number `n`, spread like a keyed digest.

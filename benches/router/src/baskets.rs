@@ -1,8 +1,10 @@
 //! Benchmark C: real baskets with real stamps over 457 nodes placed on a real chain.
 //!
-//! Baskets and stamps: UCI Online Retail. Places: 457 stores of one US chain, every so many in the
-//! file's order; each customer lives where a city draw by population puts them. Stock is derived
-//! from the baskets' first half, as no public set has it.
+//! Baskets, stamps and stores: *Complete Journey* (dunnhumby), 457 stores; each store stands where one
+//! of a US chain's stores does, every so many in that file's order, and a basket goes to its household's
+//! usual store's surroundings. Without that file, UCI Online Retail, with homes drawn by population.
+//! Stock is derived from the baskets' first half, as no public set has it: a node keeps of a product
+//! what was bought there, and half a standard deviation.
 
 use crate::data::Data;
 use crate::dice::Dice;
@@ -32,10 +34,63 @@ const POLICY: &str = "[costs]\nfixed_per_shipment = 6\nper_unit = 0.3\nper_unit_
 struct Basket {
     placed: Timestamp,
     to: Position,
+    /// Where it was really bought, if that is known.
+    store: Option<usize>,
     lines: Vec<(String, u32)>,
 }
 
-fn baskets(data: &Data) -> Option<Vec<Basket>> {
+/// Baskets of the Complete Journey: `household_id, store_id, basket_id, product_id, quantity,
+/// transaction_timestamp`.
+fn complete_journey(data: &Data, places: &[Position]) -> Option<Vec<Basket>> {
+    let rows = data.read("completejourney.csv.gz")?;
+    let mut stores: BTreeMap<u32, usize> = BTreeMap::new();
+    for row in &rows {
+        stores.insert(row[1].parse().ok()?, 0);
+    }
+    stores.values_mut().zip(0..).for_each(|(place, n)| *place = n % places.len());
+    let mut visits: HashMap<&str, HashMap<usize, u32>> = HashMap::new();
+    for row in &rows {
+        let store = stores[&row[1].parse().ok()?];
+        *visits.entry(&row[0]).or_default().entry(store).or_insert(0) += 1;
+    }
+    let mut dice = Dice::new(43);
+    let mut homes: BTreeMap<&str, Position> = BTreeMap::new();
+    let mut households: Vec<&str> = visits.keys().copied().collect();
+    households.sort_unstable();
+    for household in households {
+        let usual = visits[household].iter().max_by_key(|&(&store, &count)| (count, store));
+        let at = places[*usual.expect("a visit").0];
+        let (lat, lon) = (at.lat() + dice.normal() * 0.05, at.lon() + dice.normal() * 0.05);
+        homes.insert(household, place(lat, lon));
+    }
+    let mut found: BTreeMap<&str, Basket> = BTreeMap::new();
+    for row in &rows {
+        let Some(count) = row[4].parse::<u32>().ok().filter(|&q| q > 0) else { continue };
+        let (placed, to) = (stamp(&row[5])?, homes[row[0].as_str()]);
+        let store = Some(stores[&row[1].parse().ok()?]);
+        let basket =
+            found.entry(&row[2]).or_insert(Basket { placed, to, store, lines: Vec::new() });
+        add_line(basket, &row[3], count);
+    }
+    Some(in_time(found.into_values()))
+}
+
+fn add_line(basket: &mut Basket, sku: &str, count: u32) {
+    let count = count.min(UNITS_MAX);
+    match basket.lines.iter_mut().find(|(have, _)| have == sku) {
+        Some((_, units)) => *units = (*units + count).min(UNITS_MAX),
+        None => basket.lines.push((sku.to_owned(), count)),
+    }
+}
+
+/// Baskets of at most [`LINES_MAX`] lines by time.
+fn in_time(baskets: impl Iterator<Item = Basket>) -> Vec<Basket> {
+    let mut baskets: Vec<Basket> = baskets.filter(|b| b.lines.len() <= LINES_MAX).collect();
+    baskets.sort_by_key(|basket| basket.placed);
+    baskets
+}
+
+fn online_retail(data: &Data) -> Option<Vec<Basket>> {
     let rows = data.read("online_retail.csv.gz")?;
     let cities = data.read("cities.csv.gz")?;
     let cities: Vec<(Position, f64)> = cities
@@ -58,18 +113,15 @@ fn baskets(data: &Data) -> Option<Vec<Basket>> {
         let home = if customer.is_empty() { invoice } else { customer };
         let to = *homes.entry(home.clone()).or_insert_with(|| cities[dice.pick(&weights)].0);
         let placed = stamp(&row[3])?;
-        let basket =
-            found.entry(invoice.clone()).or_insert(Basket { placed, to, lines: Vec::new() });
-        let count = (count as u32).min(UNITS_MAX);
-        match basket.lines.iter_mut().find(|(have, _)| have == sku) {
-            Some((_, units)) => *units = (*units + count).min(UNITS_MAX),
-            None => basket.lines.push((sku.clone(), count)),
-        }
+        let basket = found.entry(invoice.clone()).or_insert(Basket {
+            placed,
+            to,
+            store: None,
+            lines: Vec::new(),
+        });
+        add_line(basket, sku, u32::try_from(count).unwrap_or(UNITS_MAX));
     }
-    let mut baskets: Vec<Basket> =
-        found.into_values().filter(|basket| basket.lines.len() <= LINES_MAX).collect();
-    baskets.sort_by_key(|basket| basket.placed);
-    Some(baskets)
+    Some(in_time(found.into_values()))
 }
 
 /// `2010-12-01 08:26:00` as an instant; months are counted as 31 days, order is what matters.
@@ -82,8 +134,8 @@ fn stamp(text: &str) -> Option<Timestamp> {
     Some(Timestamp((days * 1_440 + hour * 60 + minute) * 60_000))
 }
 
-/// Stock each SKU at the nodes nearest to where it was bought in the first half, as many units as
-/// were bought there and half a standard deviation.
+/// Stock each SKU where it was bought in the first half (or, where that is not known, at the nearest of
+/// some nodes drawn for it), as many units as were bought there and half a standard deviation.
 fn network(places: &[Position], past: &[Basket]) -> Network {
     let spots: Vec<_> = places.iter().map(|place| place.on_sphere()).collect();
     // A SKU is kept at as many nodes as can hold about twenty units of it each, drawn for each SKU.
@@ -97,6 +149,10 @@ fn network(places: &[Position], past: &[Basket]) -> Network {
     for basket in past {
         let to = basket.to.on_sphere();
         for (sku, count) in &basket.lines {
+            if let Some(store) = basket.store {
+                *demand.entry((sku, store)).or_insert(0.0) += f64::from(*count);
+                continue;
+            }
             let nodes = stocked.entry(sku).or_insert_with(|| {
                 let count = (wanted[sku.as_str()] as usize / 20).clamp(2, places.len() / 4);
                 (0..count).map(|_| dice.below(places.len())).collect()
@@ -136,9 +192,7 @@ fn orders(network: &mut Network, baskets: &[Basket]) -> Vec<Order> {
 
 pub(crate) fn run(data: &Data) {
     section("C. A year of baskets: the first half stocks 457 stores, the second half is routed");
-    let (Some(rows), Some(baskets)) = (data.read("stores_us.csv.gz"), baskets(data)) else {
-        return;
-    };
+    let Some(rows) = data.read("stores_us.csv.gz") else { return };
     let chain: Vec<&Vec<String>> = rows.iter().filter(|row| row[0] == "walgreens").collect();
     let step = chain.len() / NODES;
     let places: Vec<Position> = chain
@@ -147,6 +201,14 @@ pub(crate) fn run(data: &Data) {
         .take(NODES)
         .filter_map(|row| Some(place(row[1].parse().ok()?, row[2].parse().ok()?)))
         .collect();
+    let (name, baskets) = match complete_journey(data, &places) {
+        Some(baskets) => ("Complete Journey", baskets),
+        None => match online_retail(data) {
+            Some(baskets) => ("UCI Online Retail", baskets),
+            None => return,
+        },
+    };
+    println!("baskets: {name}\n");
     let (past, live) = baskets.split_at(baskets.len() / 2);
     note("baskets of at most 12 lines, routed", &live.len().to_string());
     let fresh = |prices: &str| {
@@ -169,7 +231,7 @@ pub(crate) fn run(data: &Data) {
     let gap = |cost: f64| format!("{cost:.0}, +{:.2} %", (cost / bound - 1.0) * 100.0);
     note("nearest for each item", &gap(nearest_each_item(&network, &rules, &live)));
     note("exact", &gap(routed(fresh(""), false)));
-    let prices = "[prices]\nenabled = true\nreprice_every = 2000\n";
+    let prices = "[prices]\nenabled = true\nreprice_every = 10000\n";
     note("exact + prices, learned from the first half", &gap(routed(fresh(prices), true)));
     note("exact + prices, learned as it goes", &gap(routed(fresh(prices), false)));
 }

@@ -170,9 +170,12 @@ fn exact(nodes: &[NodeSpec], seed: u64, prices: &str) -> Kept {
         // A promise is for the whole order: what cannot be kept whole is not promised.
         if plan.unfilled.is_empty() && network.hold(&plan).is_ok() {
             kept.count(&rules, &network, &order, &plan, &mut road);
-            if let Some(pricer) = &mut pricer {
-                pricer.observe(&network, &rules, &order, &plan);
-            }
+        } else {
+            plan.clear();
+        }
+        // Who is not promised anything is demand as well.
+        if let Some(pricer) = &mut pricer {
+            pricer.observe(&network, &rules, &order, &plan);
         }
     }
     kept
@@ -188,11 +191,17 @@ pub(crate) fn run(data: &Data) {
     let next = nearest_first(&nodes, 21, 5);
     let greedy = exact(&nodes, 21, "");
     let priced = exact(&nodes, 21, "[prices]\nenabled = true\nreprice_every = 2000\n");
+    let stated = exact(
+        &nodes,
+        21,
+        "[prices]\nenabled = true\nreprice_every = 2000\nhorizon_orders = 20000\n",
+    );
     for (name, kept) in [
         ("nearest store, alone", &nearest),
         ("nearest first, up to five stores asked", &next),
         ("exact", &greedy),
-        ("exact + prices", &priced),
+        ("exact + prices, horizon guessed", &priced),
+        ("exact + prices, horizon stated", &stated),
     ] {
         let each = kept.cost / f64::from(kept.given.max(1));
         note(&format!("{name}: promised, cost an order"), &format!("{} at {each:.2}", kept.given));

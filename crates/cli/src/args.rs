@@ -229,7 +229,7 @@ pub(crate) struct ExportArgs {
     /// What to write to stdout
     #[arg(long, value_enum, default_value_t = What::Orders)]
     pub(crate) what: What,
-    /// Write all three into this folder instead
+    /// Write all of them into this folder instead
     #[arg(long, value_name = "FOLDER", conflicts_with = "what")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -250,6 +250,10 @@ pub(crate) enum What {
     Payments,
     /// Refunds due or paid out
     Refunds,
+    /// What sales became at stores
+    Shipments,
+    /// What stores have
+    Stock,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

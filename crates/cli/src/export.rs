@@ -1,9 +1,11 @@
-//! `onrush export DIR`: orders, payments and refunds, as JSON lines or CSV with the same fields.
+//! `onrush export DIR`: orders, payments, refunds, and what stores have and send, as JSON lines or CSV with the same fields.
 
 use crate::args::{ExportArgs, Format, What};
 use crate::out::{Failure, Out};
-use onrush::ledger::{Change, PaidOutcome, Record, RefundDue, WaitChange};
-use onrush::{Lsn, ReservationSeq, State, Timestamp};
+use onrush::ledger::{
+    Change, NodeStock, OrderState, PaidOutcome, Record, RefundDue, Shipment, WaitChange,
+};
+use onrush::{Lsn, NodeNo, ReservationSeq, SkuIx, State, Timestamp};
 use onrush_gateway::wire::format_timestamp;
 use onrush_load::folder::Folder;
 use serde_json::{Map, Value, json};
@@ -31,9 +33,14 @@ pub(crate) fn run(args: &ExportArgs, out: &Out) -> Result<(), Failure> {
         Format::Jsonl => "jsonl",
         Format::Csv => "csv",
     };
-    for (what, name) in
-        [(What::Orders, "orders"), (What::Payments, "payments"), (What::Refunds, "refunds")]
-    {
+    let all = [
+        (What::Orders, "orders"),
+        (What::Payments, "payments"),
+        (What::Refunds, "refunds"),
+        (What::Shipments, "shipments"),
+        (What::Stock, "stock"),
+    ];
+    for (what, name) in all {
         let path = into.join(format!("{name}.{extension}"));
         let fail = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
         let mut file = BufWriter::new(File::create(&path).map_err(fail)?);
@@ -94,6 +101,16 @@ fn table<'a>(
             let refunds = ledger.refunds().iter().enumerate();
             (REFUND, Box::new(refunds.map(move |(n, due)| refund(folder, n, due))))
         }
+        What::Shipments => {
+            let orders = ledger.orders();
+            let rows = orders.flat_map(move |(seq, order)| shipments(folder, seq, order));
+            (SHIPMENT, Box::new(rows))
+        }
+        What::Stock => {
+            let rows = ledger.node_stocks();
+            let rows = rows.filter_map(move |(node, sku, s)| stock(folder, node, sku, s));
+            (STOCK, Box::new(rows))
+        }
     }
 }
 
@@ -132,6 +149,29 @@ const PAYMENT: &[&str] = &[
 ];
 const REFUND: &[&str] =
     &["refund", "reservation", "provider", "reference", "amount", "currency", "done"];
+
+const SHIPMENT: &[&str] = &[
+    "reservation",
+    "shipment",
+    "node",
+    "quantity",
+    "state",
+    "since",
+    "plan",
+    "promised_at",
+    "confidence",
+];
+const STOCK: &[&str] = &[
+    "node",
+    "campaign",
+    "sku",
+    "supplied",
+    "free",
+    "assigned",
+    "handed_over",
+    "written_off",
+    "safety_stock",
+];
 
 fn order(folder: &Folder, times: &Times, seq: ReservationSeq) -> Option<Fields> {
     let ledger = &folder.replayed.ledger;
@@ -194,6 +234,41 @@ fn refund(folder: &Folder, number: usize, due: &RefundDue) -> Fields {
         "done": due.done,
     });
     fields(row).unwrap_or_default()
+}
+
+fn shipments(folder: &Folder, seq: ReservationSeq, order: &OrderState) -> Vec<Fields> {
+    let nodes = folder.replayed.ledger.nodes();
+    let row = |(n, s): (usize, &Shipment)| {
+        fields(json!({
+            "reservation": folder.id_of(seq).as_str(),
+            "shipment": n,
+            "node": nodes.get(s.planned.node.index()).map(|node| &*node.name),
+            "quantity": s.planned.units,
+            "state": s.state.as_str(),
+            "since": format_timestamp(s.since),
+            "plan": s.attempt,
+            "promised_at": format_timestamp(s.planned.promise_at),
+            "confidence": f64::from(s.planned.sure) / 1e4,
+        }))
+    };
+    order.shipments.iter().enumerate().filter_map(row).collect()
+}
+
+fn stock(folder: &Folder, node: NodeNo, sku: SkuIx, stock: &NodeStock) -> Option<Fields> {
+    let ledger = &folder.replayed.ledger;
+    let of = ledger.skus().get(sku.index())?;
+    let campaign = ledger.campaigns().get(of.campaign.index())?;
+    fields(json!({
+        "node": &*ledger.nodes().get(node.index())?.name,
+        "campaign": campaign.name.as_str(),
+        "sku": of.name.as_str(),
+        "supplied": stock.supplied,
+        "free": stock.free,
+        "assigned": stock.assigned,
+        "handed_over": stock.gone,
+        "written_off": stock.written_off,
+        "safety_stock": stock.safety,
+    }))
 }
 
 fn fields(row: Value) -> Option<Fields> {

@@ -69,6 +69,7 @@ fn configuration(args: &ServeArgs) -> Result<Config, Failure> {
         return Err(Failure::Failed(text));
     };
     config.dev = args.dev;
+    config.side = Some(args.data.join("side"));
     Ok(config)
 }
 

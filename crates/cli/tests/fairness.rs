@@ -41,6 +41,7 @@ fn drop_with_a_line() -> CampaignSpec {
         after: DurationMs(0),
     };
     CampaignSpec {
+        waitlist: None,
         name: name("drop"),
         terms: Terms {
             limit_per_buyer: 1,

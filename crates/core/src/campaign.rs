@@ -53,6 +53,9 @@ pub struct Terms {
     pub buyers_expected: u32,
     /// Planned supplies.
     pub waves: Vec<Wave>,
+    /// Its units are the stores' stock: they come and go with what the stores report, never by
+    /// supply, waves or by hand. Cannot change once the campaign exists.
+    pub supply_from_stores: bool,
     /// Text that the layers above keep with the campaign (JSON of the gateway); not looked into.
     pub attributes: String,
 }
@@ -93,6 +96,7 @@ impl Terms {
             hold: DurationMs::from_secs(300),
             buyers_expected: 1_024,
             waves: Vec::new(),
+            supply_from_stores: false,
             attributes: String::new(),
         }
     }
@@ -165,6 +169,10 @@ impl CampaignSpec {
             if sku.limit_per_buyer == 0 {
                 return Err(wrong(&field("limit_per_buyer"), "must be 1 or more".into()));
             }
+            if sku.supply > 0 && self.terms.supply_from_stores {
+                let problem = "must be left out: this campaign's supply is the stores' stock";
+                return Err(wrong(&field("supply"), problem.into()));
+            }
             if sku.supply > SUPPLY_MAX {
                 return Err(wrong(&field("supply"), format!("must be at most {SUPPLY_MAX} units")));
             }
@@ -194,6 +202,10 @@ impl Terms {
         if self.buyers_expected as usize > BUYERS_PER_CAMPAIGN_MAX {
             let most = BUYERS_PER_CAMPAIGN_MAX;
             return Err(wrong("buyers_expected", format!("must be at most {most}")));
+        }
+        if self.supply_from_stores && !self.waves.is_empty() {
+            let problem = "must be left out: this campaign's supply is the stores' stock";
+            return Err(wrong("waves", problem.into()));
         }
         if self.waves.len() > WAVES_MAX {
             return Err(wrong("waves", format!("at most {WAVES_MAX}")));
@@ -231,6 +243,7 @@ mod tests {
                 hold: DurationMs::from_secs(300),
                 buyers_expected: 1000,
                 waves: vec![],
+                supply_from_stores: false,
                 attributes: String::new(),
             },
             skus: vec![SkuSpec {

@@ -5,9 +5,12 @@
 //! [`FREEZE_BEFORE_MS`] before a switch the sale follows it; from then until it is told that no
 //! switch or open sale is near, sale time is the last wall reading plus monotonic time. A step in
 //! that span raises an alert and changes nothing (INV-7). Sale time never runs backwards.
+//!
+//! Wall readings are whole milliseconds, rounded down, and monotonic ones nanoseconds, so that sale
+//! time is up to a millisecond behind the wall clock and never before it: nothing opens early.
 
+use onrush_types::Timestamp;
 use onrush_types::planted;
-use onrush_types::{DurationMs, Timestamp};
 
 /// How long before a switch the wall clock is no longer followed.
 pub const FREEZE_BEFORE_MS: u64 = 10_000;
@@ -18,8 +21,8 @@ pub const STEP_MS: u64 = 100;
 /// Turns readings of two clocks into sale time. Reads none itself.
 #[derive(Debug, Clone)]
 pub struct SaleClock {
-    /// Sale time minus monotonic time, in milliseconds.
-    offset: i128,
+    /// Sale time minus monotonic time, in nanoseconds.
+    offset_ns: i128,
     latest: Timestamp,
     steps_seen: u64,
     stepped: bool,
@@ -30,25 +33,28 @@ pub struct SaleClock {
 pub struct Reading {
     /// What the wall clock says.
     pub wall: Timestamp,
-    /// Milliseconds of a clock that never steps.
-    pub monotonic: DurationMs,
+    /// Nanoseconds of a clock that never steps.
+    pub monotonic_ns: u64,
 }
+
+const NS_PER_MS: i128 = 1_000_000;
 
 impl SaleClock {
     /// Start at the later of the wall clock and the last stamp in the journal.
     pub fn new(first: Reading, last_stamp: Timestamp) -> SaleClock {
         let start = first.wall.max(last_stamp);
         SaleClock {
-            offset: i128::from(start.0) - i128::from(first.monotonic.0),
+            offset_ns: i128::from(start.0) * NS_PER_MS - i128::from(first.monotonic_ns),
             latest: start,
             steps_seen: 0,
             stepped: false,
         }
     }
 
-    /// Return what to add to monotonic milliseconds to get sale time.
-    pub fn offset_ms(&self) -> i64 {
-        self.offset as i64
+    /// Return what to add to monotonic nanoseconds to get sale time in nanoseconds. Fits until the
+    /// year 2262.
+    pub fn offset_ns(&self) -> i64 {
+        self.offset_ns as i64
     }
 
     /// Return how many steps of the wall clock were seen and not followed.
@@ -60,19 +66,19 @@ impl SaleClock {
     ///
     /// `frozen` says that a switch is less than [`FREEZE_BEFORE_MS`] away or a sale is open.
     pub fn observe(&mut self, reading: Reading, frozen: bool) -> Timestamp {
-        let by_monotonic = i128::from(reading.monotonic.0) + self.offset;
-        let ahead = i128::from(reading.wall.0) - by_monotonic;
+        let monotonic_ns = i128::from(reading.monotonic_ns);
+        let ahead_ns = i128::from(reading.wall.0) * NS_PER_MS - (monotonic_ns + self.offset_ns);
         if planted!("sale-follows-wall", false, frozen) {
-            let stepped = ahead.unsigned_abs() >= u128::from(STEP_MS);
+            let stepped = ahead_ns.abs() >= i128::from(STEP_MS) * NS_PER_MS;
             self.steps_seen += u64::from(stepped && !self.stepped);
             self.stepped = stepped;
         } else {
             self.stepped = false;
             // A wall clock that went back waits for sale time to catch up: never backwards.
-            let floor = i128::from(self.latest.0) - i128::from(reading.monotonic.0);
-            self.offset = (self.offset + ahead).max(floor);
+            let floor_ns = i128::from(self.latest.0) * NS_PER_MS - monotonic_ns;
+            self.offset_ns = (self.offset_ns + ahead_ns).max(floor_ns);
         }
-        let now = u64::try_from(i128::from(reading.monotonic.0) + self.offset).unwrap_or(0);
+        let now = u64::try_from((monotonic_ns + self.offset_ns) / NS_PER_MS).unwrap_or(0);
         self.latest = self.latest.max(Timestamp(now));
         self.latest
     }
@@ -81,10 +87,11 @@ impl SaleClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use onrush_types::DurationMs;
     use proptest::prelude::*;
 
     fn at(wall: u64, monotonic: u64) -> Reading {
-        Reading { wall: Timestamp(wall), monotonic: DurationMs(monotonic) }
+        Reading { wall: Timestamp(wall), monotonic_ns: monotonic * 1_000_000 }
     }
 
     #[test]
@@ -117,6 +124,26 @@ mod tests {
         clock.observe(at(10_000, 0), true);
         assert_eq!(clock.observe(at(10_500, 1_500), true), Timestamp(11_500));
         assert_eq!(clock.steps_seen(), 1);
+    }
+
+    /// Wherever in their milliseconds the two clocks are read: frozen sale time is never before the
+    /// true wall time, and less than a millisecond behind it.
+    #[test]
+    fn a_millisecond_that_is_cut_never_opens_early() {
+        for wall_ns in (0..3_000_000u64).step_by(70_001) {
+            for monotonic_ns in (0..3_000_000u64).step_by(90_001) {
+                let wall = |after: u64| (5_000_000_000 + wall_ns + after) / 1_000_000;
+                let reading = |after: u64| Reading {
+                    wall: Timestamp(wall(after)),
+                    monotonic_ns: monotonic_ns + after,
+                };
+                let mut clock = SaleClock::new(reading(0), Timestamp(0));
+                for after in (0..5_000_000).step_by(110_017) {
+                    let now = clock.observe(reading(after), true).0;
+                    assert!(now <= wall(after) && now + 1 >= wall(after), "{now} at {after} ns");
+                }
+            }
+        }
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 //!
 //! Plain data that two owners keep: the ledger, which decides by it, and the layer that answers
 //! polls, which repeats each durable change on a copy. Every wish has a number that only grows and
-//! is never used again; the order of the numbers is the order of the line (INV-11).
+//! is never used again; the order of the numbers is the order of the line (INV-14).
 //!
 //! Wishes lie in chunks with a count of those that still wait, so how many are ahead of one costs a
 //! few counts and one chunk, and leaving costs no move of others.

@@ -1,7 +1,7 @@
 //! The edge where clocks are read. Everything below gets time as a value.
 
 use onrush_core::sale_clock::{Reading, SaleClock};
-use onrush_types::{DurationMs, Timestamp};
+use onrush_types::Timestamp;
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
@@ -44,23 +44,23 @@ impl Clock for SystemClock {
 pub(crate) struct SaleTime {
     clock: Arc<dyn Clock>,
     sale: Mutex<SaleClock>,
-    offset_ms: AtomicI64,
+    offset_ns: AtomicI64,
 }
 
 impl SaleTime {
     pub(crate) fn new(clock: Arc<dyn Clock>, last_stamp: Timestamp) -> SaleTime {
         let sale = SaleClock::new(read(&*clock), last_stamp);
-        let offset_ms = AtomicI64::new(sale.offset_ms());
-        SaleTime { clock, sale: Mutex::new(sale), offset_ms }
+        let offset_ns = AtomicI64::new(sale.offset_ns());
+        SaleTime { clock, sale: Mutex::new(sale), offset_ns }
     }
 
     /// Return sale time. One clock read, one load.
     #[inline]
     pub(crate) fn now(&self) -> Timestamp {
-        let monotonic = (self.clock.monotonic_ns() / 1_000_000) as i64;
         // Relaxed: a number that stands alone; around a switch it does not change.
-        let now = monotonic + self.offset_ms.load(Ordering::Relaxed);
-        Timestamp(u64::try_from(now).unwrap_or(0))
+        let offset_ns = self.offset_ns.load(Ordering::Relaxed);
+        let now_ns = (self.clock.monotonic_ns() as i64).saturating_add(offset_ns);
+        Timestamp(u64::try_from(now_ns).unwrap_or(0) / 1_000_000)
     }
 
     pub(crate) fn monotonic_ns(&self) -> u64 {
@@ -72,7 +72,7 @@ impl SaleTime {
         let mut sale = self.sale.lock();
         let now = sale.observe(read(&*self.clock), frozen);
         // Relaxed: as in `now`.
-        self.offset_ms.store(sale.offset_ms(), Ordering::Relaxed);
+        self.offset_ns.store(sale.offset_ns(), Ordering::Relaxed);
         now
     }
 
@@ -82,6 +82,7 @@ impl SaleTime {
 }
 
 fn read(clock: &dyn Clock) -> Reading {
-    let monotonic = DurationMs(clock.monotonic_ns() / 1_000_000);
-    Reading { wall: clock.wall(), monotonic }
+    // The wall first: time that passes between the two makes sale time late, not early.
+    let wall = clock.wall();
+    Reading { wall, monotonic_ns: clock.monotonic_ns() }
 }

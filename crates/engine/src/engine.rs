@@ -12,7 +12,7 @@ use crate::shared::{Reservation, Shared};
 use crate::status::Status;
 use onrush_core::campaign::CampaignSpec;
 use onrush_core::front::SlotView;
-use onrush_core::ledger::{Action, By, Ledger, PaymentLine};
+use onrush_core::ledger::{Action, By, Ledger, NodeAction, PaymentLine};
 use onrush_core::phase::Phase;
 use onrush_core::refusal::Refusal;
 use onrush_types::planted;
@@ -166,6 +166,10 @@ impl Engine {
         self.shared.settle(Action::Refunded { refund, by })
     }
 
+    pub(crate) fn act<T: crate::pending::View>(&self, ask: NodeAction) -> Pending<T> {
+        self.shared.settle(Action::Nodes(Box::new(ask)))
+    }
+
     /// Return a reservation's durable state, whoever it belongs to.
     pub fn look(&self, seq: ReservationSeq) -> Option<Reservation> {
         self.shared.reservation(seq)
@@ -240,6 +244,7 @@ impl Engine {
             reserves_in_flight: shared.flights.in_use(LaneKind::Reserve),
             reserves_in_flight_max: shared.flights.capacity(LaneKind::Reserve),
             settles_in_flight: shared.flights.in_use(LaneKind::Settle),
+            joins_in_flight: shared.flights.in_use(LaneKind::Join),
             syncs: figure(&counters.syncs),
             sync_ns: figure(&counters.sync_ns),
             sync_ns_max: figure(&counters.sync_ns_max),

@@ -111,6 +111,17 @@ impl Shared {
         }
     }
 
+    /// Tell whether the buyer used the key of `ask` before, or is using it right now: then the
+    /// answer is the engine's, whatever else a layer above would refuse.
+    pub(crate) fn is_repeat(&self, ask: &ReserveRequest<'_>) -> bool {
+        let catalogue = self.catalogue.load();
+        let Some(campaign) = catalogue.list.get(ask.campaign.ix.index()) else { return false };
+        let Some(sku) = campaign.sku(ask.sku) else { return false };
+        let claim = || self.claim_of(ask, campaign, sku);
+        let known = campaign.claims.look(ask.buyer, claim, &self.board, &self.links);
+        known.is_some_and(|standing| self.stop_at_repeat(standing).is_err())
+    }
+
     fn try_reserve(
         &self,
         ask: &ReserveRequest<'_>,

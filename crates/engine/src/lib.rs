@@ -56,6 +56,7 @@ mod secret;
 mod shared;
 mod snapshots;
 mod status;
+mod stores;
 mod sync;
 mod waitlist;
 

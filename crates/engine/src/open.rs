@@ -262,6 +262,7 @@ fn recover(parts: Parts, options: &Options) -> Result<Recovered, OpenError> {
         watchers: AtomicUsize::new(0),
         watch: Default::default(),
         failure_hook: Default::default(),
+        stores: Default::default(),
     };
     shared.mirror(&ledger);
     Ok((Arc::new(shared), ledger, journal))

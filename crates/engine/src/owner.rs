@@ -25,6 +25,7 @@ use onrush_core::ledger::{
 };
 use onrush_core::line::key::CLASSES_MAX;
 use onrush_core::line::terms::LineTerms;
+use onrush_core::phase::Phase;
 use onrush_core::refusal::Refusal;
 use onrush_journal::{Journal, JournalError};
 use onrush_types::limits::{
@@ -32,7 +33,7 @@ use onrush_types::limits::{
     SKUS_PER_CAMPAIGN_MAX, TEXT_BYTES_MAX, TIER_GROUPS_MAX, WAVES_MAX,
 };
 use onrush_types::planted;
-use onrush_types::{CampaignIx, Name, SkuIx, Timestamp};
+use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,13 +42,18 @@ use std::sync::atomic::Ordering;
 const LANE_BATCH_MAX: usize = 32_768;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
+/// A switch that comes within this time may come while a batch is decided.
+const SWITCH_NEAR_MS: u64 = 1_000;
+/// A planned opening waits so long for the first reserve, to share its sync: alone it would keep the
+/// first buyers waiting for a sync that they do not need. The phase follows from the time meanwhile.
+const OPENING_ALONE_MS: u64 = 5;
 /// Offers from waitlists in one batch.
 const OFFERS_BATCH_MAX: usize = 32_768;
 /// A durable mark follows a batch within this time when nothing else does.
 pub(crate) const MARK_AFTER_MS: u64 = 100;
 
 /// No record of an action other than a campaign is longer than this.
-const RECORD_BYTES_MAX: usize = 2_048;
+pub(crate) const RECORD_BYTES_MAX: usize = 2_048;
 /// No SKU's record, and no wave's part of a campaign's record, is longer than this.
 const NAMED_BYTES_MAX: usize = 128;
 const _: () = assert!(NAMED_BYTES_MAX > 48 + NAME_BYTES_MAX, "a SKU's record fits");
@@ -166,7 +172,9 @@ impl Owner {
             self.ledger.has_live_hold() || self.ledger.clock_is_frozen(self.shared.time.now());
         let now = self.shared.time.observe(frozen).max(last);
         self.background.step(&self.shared, &mut self.journal)?;
-        planted!("switches-forgotten", (), self.switches(now)?);
+        if !self.opening_waits(now) {
+            planted!("switches-forgotten", (), self.switches(now)?);
+        }
         self.lane(LaneKind::Settle, now)?;
         self.expiries(now)?;
         self.offers(now)?;
@@ -182,6 +190,19 @@ impl Owner {
         }
         self.publish()?;
         if busy { Ok(Turn::Busy) } else { self.idle(now) }
+    }
+
+    /// Tell whether only an opening is due, so short ago that nobody is queued yet. Where a line is
+    /// drawn at the opening it does not wait: nobody can reserve before.
+    fn opening_waits(&self, now: Timestamp) -> bool {
+        let due_at = self.ledger.next_switch_at();
+        (due_at..due_at + DurationMs(OPENING_ALONE_MS)).contains(&now)
+            && !self.shared.flights.waiting()
+            && matches!(
+                self.ledger.due_switch(now),
+                Some(Change::Phase { to: Phase::Open, campaign, .. })
+                    if self.ledger.line(campaign).is_none()
+            )
     }
 
     fn switches(&mut self, now: Timestamp) -> Result<(), Fatal> {
@@ -247,9 +268,16 @@ impl Owner {
         batch.appended()
     }
 
-    fn lane(&mut self, kind: LaneKind, now: Timestamp) -> Result<(), Fatal> {
+    fn lane(&mut self, kind: LaneKind, mut now: Timestamp) -> Result<(), Fatal> {
+        let switch_is_near = now + DurationMs(SWITCH_NEAR_MS) >= self.ledger.next_switch_at();
         for _ in 0..LANE_BATCH_MAX {
             let Some((credit, work)) = self.shared.flights.next(kind) else { break };
+            if switch_is_near {
+                // What came after the switch must not be decided by the time before it: a caller
+                // that saw the sale open would be told that it is not.
+                now = now.max(self.shared.time.now());
+                self.switches(now)?;
+            }
             match work {
                 Work::Reserve(action, claimed) => {
                     let room = self.journal.has_room_for_new(RECORD_BYTES_MAX);
@@ -454,6 +482,7 @@ fn bytes_max(action: &Action) -> usize {
         Action::Confirm { lines, .. } => {
             RECORD_BYTES_MAX * lines.len().clamp(1, PAYMENTS_PER_RESERVATION_MAX)
         }
+        Action::Nodes(ask) => crate::stores::bytes_max(ask),
         _ => RECORD_BYTES_MAX,
     }
 }
@@ -475,6 +504,7 @@ fn is_new(action: &Action) -> bool {
     match action {
         Action::Put(_) | Action::Join { .. } => true,
         Action::Supply { units, .. } => *units > 0,
+        Action::Nodes(ask) => crate::stores::is_new(ask),
         Action::Wait(action) => matches!(action, WaitAction::Join { .. }),
         _ => false,
     }

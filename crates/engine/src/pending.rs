@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::shared::{Reservation, Shared};
 use onrush_core::ledger::{Answer, Ledger, Subject};
 use onrush_core::refusal::Refusal;
-use onrush_types::SkuIx;
+use onrush_types::{NodeNo, SkuIx};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::future::Future;
@@ -64,8 +64,17 @@ impl View for SkuIx {
 
 impl View for u32 {
     fn of(_: &Shared, subject: Subject) -> Option<u32> {
-        let Subject::Refund(refund) = subject else { return None };
-        Some(refund)
+        match subject {
+            Subject::Refund(number) | Subject::Routing(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+impl View for NodeNo {
+    fn of(_: &Shared, subject: Subject) -> Option<NodeNo> {
+        let Subject::Node(node) = subject else { return None };
+        Some(node)
     }
 }
 

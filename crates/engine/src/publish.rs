@@ -56,7 +56,8 @@ impl Posted {
             Touched::New(seq, _) | Touched::Reservation(seq, _) => {
                 of_sku(ledger.reservation(seq)?.sku)
             }
-            Touched::Refund(_) => None,
+            Touched::Order(seq) => of_sku(ledger.reservation(seq)?.sku),
+            Touched::Refund(_) | Touched::Node(_) | Touched::Routing => None,
         }
     }
 }
@@ -122,8 +123,11 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
             }
             Touched::Reservation(seq, state) => shared.board.move_to(seq, state, lsn),
             Touched::Sku(sku) => shared.make_sku(ledger, sku),
+            Touched::Node(_) => shared.publish_stores(ledger),
             Touched::Campaign(_)
             | Touched::Refund(_)
+            | Touched::Order(_)
+            | Touched::Routing
             | Touched::Waitlist(_)
             | Touched::Line(_)
             | Touched::Ticket(..) => {}

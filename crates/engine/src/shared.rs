@@ -21,7 +21,7 @@ use onrush_types::{
     CampaignIx, Currency, Lsn, Money, Name, Quantity, ReservationSeq, SkuIx, Timestamp,
 };
 use parking_lot::{Condvar, Mutex};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A reservation, as its durable records left it.
@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) watchers: AtomicUsize,
     pub(crate) watch: (Mutex<()>, Condvar),
     pub(crate) failure_hook: Mutex<Option<FailureHook>>,
+    /// Stores that are durable.
+    pub(crate) stores: AtomicU32,
 }
 
 /// What an embedder wants done when the engine fails.
@@ -192,6 +194,7 @@ impl Shared {
                 self.board.post(seq, &posting(r, ledger.lsn(), previous));
             });
         }
+        self.publish_stores(ledger);
         self.waits.mirror(ledger);
         for (_, line) in ledger.waiting_lines() {
             line.tickets().publish_all();

@@ -32,6 +32,8 @@ pub struct Status {
     pub reserves_in_flight_max: usize,
     /// Other actions under way.
     pub settles_in_flight: usize,
+    /// Requests to join a line under way.
+    pub joins_in_flight: usize,
     /// Syncs so far.
     pub syncs: u64,
     /// Nanoseconds spent in them, the write included.

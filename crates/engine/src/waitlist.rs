@@ -4,7 +4,7 @@
 //! Joining is crowd work, so it takes the lane of the reserves: when the ledger looks at it, it has
 //! decided every reserve that was queued before, and knows whether units are free. A payment never
 //! waits behind it. While somebody waits, the front refuses reserves of that SKU after two loads; the
-//! ledger would refuse them all the same (INV-11).
+//! ledger would refuse them all the same (INV-14).
 
 use crate::catalogue::Campaign;
 use crate::engine::Engine;
@@ -305,3 +305,7 @@ impl WaitRooms {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "waitlist_tests.rs"]
+mod tests;

@@ -4,8 +4,10 @@
 mod common;
 
 use common::*;
+use onrush::journal::FakeDisk;
 use onrush::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const OPENS: u64 = T0 + 60 * SECOND;
 const CLOSES: u64 = OPENS + 600 * SECOND;
@@ -150,6 +152,73 @@ fn a_planned_close_vetoes_what_is_queued() {
     world.check();
 }
 
+/// The first buyers wait for one sync, their own: the opening is recorded with them.
+#[test]
+fn the_opening_shares_the_first_reserves_sync() {
+    for (waits_ms, syncs) in [(0, 1), (4, 1), (5, 2)] {
+        let (mut world, campaign) = before_the_sale();
+        world.clock.advance(60 * SECOND + waits_ms);
+        let before = world.engine.status().syncs;
+        world.driver.settle();
+        assert_eq!(code(&mut world, &campaign, "a"), "done");
+        assert_eq!(world.engine.status().syncs - before, syncs, "after {waits_ms} ms");
+        assert_eq!(world.driver.ledger().campaigns()[0].reached, Phase::Open);
+    }
+}
+
+/// Clocks of a turn that begins so long before the time at which callers see them.
+#[derive(Debug)]
+struct Late {
+    clock: Arc<ManualClock>,
+    /// Milliseconds that monotonic readings are behind, until both clocks were compared.
+    behind_ms: AtomicU64,
+    compared: AtomicBool,
+}
+
+impl Clock for Late {
+    fn wall(&self) -> Timestamp {
+        self.compared.store(true, Ordering::Relaxed);
+        self.clock.wall()
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        let behind_ms = self.behind_ms.load(Ordering::Relaxed);
+        if self.compared.swap(false, Ordering::Relaxed) {
+            self.behind_ms.store(0, Ordering::Relaxed);
+        }
+        self.clock.monotonic_ns() - behind_ms * 1_000_000
+    }
+}
+
+/// The ledger's turn began before the opening, a caller that saw the sale open comes into it: what
+/// callers were let through by time is not refused by an earlier one.
+#[test]
+fn a_turn_that_began_before_the_opening_serves_who_came_after_it() {
+    let clock = ManualClock::new();
+    let late = Arc::new(Late {
+        clock: clock.clone(),
+        behind_ms: AtomicU64::new(0),
+        compared: AtomicBool::new(false),
+    });
+    let parts = Parts { clock: late.clone(), ..parts(&FakeDisk::new(1), &clock) };
+    let (engine, mut driver) = Engine::open_driven(parts, options()).expect("opens");
+    let mut sale = spec("drop", &[("unit", 50)]);
+    sale.terms.schedule.opens_at = Some(Timestamp(OPENS));
+    drop(engine.put_campaign(sale));
+    driver.settle();
+    let campaign = engine.campaign("drop").expect("put");
+    clock.advance(60 * SECOND - 5);
+    driver.settle();
+    clock.advance(6);
+    let mut ask = engine.reserve(&ReserveRequest::new(&campaign, "unit", engine.buyer("a"), "k"));
+    late.behind_ms.store(4, Ordering::Relaxed);
+    driver.turn();
+    let held = done(ask.try_take().expect("decided").expect("healthy"));
+    assert_eq!(held.expires_at.0, OPENS + 1 + HOUR, "decided a millisecond after the opening");
+    assert_eq!(driver.ledger().campaigns()[0].reached, Phase::Open);
+    assert_eq!(engine.status().vetoes, 0);
+}
+
 /// A hold lives to its deadline and no longer; one that is paid after the close is sold.
 #[test]
 fn holds_end_on_time_and_may_be_paid_after_the_close() {
@@ -210,6 +279,9 @@ fn an_idle_turn_sleeps_no_longer_than_to_what_is_due() {
     world.clock.advance(60 * SECOND - 13);
     assert!((1..=13).contains(&sleep_ms(&mut world)), "the opening is 13 ms away");
     world.clock.advance(13);
+    // An opening waits a moment for the first reserve, to share its sync.
+    assert_eq!(sleep_ms(&mut world), 1);
+    world.clock.advance(5);
     world.driver.settle();
     assert_eq!(world.driver.ledger().campaigns()[0].reached, Phase::Open, "nobody called");
     let held = world.hold(&campaign, "unit", "a", 1);

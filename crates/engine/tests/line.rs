@@ -356,3 +356,31 @@ fn last(world: &World) -> u32 {
     let place = |n: &u32| places_or(world, &campaign, *n).unwrap_or(0);
     (0..900).max_by_key(place).expect("a crowd")
 }
+
+/// What comes back goes to the waitlist without a pass; the line's figures follow.
+#[test]
+fn a_line_and_a_waitlist_in_one_sale() {
+    let mut spec = waiting_line("drop", 1);
+    spec.waitlist = Some(WaitTerms { offer: DurationMs(60 * SECOND) });
+    let (mut world, campaign) = opened(11, 2, &spec);
+    let first = (0..2).find(|n| places_or(&world, &campaign, *n) == Some(0)).expect("a first");
+    let Standing::Served { pass } = world.standing(&campaign, first) else { panic!("called up") };
+    let held = done(world.reserve_with(&campaign, &buyer(first), PassShown::Valid(pass)));
+    let ask = WaitRequest {
+        campaign: &campaign,
+        sku: "unit",
+        quantity: Quantity::ONE,
+        buyer: world.engine.buyer("cem"),
+    };
+    let waits = world.engine.join_waitlist(&ask);
+    done(world.done(waits));
+    let released = world.engine.release(held.seq, None);
+    done(world.done(released));
+    let offered = world.engine.reservations_of(&campaign, world.engine.buyer("cem"));
+    assert_eq!((offered.len(), offered[0].state), (1, State::Held));
+    let view = world.view_of(&campaign);
+    assert_eq!((view.free, view.held), (0, 1));
+    world.check();
+    let world = world.restart();
+    world.check();
+}

@@ -1,5 +1,5 @@
 //! Power cuts at every change of the disk in a random history of a waitlist: nobody who was told of a
-//! place loses it, nobody passes anybody, and a torn tail never splits an offer (INV-11, INV-4).
+//! place loses it, nobody passes anybody, and a torn tail never splits an offer (INV-14, INV-4).
 
 mod common;
 

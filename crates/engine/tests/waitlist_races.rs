@@ -1,5 +1,5 @@
 //! A crowd that reserves, waits, releases and lets pass, on real threads, while an operator pauses and
-//! adds units: nobody passes the line, nothing leaks (INV-11, INV-1, INV-6).
+//! adds units: nobody passes the line, nothing leaks (INV-14, INV-1, INV-6).
 
 mod common;
 

@@ -37,6 +37,8 @@ pub enum Content {
     Html,
     /// Plain text.
     Text,
+    /// A calendar file (RFC 5545).
+    Calendar,
     /// OpenMetrics text.
     Metrics,
     /// Server-sent events.
@@ -92,6 +94,10 @@ impl Answer {
             }
             Content::Text => {
                 let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+                headers.insert(CONTENT_TYPE, kind);
+            }
+            Content::Calendar => {
+                let kind = HeaderValue::from_static("text/calendar; charset=utf-8");
                 headers.insert(CONTENT_TYPE, kind);
             }
             Content::Metrics => {

@@ -40,7 +40,7 @@ impl Cors {
         answer.headers.push((VARY, HeaderValue::from_static("Origin")));
         if let Some(origin) = self.listed(headers) {
             let yes = HeaderValue::from_static("true");
-            let shown = HeaderValue::from_static("ETag, Retry-After");
+            let shown = HeaderValue::from_static("ETag, Onrush-Next-Poll-Ms, Retry-After");
             answer.headers.push((ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
             answer.headers.push((ACCESS_CONTROL_ALLOW_CREDENTIALS, yes));
             answer.headers.push((ACCESS_CONTROL_EXPOSE_HEADERS, shown));

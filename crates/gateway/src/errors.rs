@@ -62,12 +62,14 @@ pub enum Code {
     SoldOut,
     AllHeld,
     UnitsFree,
+    OutOfReach,
     AlreadyFinal,
     Expired,
     RateLimited,
     Overloaded,
     Stopping,
     JournalFailed,
+    AlreadyOpen,
 }
 
 impl Code {
@@ -83,7 +85,7 @@ impl Code {
 }
 
 /// How many codes there are.
-pub(crate) const CODES: usize = 30;
+pub(crate) const CODES: usize = 32;
 
 const fn page(
     id: Code,
@@ -148,10 +150,10 @@ static PAGES: [ErrorPage; CODES] = [
         Code::UnsupportedMedia,
         "unsupported_media",
         415,
-        "The body must be JSON",
+        "The body is of another kind",
         false,
-        "The Content-Type is not application/json.",
-        "Send JSON with `Content-Type: application/json`.",
+        "The Content-Type is not what this address takes: JSON, or CSV for imports.",
+        "Send JSON with `Content-Type: application/json`; imports take `text/csv`.",
     ),
     page(
         Code::HeadersTooLarge,
@@ -318,6 +320,17 @@ static PAGES: [ErrorPage; CODES] = [
         "Reserve instead. If somebody else is faster, join the waitlist then.",
     ),
     page(
+        Code::OutOfReach,
+        "out_of_reach",
+        409,
+        "No store can serve it there in time",
+        true,
+        "Every store that has it is too far away, closed or full for this delivery. Nothing was \
+         held.",
+        "Choose another delivery or a later window, or collect it at a store: \
+         `GET /v1/campaigns/{campaign}/stores` lists those that have it.",
+    ),
+    page(
         Code::AlreadyFinal,
         "already_final",
         409,
@@ -372,6 +385,15 @@ static PAGES: [ErrorPage; CODES] = [
         "Ask again with the same Idempotency-Key: you get the recorded outcome, or a new decision, \
          and never both.",
     ),
+    page(
+        Code::AlreadyOpen,
+        "already_open",
+        409,
+        "The sale has started",
+        false,
+        "A reminder comes before the start, and that has passed.",
+        "Reserve now, or join the line where the campaign has one.",
+    ),
 ];
 
 #[cfg(test)]
@@ -398,7 +420,10 @@ mod tests {
             (403, "not_open paused ended pass_required pass_invalid not_eligible"),
             (403, "challenge_required refused_risk forbidden"),
             (404, "not_found"),
-            (409, "sold_out all_held units_free limit_reached key_in_flight already_final"),
+            (
+                409,
+                "sold_out all_held units_free limit_reached key_in_flight already_final already_open",
+            ),
             (410, "expired"),
             (413, "too_large"),
             (415, "unsupported_media"),

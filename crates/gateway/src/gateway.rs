@@ -17,7 +17,9 @@ use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
+use crate::reminders::Reminders;
 use crate::routes::{self, Matched, Route};
+use crate::stores::Stores;
 use crate::waiting::Waiting;
 use http::{HeaderMap, Method};
 use onrush::{Engine, Timestamp};
@@ -82,6 +84,8 @@ pub struct Gateway {
     pub(crate) views: CampaignViews,
     pub(crate) metrics: Metrics,
     pub(crate) lines: Arc<Lines>,
+    pub(crate) reminders: Reminders,
+    pub(crate) stores: Arc<Stores>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -98,6 +102,8 @@ impl Gateway {
             views: CampaignViews::default(),
             metrics: Metrics::default(),
             lines: Arc::new(Lines::new(config, &engine)?),
+            reminders: Reminders::open(config, &engine)?,
+            stores: Arc::new(Stores::new(&engine)),
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

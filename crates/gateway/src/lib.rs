@@ -12,13 +12,16 @@
 //! | [`gateway`], `routes` | from a request to its route |
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
+//! | `line` | tickets, passes, and what people in line see |
+//! | `stores` | a live router: promises, orders at stores, what stores do with them |
 //! | `waitlist` | waiting for units that come back |
+//! | `reminders` | notify me: its routes, and the owner thread behind them |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
 //! | `metrics`, `openapi` | what it says about itself |
 //!
 //! The gateway holds no state that matters: everything it would miss after a restart is the
-//! engine's. It knows nothing of journals and nothing of routing.
+//! engine's. It knows nothing of journals, and asks the router where an order goes.
 
 pub mod answer;
 pub mod config;
@@ -37,17 +40,21 @@ mod metrics;
 mod openapi;
 mod providers;
 mod public;
+mod reminders;
 mod routes;
 mod secrets;
+mod stores;
 mod waiting;
 mod waitlist;
 
+pub use answer::Answer;
 pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};
 pub use identity::IssuerError;
 pub use jitter::Jitter;
 pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;
+pub use reminders::TicketLink;
 pub use routes::Route;
 pub use server::{Running, ServeError, serve};
 pub use waiting::{Settled, Waiting};

@@ -8,6 +8,7 @@ use crate::errors::{CODES, Code, all};
 use crate::line::{LinePage, Lines};
 use crate::routes::Route;
 use onrush::{Engine, Status};
+use onrush_notify::Figures;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -96,7 +98,12 @@ impl Metrics {
 }
 
 /// Write the page. O(routes × codes + SKUs shown).
-pub(crate) fn page(metrics: &Metrics, lines: &Lines, engine: &Engine) -> String {
+pub(crate) fn page(
+    metrics: &Metrics,
+    lines: &Lines,
+    engine: &Engine,
+    reminders: Option<Arc<Figures>>,
+) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot {
         answers: std::array::from_fn(|route| {
@@ -109,6 +116,7 @@ pub(crate) fn page(metrics: &Metrics, lines: &Lines, engine: &Engine) -> String 
         status: engine.status(),
         stock: stock(engine),
         line: LinePage::read(lines, engine),
+        reminders,
     }));
     let mut text = String::with_capacity(16 * 1_024);
     prometheus_client::encoding::text::encode(&mut text, &registry)
@@ -155,6 +163,7 @@ struct Snapshot {
     status: Status,
     stock: Vec<Stock>,
     line: LinePage,
+    reminders: Option<Arc<Figures>>,
 }
 
 /// Times of one route; each bucket has its upper bound in seconds and its own count.
@@ -179,7 +188,9 @@ impl Collector for Snapshot {
         self.requests(&mut out)?;
         self.engine(&mut out)?;
         self.units(&mut out)?;
-        self.line.encode(&mut out)
+        self.line.encode(&mut out)?;
+        let encode = |figures| crate::reminders::encode_figures(&mut out, figures);
+        self.reminders.as_deref().map_or(Ok(()), encode)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::errors;
 use crate::line::{line_operation, line_parameters, line_schemas};
 use crate::routes::Route;
+use crate::wire::Delivery;
 use serde_json::{Map, Value, json};
 
 /// Return the document.
@@ -99,10 +100,50 @@ fn describe(route: Route) -> Text {
         Route::AdminRefunded => {
             text("Note that a refund was paid", Some("Refunded"), "Refund", &[200])
         }
+        Route::Promise => text("Where it comes from, when, how sure", None, "Promise", &[200]),
+        Route::CampaignStores => {
+            text("Stores near a place that have a SKU", None, "StoreList", &[200])
+        }
+        Route::AdminNodes => text("List stores", None, "NodeList", &[200]),
+        Route::AdminNodesImport => text("Import stores (CSV)", Some("Csv"), "Imported", &[200]),
+        Route::AdminNode => text("A store and what it has", None, "Node", &[200]),
+        Route::AdminNodePut => text("Add or change a store", Some("NodePut"), "Node", &[200]),
+        Route::AdminNodeStock => {
+            text("Change or count a store's stock", Some("NodeStock"), "Node", &[200])
+        }
+        Route::AdminStockImport => {
+            text("Import a campaign's stock (CSV)", Some("Csv"), "Imported", &[200])
+        }
+        Route::AdminOrders => text("List orders at stores", None, "OrderList", &[200]),
+        Route::AdminOrder => text("An order, and why it is there", None, "Order", &[200]),
+        Route::AdminReject => text("A store refuses an order", Some("Reject"), "Order", &[200]),
+        Route::AdminDispatch => text("It left the store", Some("Dispatch"), "Order", &[200]),
+        Route::AdminCollect => {
+            text("The buyer collects it with the code", Some("Collect"), "Order", &[200])
+        }
+        Route::AdminRouting => text("The routing policy", None, "Routing", &[200]),
+        Route::AdminRoutingPut => {
+            text("Put a routing policy", Some("RoutingPut"), "Routing", &[200])
+        }
+        Route::AdminDryRun => text("Plan an order, take nothing", Some("DryRun"), "Plan", &[200]),
         Route::Metrics => text("Figures for Prometheus", None, "Page", &[200]),
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
+        Route::Remind => {
+            text("Notify me before the start", Some("Remind"), "Reminder", &[201, 200])
+        }
+        Route::RemindersOffered => {
+            text("How reminders can be had", None, "RemindersOffered", &[200])
+        }
+        Route::Unremind => text("Take reminders back", Some("Unremind"), "Removed", &[200]),
+        Route::Calendar => text("The campaign as a calendar file", None, "Page", &[200]),
+        Route::UnsubscribePage => text("A page with one button", None, "Page", &[200]),
+        Route::Unsubscribe => text("Stop reminders on a channel", None, "Page", &[200]),
+        Route::AdminReminders => {
+            text("Count a campaign's reminders", None, "ReminderCounts", &[200])
+        }
+        Route::AdminErase => text("Forget a buyer's addresses", Some("Erase"), "Removed", &[200]),
         route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
@@ -122,12 +163,21 @@ fn operation(route: Route, path: &str) -> Value {
         "tags": [if path.starts_with("/v1") { "public" } else { "admin" }],
     });
     if let Some(request) = request {
-        let content = json!({"application/json": {"schema": reference(request)}});
-        let is_optional = matches!(route, Route::Session | Route::AdminConfirm | Route::LineJoin);
+        let media = if request == "Csv" { "text/csv" } else { "application/json" };
+        let content = json!({media: {"schema": reference(request)}});
+        let is_optional = matches!(
+            route,
+            Route::Session | Route::AdminConfirm | Route::LineJoin | Route::Unremind
+        );
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
     operation["security"] = match route {
-        Route::Time | Route::Campaign | Route::Payment | Route::Healthz | Route::Readyz => {
+        Route::Time
+        | Route::Campaign
+        | Route::CampaignStores
+        | Route::Payment
+        | Route::Healthz
+        | Route::Readyz => {
             json!([])
         }
         Route::LineEvents | Route::LineDraw | Route::LineParticipants | Route::LineGate => {
@@ -137,9 +187,15 @@ fn operation(route: Route, path: &str) -> Value {
         Route::LineJoin | Route::LineHandoff => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
+        Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
+            json!([])
+        }
         Route::Reserve
         | Route::Look
         | Route::Release
+        | Route::Remind
+        | Route::Unremind
+        | Route::Promise
         | Route::WaitJoin
         | Route::WaitLook
         | Route::WaitLeave => {
@@ -174,13 +230,23 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
         Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
+        Route::Time => {
+            all.push(json!({"name": "campaign", "in": "query", "schema": string}));
+        }
         Route::Payment => {
             let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
             all.extend(names.map(|name| header(name, true)));
         }
+        Route::CampaignStores => {
+            let query = |name: &str, required: bool| json!({"name": name, "in": "query", "required": required, "schema": string});
+            all.extend(["lat", "lon", "sku"].map(|name| query(name, true)));
+            all.extend(["crs", "quantity"].map(|name| query(name, false)));
+        }
         Route::AdminCampaigns
         | Route::AdminReservations
         | Route::AdminRefunds
+        | Route::AdminNodes
+        | Route::AdminOrders
         | Route::AdminWaitlist => {
             for name in ["after", "limit"] {
                 let number = json!({"type": "integer", "minimum": 0});
@@ -216,8 +282,13 @@ pub(crate) fn object(strict: bool, fields: &[(&str, Value)]) -> Value {
 
 fn schemas() -> Value {
     let mut all = Map::new();
-    let waitlist = crate::waitlist::schemas();
-    let parts = [shared_schemas(), requests(), answers(), waitlist, line_schemas()];
+    let more = [
+        crate::waitlist::schemas(),
+        crate::reminders::schemas(),
+        line_schemas(),
+        crate::stores::schemas(),
+    ];
+    let parts = [shared_schemas(), requests(), answers()].into_iter().chain(more);
     for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
@@ -257,7 +328,10 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
                     ("retryable", json!({"type": "boolean"})),
                     ("retry_after_ms?", n()),
                     ("opens_at?", time()),
-                    ("alternatives?", json!({"type": "array", "items": s()})),
+                    (
+                        "alternatives?",
+                        json!({"type": "array", "items": {"anyOf": [s(), reference("NearStore")]}}),
+                    ),
                     ("waitlist?", json!({"type": "boolean"})),
                 ],
             ),
@@ -307,8 +381,8 @@ fn shared_schemas() -> Vec<(&'static str, Value)> {
 
 fn requests() -> Vec<(&'static str, Value)> {
     let flag = || json!({"type": "boolean"});
-    let delivery = json!({"type": "string", "enum": ["one_hour", "four_hours", "same_day",
-        "next_day", "scheduled", "pickup", "ship_from_store", "in_store_home", "transfer"]});
+    let forms = Delivery::ALL.map(Delivery::as_str);
+    let delivery = json!({"type": "string", "enum": forms});
     let wish = [
         ("sku", s()),
         ("quantity?", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
@@ -363,16 +437,31 @@ fn requests() -> Vec<(&'static str, Value)> {
                     ("limit_per_buyer?", n()),
                     ("hold?", s()),
                     ("buyers_expected?", n()),
+                    ("supply?", json!({"type": "string", "enum": ["own", "stores"]})),
                     ("stock?", json!({"type": "string", "enum": ["exact", "band"]})),
                     ("few_at?", n()),
                     ("skus?", list("SkuPut")),
                     ("waves?", list("WavePut")),
-                    ("waitlist?", object(true, &[("offer?", s())])),
                     ("line?", reference("LinePut")),
+                    ("waitlist?", object(true, &[("offer?", s())])),
                 ],
             ),
         ),
     ]
+}
+
+fn time_schema() -> Value {
+    object(
+        false,
+        &[
+            ("now", time()),
+            ("unix_ms", n()),
+            ("campaign?", s()),
+            ("phase?", s()),
+            ("next_switch_at?", time()),
+            ("next_switch_unix_ms?", n()),
+        ],
+    )
 }
 
 fn answers() -> Vec<(&'static str, Value)> {
@@ -399,10 +488,11 @@ fn answers() -> Vec<(&'static str, Value)> {
                     ("price", reference("Money")),
                     ("expires_at", time()),
                     ("lsn", n()),
+                    ("promise?", reference("Promise")),
                 ],
             ),
         ),
-        ("Time", object(false, &[("now", time()), ("unix_ms", n())])),
+        ("Time", time_schema()),
         ("Session", object(false, &[("session?", s()), ("expires_at", time())])),
         (
             "Campaign",

@@ -30,16 +30,31 @@ pub struct Problem {
     pub opens_at: Option<Timestamp>,
     /// SKUs that could be asked for instead.
     pub alternatives: Vec<Name>,
+    /// Stores near the buyer that still have it.
+    pub near: Vec<NearStore>,
     /// Whether one can wait for units that come back.
     pub waitlist: bool,
+}
+
+/// A store near a buyer that still has what is sold out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NearStore {
+    /// Its name.
+    pub node: String,
+    /// What it has.
+    pub sku: String,
+    /// Road kilometres.
+    pub km: f64,
+    /// Units free there.
+    pub units: u32,
 }
 
 impl Problem {
     /// Make a problem of `code` with its detail.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
         let detail = detail.into();
-        let (retry_ms, opens_at, alternatives, waitlist) = (None, None, Vec::new(), false);
-        Problem { code, detail, retry_ms, opens_at, alternatives, waitlist }
+        let (retry_ms, opens_at, alternatives, near) = (None, None, Vec::new(), Vec::new());
+        Problem { code, detail, retry_ms, opens_at, alternatives, near, waitlist: false }
     }
 
     /// Make an `invalid_request`.
@@ -106,6 +121,27 @@ impl Problem {
         Problem { retry_ms: Some(RETRY_MS_STOPPING), ..Problem::new(code, detail) }
     }
 
+    /// Name SKUs, then stores near the buyer.
+    fn push_alternatives(&self, body: &mut Vec<u8>) {
+        body.extend_from_slice(b",\"alternatives\":[");
+        for (at, name) in self.alternatives.iter().enumerate() {
+            body.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+            body.extend_from_slice(name.as_str().as_bytes());
+            body.push(b'"');
+        }
+        for (at, store) in self.near.iter().enumerate() {
+            let first = at == 0 && self.alternatives.is_empty();
+            body.extend_from_slice(if first { b"{\"node\":" } else { b",{\"node\":" });
+            push_json_string(body, &store.node);
+            body.extend_from_slice(b",\"sku\":");
+            push_json_string(body, &store.sku);
+            body.extend_from_slice(format!(",\"km\":{:.1},\"units\":", store.km).as_bytes());
+            push_u64(body, u64::from(store.units));
+            body.push(b'}');
+        }
+        body.push(b']');
+    }
+
     /// Make an answer of it. One buffer, about 300 bytes.
     pub fn answer(self, route: Route, jitter: &Jitter) -> Answer {
         let mut body = Vec::with_capacity(320);
@@ -150,14 +186,8 @@ impl Problem {
             push_timestamp(body, opens_at);
             body.push(b'"');
         }
-        if !self.alternatives.is_empty() {
-            body.extend_from_slice(b",\"alternatives\":[");
-            for (at, name) in self.alternatives.iter().enumerate() {
-                body.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
-                body.extend_from_slice(name.as_str().as_bytes());
-                body.push(b'"');
-            }
-            body.push(b']');
+        if !self.alternatives.is_empty() || !self.near.is_empty() {
+            self.push_alternatives(body);
         }
         if self.waitlist {
             body.extend_from_slice(b",\"waitlist\":true");

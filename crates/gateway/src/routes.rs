@@ -19,6 +19,8 @@ pub enum Route {
     Campaign,
     Session,
     Payment,
+    Promise,
+    CampaignStores,
     WaitJoin,
     WaitLook,
     WaitLeave,
@@ -38,6 +40,20 @@ pub enum Route {
     AdminJudge,
     AdminRefunds,
     AdminRefunded,
+    AdminNodes,
+    AdminNodesImport,
+    AdminNode,
+    AdminNodePut,
+    AdminNodeStock,
+    AdminStockImport,
+    AdminOrders,
+    AdminOrder,
+    AdminReject,
+    AdminDispatch,
+    AdminCollect,
+    AdminRouting,
+    AdminRoutingPut,
+    AdminDryRun,
     Metrics,
     Healthz,
     Readyz,
@@ -58,12 +74,20 @@ pub enum Route {
     AdminTicket,
     AdminMessage,
     AdminShopHealth,
+    Remind,
+    RemindersOffered,
+    Unremind,
+    Calendar,
+    UnsubscribePage,
+    Unsubscribe,
+    AdminReminders,
+    AdminErase,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 47] = [
+    pub const ALL: [Route; 71] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -71,6 +95,8 @@ impl Route {
         Route::Campaign,
         Route::Session,
         Route::Payment,
+        Route::Promise,
+        Route::CampaignStores,
         Route::WaitJoin,
         Route::WaitLook,
         Route::WaitLeave,
@@ -90,6 +116,20 @@ impl Route {
         Route::AdminJudge,
         Route::AdminRefunds,
         Route::AdminRefunded,
+        Route::AdminNodes,
+        Route::AdminNodesImport,
+        Route::AdminNode,
+        Route::AdminNodePut,
+        Route::AdminNodeStock,
+        Route::AdminStockImport,
+        Route::AdminOrders,
+        Route::AdminOrder,
+        Route::AdminReject,
+        Route::AdminDispatch,
+        Route::AdminCollect,
+        Route::AdminRouting,
+        Route::AdminRoutingPut,
+        Route::AdminDryRun,
         Route::Metrics,
         Route::Healthz,
         Route::Readyz,
@@ -110,6 +150,14 @@ impl Route {
         Route::AdminTicket,
         Route::AdminMessage,
         Route::AdminShopHealth,
+        Route::Remind,
+        Route::RemindersOffered,
+        Route::Unremind,
+        Route::Calendar,
+        Route::UnsubscribePage,
+        Route::Unsubscribe,
+        Route::AdminReminders,
+        Route::AdminErase,
         Route::None,
     ];
 
@@ -123,6 +171,8 @@ impl Route {
             Route::Campaign => ("GET", "/v1/campaigns/{campaign}"),
             Route::Session => ("POST", "/v1/sessions"),
             Route::Payment => ("POST", "/v1/payments/{provider}"),
+            Route::Promise => ("GET", "/v1/reservations/{id}/promise"),
+            Route::CampaignStores => ("GET", "/v1/campaigns/{campaign}/stores"),
             Route::WaitJoin => ("POST", "/v1/campaigns/{campaign}/waitlist"),
             Route::WaitLook => ("GET", "/v1/campaigns/{campaign}/waitlist/{sku}"),
             Route::WaitLeave => ("DELETE", "/v1/campaigns/{campaign}/waitlist/{sku}"),
@@ -142,6 +192,20 @@ impl Route {
             Route::AdminJudge => ("POST", "/admin/v1/reservations/{id}/judge"),
             Route::AdminRefunds => ("GET", "/admin/v1/refunds"),
             Route::AdminRefunded => ("POST", "/admin/v1/refunds/{refund}/paid"),
+            Route::AdminNodes => ("GET", "/admin/v1/nodes"),
+            Route::AdminNodesImport => ("POST", "/admin/v1/nodes"),
+            Route::AdminNode => ("GET", "/admin/v1/nodes/{node}"),
+            Route::AdminNodePut => ("PUT", "/admin/v1/nodes/{node}"),
+            Route::AdminNodeStock => ("POST", "/admin/v1/nodes/{node}/stock"),
+            Route::AdminStockImport => ("POST", "/admin/v1/campaigns/{campaign}/stock"),
+            Route::AdminOrders => ("GET", "/admin/v1/orders"),
+            Route::AdminOrder => ("GET", "/admin/v1/orders/{id}"),
+            Route::AdminReject => ("POST", "/admin/v1/orders/{id}/reject"),
+            Route::AdminDispatch => ("POST", "/admin/v1/orders/{id}/dispatch"),
+            Route::AdminCollect => ("POST", "/admin/v1/orders/{id}/collect"),
+            Route::AdminRouting => ("GET", "/admin/v1/routing"),
+            Route::AdminRoutingPut => ("PUT", "/admin/v1/routing"),
+            Route::AdminDryRun => ("POST", "/admin/v1/routing/dry-run"),
             Route::Metrics => ("GET", "/metrics"),
             Route::Healthz => ("GET", "/healthz"),
             Route::Readyz => ("GET", "/readyz"),
@@ -162,6 +226,14 @@ impl Route {
             Route::AdminTicket => ("GET", "/admin/v1/campaigns/{campaign}/tickets/{number}"),
             Route::AdminMessage => ("POST", "/admin/v1/campaigns/{campaign}/message"),
             Route::AdminShopHealth => ("POST", "/admin/v1/campaigns/{campaign}/shop-health"),
+            Route::Remind => ("POST", "/v1/campaigns/{campaign}/reminders"),
+            Route::RemindersOffered => ("GET", "/v1/campaigns/{campaign}/reminders"),
+            Route::Unremind => ("DELETE", "/v1/campaigns/{campaign}/reminders"),
+            Route::Calendar => ("GET", "/v1/campaigns/{campaign}/calendar.ics"),
+            Route::UnsubscribePage => ("GET", "/v1/unsubscribe/{token}"),
+            Route::Unsubscribe => ("POST", "/v1/unsubscribe/{token}"),
+            Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
+            Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
             Route::None => ("*", "*"),
         }
     }
@@ -199,21 +271,38 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         if let Some(campaign) = rest.strip_suffix("/reservations") {
             return one(campaign, method == Method::POST, Route::Reserve, "POST");
         }
-        if let Some((campaign, end)) = rest.split_once("/waitlist") {
-            return waitlist(method, rest, campaign, end);
+        if let Some(campaign) = rest.strip_suffix("/stores") {
+            return one(campaign, is_get(method), Route::CampaignStores, GET);
+        }
+        if let Some(campaign) = rest.strip_suffix("/reminders") {
+            return reminders(method, campaign);
+        }
+        if let Some(campaign) = rest.strip_suffix("/calendar.ics") {
+            return one(campaign, is_get(method), Route::Calendar, GET);
         }
         if let Some(matched) = crate::line::routes::public(method, rest) {
             return matched;
         }
+        if let Some((campaign, end)) = rest.split_once("/waitlist") {
+            return waitlist(method, rest, campaign, end);
+        }
         return one(rest, is_get(method), Route::Campaign, GET);
     }
     if let Some(id) = path.strip_prefix("/v1/reservations/") {
+        if let Some(id) = id.strip_suffix("/promise") {
+            return one(id, is_get(method), Route::Promise, GET);
+        }
         let route = if method == Method::DELETE { Route::Release } else { Route::Look };
         let fits = method == Method::DELETE || is_get(method);
         return one(id, fits, route, LOOK_OR_LEAVE);
     }
     if let Some(provider) = path.strip_prefix("/v1/payments/") {
         return one(provider, method == Method::POST, Route::Payment, "POST");
+    }
+    if let Some(token) = path.strip_prefix("/v1/unsubscribe/") {
+        let is_post = method == Method::POST;
+        let route = if is_post { Route::Unsubscribe } else { Route::UnsubscribePage };
+        return one(token, is_post || is_get(method), route, "GET, HEAD, POST");
     }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
@@ -232,7 +321,11 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     if let Some(rest) = path.strip_prefix("/admin/v1/campaigns/") {
         return match rest.split_once('/') {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
+            Some((campaign, "stock")) => one(campaign, post, Route::AdminStockImport, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "reminders")) => {
+                one(campaign, is_get(method), Route::AdminReminders, GET)
+            }
             Some((campaign, "reservations")) => {
                 one(campaign, is_get(method), Route::AdminReservations, GET)
             }
@@ -259,6 +352,12 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             _ => Matched::Nothing,
         };
     }
+    if let Some(rest) = path.strip_prefix("/admin/v1/") {
+        let found = stores(method, rest);
+        if found != Matched::Nothing {
+            return found;
+        }
+    }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
     }
@@ -269,13 +368,56 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
+        "/admin/v1/buyers/erase" => exact(post, Route::AdminErase, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,
     }
 }
 
+fn reminders<'a>(method: &Method, campaign: &'a str) -> Matched<'a> {
+    let route = match *method {
+        Method::POST => Route::Remind,
+        Method::DELETE => Route::Unremind,
+        _ => Route::RemindersOffered,
+    };
+    let fits = route != Route::RemindersOffered || is_get(method);
+    one(campaign, fits, route, "GET, HEAD, POST, DELETE")
+}
+
 pub(crate) const GET: &str = "GET, HEAD";
+/// Match an address about stores, after `/admin/v1/`.
+fn stores<'a>(method: &Method, path: &'a str) -> Matched<'a> {
+    let post = method == Method::POST;
+    if let Some(rest) = path.strip_prefix("nodes/") {
+        return match rest.split_once('/') {
+            Some((node, "stock")) => one(node, post, Route::AdminNodeStock, "POST"),
+            Some(_) => Matched::Nothing,
+            None if method == Method::PUT => one(rest, true, Route::AdminNodePut, PUT),
+            None => one(rest, is_get(method), Route::AdminNode, PUT),
+        };
+    }
+    if let Some(rest) = path.strip_prefix("orders/") {
+        return match rest.split_once('/') {
+            Some((id, "reject")) => one(id, post, Route::AdminReject, "POST"),
+            Some((id, "dispatch")) => one(id, post, Route::AdminDispatch, "POST"),
+            Some((id, "collect")) => one(id, post, Route::AdminCollect, "POST"),
+            Some(_) => Matched::Nothing,
+            None => one(rest, is_get(method), Route::AdminOrder, GET),
+        };
+    }
+    match path {
+        "nodes" if post => exact(true, Route::AdminNodesImport, POST),
+        "nodes" => exact(is_get(method), Route::AdminNodes, POST),
+        "orders" => exact(is_get(method), Route::AdminOrders, GET),
+        "routing" if method == Method::PUT => exact(true, Route::AdminRoutingPut, PUT),
+        "routing" => exact(is_get(method), Route::AdminRouting, PUT),
+        "routing/dry-run" => exact(post, Route::AdminDryRun, "POST"),
+        _ => Matched::Nothing,
+    }
+}
+
 const PUT: &str = "GET, HEAD, PUT";
+const POST: &str = "GET, HEAD, POST";
 const LOOK_OR_LEAVE: &str = "GET, HEAD, DELETE";
 
 pub(crate) fn is_get(method: &Method) -> bool {
@@ -338,6 +480,8 @@ mod tests {
                 "{refund}",
                 "{ticket}",
                 "{number}",
+                "{token}",
+                "{node}",
             ];
             let path =
                 parts.iter().fold(template.to_owned(), |path, part| path.replace(part, "x7"));

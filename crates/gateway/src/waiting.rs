@@ -5,7 +5,9 @@ use crate::answer::Answer;
 use crate::jitter::Jitter;
 use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
+use crate::reminders::{Asked, Told};
 use crate::routes::Route;
+use crate::stores::Later;
 use crate::waitlist::Place;
 use crate::wire::{json, reservation_json};
 use http::StatusCode;
@@ -25,6 +27,8 @@ use std::task::{Context, Poll};
 pub struct Waiting {
     pub(crate) route: Route,
     pub(crate) what: What,
+    /// What a hold was promised, as JSON.
+    promise: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -33,16 +37,19 @@ pub(crate) enum What {
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
-    Wish(Pending<WaitTicket>, Place),
     Line(Box<LineWait>),
+    Wish(Pending<WaitTicket>, Place),
     Listing(Inspect<Option<Listing>>),
+    Later(Later),
     Batch(Batch),
+    Reminder(Asked),
 }
 
 /// What the engine said.
 #[derive(Debug)]
 pub struct Settled {
     route: Route,
+    promise: Option<Vec<u8>>,
     outcome: Result<Outcome, EngineError>,
 }
 
@@ -52,15 +59,30 @@ enum Outcome {
     Campaign(Decision<Arc<Campaign>>),
     Units(Decision<SkuIx>),
     Refund(Decision<u32>),
-    Wish(Decision<WaitTicket>, Place),
     Line(Box<LineDone>),
+    Wish(Decision<WaitTicket>, Place),
     Listing(Option<Listing>),
+    Later(Box<Result<Answer, Problem>>),
     Batch(Batched),
+    Reminder(Told),
 }
 
 impl Waiting {
     pub(crate) fn reservation(route: Route, pending: Pending<Reservation>) -> Waiting {
-        Waiting { route, what: What::Reservation(pending) }
+        Waiting::of(route, What::Reservation(pending))
+    }
+
+    pub(crate) fn of(route: Route, what: What) -> Waiting {
+        Waiting { route, what, promise: None }
+    }
+
+    pub(crate) fn later(route: Route, steps: Later) -> Waiting {
+        Waiting::of(route, What::Later(steps))
+    }
+
+    /// Tell with the hold where it comes from and when.
+    pub(crate) fn with_promise(self, promise: Option<Vec<u8>>) -> Waiting {
+        Waiting { promise, ..self }
     }
 
     /// Return the route that waits.
@@ -77,10 +99,12 @@ impl Waiting {
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
             What::Wish(pending, place) => pending.wait().map(|wish| Outcome::Wish(wish, place)),
             What::Listing(inspect) => inspect.wait().map(Outcome::Listing),
+            What::Later(steps) => Ok(Outcome::Later(Box::new(steps.wait()))),
             What::Batch(batch) => Ok(Outcome::Batch(batch.wait())),
             What::Line(line) => Ok(Outcome::Line(line.wait().into())),
+            What::Reminder(asked) => asked.wait().map(Outcome::Reminder),
         };
-        Settled { route: self.route, outcome }
+        Settled { route: self.route, promise: self.promise, outcome }
     }
 }
 
@@ -100,10 +124,19 @@ impl Future for Waiting {
                 Pin::new(pending).poll(cx).map(|r| r.map(wish))
             }
             What::Listing(inspect) => Pin::new(inspect).poll(cx).map(|r| r.map(Outcome::Listing)),
+            What::Later(steps) => steps.poll(cx).map(|answer| Ok(Outcome::Later(Box::new(answer)))),
             What::Batch(batch) => batch.poll(cx).map(|outcomes| Ok(Outcome::Batch(outcomes))),
             What::Line(line) => line.poll(cx).map(|done| Ok(Outcome::Line(done.into()))),
+            What::Reminder(asked) => Pin::new(asked).poll(cx).map(|r| r.map(Outcome::Reminder)),
         };
-        outcome.map(|outcome| Settled { route: self.route, outcome })
+        let promise = self.promise.take();
+        match outcome {
+            Poll::Ready(outcome) => Poll::Ready(Settled { route: self.route, promise, outcome }),
+            Poll::Pending => {
+                self.promise = promise;
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -111,8 +144,9 @@ impl Settled {
     pub(crate) fn reservation(
         route: Route,
         outcome: Result<Decision<Reservation>, EngineError>,
+        promise: Option<Vec<u8>>,
     ) -> Settled {
-        Settled { route, outcome: outcome.map(Outcome::Reservation) }
+        Settled { route, promise, outcome: outcome.map(Outcome::Reservation) }
     }
 
     /// Write the answer.
@@ -128,7 +162,15 @@ impl Settled {
                 let (new, r) = granted(decision)?;
                 let created = planted!("repeat-says-created", true, new) && route == Route::Reserve;
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-                Ok(Answer::json(status, route, reservation_json(&r)))
+                let mut body = reservation_json(&r);
+                // What is over is promised nothing any more.
+                if let Some(promise) = self.promise.filter(|_| r.state.is_held()) {
+                    body.pop();
+                    body.extend_from_slice(b",\"promise\":");
+                    body.extend_from_slice(&promise);
+                    body.push(b'}');
+                }
+                Ok(Answer::json(status, route, body))
             }
             Outcome::Campaign(decision) => {
                 let (_, campaign) = granted(decision)?;
@@ -150,6 +192,7 @@ impl Settled {
                 let body = value!({"refund": refund.to_string(), "paid": true});
                 Ok(Answer::json(StatusCode::OK, route, json(&body)))
             }
+            Outcome::Later(answer) => *answer,
             Outcome::Wish(decision, place) => place.answer(decision, route, engine, jitter),
             Outcome::Listing(found) => {
                 let found = found.ok_or_else(Problem::not_found)?;
@@ -157,6 +200,7 @@ impl Settled {
             }
             Outcome::Batch(outcomes) => Ok(outcomes.answer(jitter)),
             Outcome::Line(done) => done.answer(engine),
+            Outcome::Reminder(told) => told.written(route),
         }
     }
 }

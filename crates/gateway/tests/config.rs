@@ -1,7 +1,7 @@
 //! Reading configurations: what is accepted, and what errors and dangers say.
 
 use onrush::{DurationMs, Name, Timestamp};
-use onrush_gateway::config::{Config, Listen, Scope, check};
+use onrush_gateway::config::{Config, Listen, OnFailure, Scope, check};
 use onrush_gateway::wire::parse_timestamp;
 
 const EXAMPLE: &str = include_str!("../../../onrush.example.toml");
@@ -46,6 +46,9 @@ fn the_example_is_valid_with_everything_in_it() {
     assert_eq!(campaign.opens_at.map(|when| when.0), Some(opens_at));
     assert_eq!(campaign.hold.0, DurationMs::from_secs(300));
     assert_eq!((campaign.skus[0].supply, campaign.waves[0].quantity), (500, 200));
+    let line = campaign.line.as_ref().expect("a line");
+    assert_eq!((line.tiers.len(), line.tiers[1].weight, line.outflow.per_second), (2, 3, Some(50)));
+    assert_eq!(line.eligibility.as_ref().map(|hook| hook.on_failure), Some(OnFailure::Refuse));
     let offer = campaign.waitlist.as_ref().expect("shown").offer.0;
     assert_eq!(offer, DurationMs::from_secs(120));
     // Every field of the contract's sections appears in the example.
@@ -53,7 +56,7 @@ fn the_example_is_valid_with_everything_in_it() {
     for (section, fields) in effective.as_object().expect("a map") {
         for field in fields.as_object().into_iter().flatten().map(|(name, _)| name) {
             let shown = EXAMPLE.contains(&format!("{field} = "))
-                || EXAMPLE.contains(&format!("{section}.{field}]]"));
+                || EXAMPLE.contains(&format!("{section}.{field}]"));
             assert!(shown, "{section}.{field} is not in the example");
         }
     }
@@ -74,6 +77,13 @@ fn times_may_be_texts_or_toml_times() {
 #[test]
 fn errors_name_the_line_and_the_remedy() {
     let campaign = |line: &str| format!("[[campaigns]]\ncampaign = \"a\"\n{line}\n");
+    let line = |line: &str| campaign(&format!("[campaigns.line]\n{line}"));
+    let tier = |line: &str| format!("[[campaigns.line.tiers]]\nname = \"t\"\n{line}\n");
+    let hook = |url: &str, deadline: &str| {
+        format!(
+            "eligibility = {{ url = \"{url}\", deadline = \"{deadline}\", on_failure = \"admit\" }}"
+        )
+    };
     for (text, place, remedy) in [
         ("[listen]\npublik = \"x\"\n".to_owned(), "line 2, column 1", "unknown field"),
         ("[server]\n\n\nidle_timeout = 60\n".to_owned(), "line 4, column 16", "with units"),
@@ -122,6 +132,21 @@ fn errors_name_the_line_and_the_remedy() {
         ("[listen]\ntrusted_proxies = [\"10.0.0.0/99\"]\n".to_owned(), "line 2", "10.0.0.0/8"),
         ("[sessions]\nttl = \"1w\"\n".to_owned(), "line 2, column 7", "ms, s, m, h, d"),
         ("dev = true\n".to_owned(), "line 1, column 1", "unknown field"),
+        (line("pass = \"0s\""), "line 1", "line.pass"),
+        (line("public_value = \"a lottery\""), "line 1", "line.public_value: plan draw_at"),
+        (line("outflow = { per_second = 0 }"), "line 1", "line.outflow.per_second"),
+        (line("outflow = { per_minute = 1 }"), "line 4, column 13", "unknown field"),
+        (line("invite_only = true"), "line 1", "nobody could join"),
+        (line("waiting_page = \"/wait\""), "line 1", "https://wait.shop.example/"),
+        (line("return_origins = [\"*\"]"), "line 1", "line.return_origins"),
+        (line(&hook("https://a/", "1s")), "line 1", "a proxy beside"),
+        (line(&hook("http://a/", "11s")), "line 1", "between 1ms and 10s"),
+        (line("eligibility = { url = \"http://a/\" }"), "line 4", "on_failure"),
+        (line(&tier("groups = [\"gold\"]")), "line 1", "identity.groups"),
+        (line(&tier("invites = \"vip\"")), "line 1", "invite_lists"),
+        (line(&tier("weight = 256")), "line 6, column 10", "u8"),
+        (line(&tier("after = \"1h\"")), "line 1", "one tier must enter when the sale opens"),
+        (line(&(tier("") + &tier(""))), "line 1", "only one can be everybody"),
     ] {
         let error = parse(&text).expect_err(&text);
         assert!(error.starts_with("onrush.toml: "), "{error}");
@@ -132,6 +157,24 @@ fn errors_name_the_line_and_the_remedy() {
         ("[cors]\norigins = [\"*\"]\n", "cors.origins"),
         ("[cors]\norigins = [\"https://shop.example/\"]\n", "cors.origins"),
         ("[server]\nconnections_max = 0\n", "server.connections_max"),
+        ("[line]\nkey_period = \"59s\"\n", "line.key_period"),
+        ("[line]\nkey_overlap = \"8d\"\n", "line.key_overlap"),
+        ("[line]\nissuer = \"\"\n", "line.issuer"),
+        ("[line]\nhandoff_ttl = \"2h\"\n", "line.handoff_ttl"),
+        ("[notify]\nper_second = 0\n", "notify.per_second"),
+        ("[notify]\nlead = \"8d\"\n", "notify.lead"),
+        (
+            "[notify.webhook]\nurl = \"https://a.example/\"\nsecret_files = [\"x\"]\n",
+            "notify.public_url",
+        ),
+        (
+            "[notify]\npage = \"/x\"\n[notify.mail]\nserver = \"a:25\"\nfrom = \"a\"\n",
+            "notify.page",
+        ),
+        ("[notify.mail]\nserver = \"smtp.example\"\nfrom = \"a\"\n", "notify.mail.server"),
+        ("[notify.mail]\nserver = \"a:25\"\nfrom = \"a\"\nuser = \"b\"\n", "notify.mail.user"),
+        ("[notify.webhook]\nurl = \"a\"\nsecret_files = []\n", "notify.webhook.secret_files"),
+        ("[notify.mail]\nserver = \"a:25\"\nfrom = \"shop\"\n", "notify.mail.from"),
         ("[[sessions.keys]]\nid = 0\nsecret_file = \"x\"\n", "sessions.keys.id"),
     ] {
         let error = parse(text).expect_err(text);
@@ -191,13 +234,43 @@ fn dangers_are_named() {
     has("[listen]\ntrusted_proxies = [\"0.0.0.0/0\"]\n", "listen.trusted_proxies");
     has("[sessions]\nttl = \"2d\"\n", "sessions.ttl");
     has("[cors]\norigins = [\"http://shop.example\"]\n", "cors.origins");
+    let notify = |lines: &str, mail: &str| {
+        format!(
+            "[notify]\npage = \"https://a.example\"\npublic_url = \"https://b.example\"\n{lines}\
+             [notify.mail]\nserver = \"smtp.a.example:25\"\nfrom = \"a@a.example\"\n{mail}"
+        )
+    };
+    let safe = fine.to_owned() + &notify("", "");
+    assert_eq!(dangers(&safe), Vec::<String>::new());
+    has(&notify("lead = \"30s\"\n", ""), "notify.lead");
+    has(&notify("", "").replace("https://b", "http://b"), "notify.public_url");
+    has(&notify("", "tls = \"none\"\n"), "notify.mail.tls");
+    let push = "[notify.push]\nkey_file = \"k\"\nsubject = \"mailto:a@b\"\nallow_private = true\n";
+    has(&notify("", push), "notify.push.allow_private");
+    let webhook = "[notify.webhook]\nurl = \"http://c.example/\"\nsecret_files = [\"s\"]\n";
+    has(&notify("", webhook), "notify.webhook.url");
     let campaign = |line: &str| fine.replace("opens_at = 2026-12-01T13:00:00Z\n", line);
     has(&campaign(""), "campaigns.c.opens_at");
     has(&campaign("opens_at = 2026-12-01T11:59:59Z\n"), "campaigns.c.opens_at");
     has(&campaign("opens_at = 2026-12-01T13:00:00Z\nhold = \"61m\"\n"), "campaigns.c.hold");
     has(&campaign("limit_per_buyer = 10\n"), "campaigns.c.limit_per_buyer");
+    let slow = campaign("hold = \"1m\"\n")
+        .replace("[[campaigns.skus", "[campaigns.waitlist]\n[[campaigns.skus");
+    has(&slow, "campaigns.c.waitlist.offer");
     has(&fine.replace("supply = 10", "supply = 0"), "campaigns.c.skus.u.supply");
     has(&fine.replace("price = 1\n", "price = 0\n"), "campaigns.c.skus.u.price");
+    let line = |text: &str| fine.to_owned() + "[campaigns.line]\n" + text + "\n";
+    has(&line(""), "campaigns.c.line.public_value");
+    has(&line(""), "campaigns.c.line.tiers");
+    has(&line("grace = \"0s\""), "campaigns.c.line.grace");
+    has(&line("waiting_page = \"http://a/\""), "campaigns.c.line.waiting_page");
+    has(&line("waiting_page = \"https://a/\""), "campaigns.c.line.return_origins");
+    has(&line("return_origins = [\"http://a\"]"), "campaigns.c.line.return_origins");
+    let good = line("public_value = \"a lottery\"").replace(
+        "opens_at = ",
+        "preheat_at = 2026-12-01T11:00:00Z\ndraw_at = 2026-12-01T12:30:00Z\nopens_at = ",
+    );
+    assert_eq!(dangers(&good), Vec::<String>::new());
     let over = fine.replace("T13", "T10").replace("T14", "T11");
     has(&over, "campaigns.c.closes_at");
 }

@@ -4,9 +4,10 @@
 //! records say and checks the promises at *every* LSN, where the final state would show a passing
 //! oversell no longer.
 
+use crate::stores::{Sale, Stores};
 use crate::told::{Asked, Told};
 use crate::verdict::{Check, Verdict};
-use onrush::ledger::{Change, Paid, PaidOutcome, Record, Reserved, WaitChange};
+use onrush::ledger::{Change, NodeChange, Paid, PaidOutcome, Record, Reserved, WaitChange};
 use onrush::{BuyerDigest, Lsn, Phase, State, Timestamp};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -43,6 +44,7 @@ pub struct History {
     moves: Check,
     times: Check,
     money: Check,
+    stores: Stores,
     /// What payments did.
     pub outcomes: Money,
 }
@@ -89,6 +91,7 @@ impl Default for History {
             moves: Check::new("reservations with two outcomes", "INV-5", "outcomes"),
             times: Check::new("holds or expiries at the wrong time", "INV-7", "holds, expiries"),
             money: Check::new("payments booked twice", "INV-5", "payments"),
+            stores: Stores::default(),
             outcomes: Money::default(),
         }
     }
@@ -152,11 +155,13 @@ impl History {
             Change::Cancelled { seq, restock, .. } => {
                 self.become_(lsn, seq.0, State::Cancelled);
                 self.give_back(seq.0);
+                self.stores.cancel(lsn, seq.0, *restock);
                 if !restock {
                     let r = &self.reservations[seq.0 as usize];
                     self.withdraw(lsn, r.sku, r.quantity);
                 }
             }
+            Change::Nodes(change) => self.visit_stores(lsn, change),
             // The line decides who may come, not what is there.
             Change::Refunded { .. }
             | Change::Line { .. }
@@ -173,7 +178,37 @@ impl History {
     pub fn verdict(&self) -> Verdict {
         let checks =
             [&self.order, &self.stock, &self.limits, &self.moves, &self.times, &self.money];
-        Verdict { checks: checks.into_iter().cloned().collect() }
+        Verdict { checks: checks.into_iter().chain(self.stores.checks()).cloned().collect() }
+    }
+
+    fn visit_stores(&mut self, lsn: Lsn, change: &NodeChange) {
+        let seq = match change {
+            NodeChange::Planned(planned) => Some(planned.seq),
+            NodeChange::Rejected { seq, .. } | NodeChange::Collected { seq, .. } => Some(*seq),
+            _ => None,
+        };
+        let sale = seq.and_then(|seq| self.reservations.get(seq.0 as usize)).map(|r| Sale {
+            sku: r.sku as u32,
+            quantity: r.quantity,
+            is_sold: r.state == State::Sold,
+        });
+        self.stores.visit(lsn, change, sale);
+        match change {
+            NodeChange::Stock(moved) if moved.supplies => {
+                let units = moved.units.unsigned_abs();
+                if moved.units < 0 {
+                    self.withdraw(lsn, moved.sku.index(), units as u32);
+                } else {
+                    self.skus[moved.sku.index()].there += units;
+                }
+            }
+            NodeChange::Rejected { withdrawn, .. } if *withdrawn > 0 => {
+                if let Some(sale) = sale {
+                    self.withdraw(lsn, sale.sku as usize, *withdrawn);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Check that each new hold that was acknowledged stands in the journal at the LSN that was told,

@@ -12,11 +12,13 @@
 //! | [`client`] | keep-alive HTTP/1.1 |
 //! | [`run`](mod@run) | plays a crowd against a server |
 //! | [`server`] | a server as a child process, to be killed |
+//! | [`start`](mod@start) | a crowd around the opening: nothing early, and how soon the first |
 //! | [`told`] | what the server said |
 //! | [`truth`], [`admin`], [`folder`] | what is: over the admin API, or from a data folder |
 //! | [`check`](mod@check), [`history`] | compares the two; the verdict |
 //!
-//! Everything runs on one thread with tokio's `current_thread` runtime; nothing here decides stock.
+//! Everything but [`start`](mod@start) runs on one thread with tokio's `current_thread` runtime;
+//! nothing here decides stock.
 
 pub mod admin;
 pub mod arrivals;
@@ -28,6 +30,8 @@ pub mod folder;
 pub mod history;
 pub mod run;
 pub mod server;
+pub mod start;
+mod stores;
 pub mod told;
 pub mod truth;
 pub mod verdict;

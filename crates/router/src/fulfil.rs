@@ -17,8 +17,10 @@
 use crate::network::Network;
 use crate::node::NodeIx;
 use crate::order::{Line, Order};
-use crate::plan::{Pick, Plan, Shipment};
+use crate::plan::{Pick, Plan};
 use crate::router::{Ask, Routed, Router};
+
+pub use crate::window::{Waiting, improve};
 
 /// Where one shipment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -240,97 +242,5 @@ impl Fulfilment {
 
     fn picks(&self, at: usize) -> &[Pick] {
         self.plan.picks_of(&self.plan.shipments[at])
-    }
-}
-
-/// An order in its hold window: held, not yet confirmed.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    /// The order.
-    pub order: Order,
-    /// Its held plan.
-    pub plan: Plan,
-}
-
-/// Improve held plans while they wait; return by how much the sum of weighed costs fell.
-///
-/// Each order, those of higher priority first, is decided anew with its own units counted as free,
-/// and moved when that is cheaper; rounds repeat until none moves, at most `rounds`. Never worse:
-/// the new plan's units are taken before the old ones are given back.
-pub fn improve(
-    router: &mut Router<'_>,
-    window: &mut [Waiting],
-    rounds: usize,
-) -> crate::cost::Cost {
-    let mut order: Vec<usize> = (0..window.len()).collect();
-    order.sort_by_key(|&at| (std::cmp::Reverse(window[at].order.priority), at));
-    let mut saved = crate::cost::Cost::ZERO;
-    let mut fresh = Plan::default();
-    for _ in 0..rounds {
-        let before = saved;
-        for &at in &order {
-            let Waiting { order, plan } = &mut window[at];
-            let ask = Ask { without: &[], credit: Some(plan) };
-            router.plan_with(order, ask, &mut fresh);
-            // Price moves since the old plan was made must not look like savings.
-            let now = reweigh(router.network(), plan);
-            if fresh.weighed < now && swap(router.network(), plan, &fresh) {
-                saved += now - fresh.weighed;
-                std::mem::swap(plan, &mut fresh);
-            }
-        }
-        if saved == before {
-            break;
-        }
-    }
-    saved
-}
-
-/// Return a plan's weighed cost under the opportunity prices of now.
-fn reweigh(network: &Network, plan: &Plan) -> crate::cost::Cost {
-    let mut total = plan.weighed;
-    for shipment in &plan.shipments {
-        total = total - shipment.terms.opportunity - shipment.terms.slot;
-        for pick in plan.picks_of(shipment) {
-            total += crate::cost::Cost(network.entry(pick.entry).price_micros()) * pick.units;
-        }
-        let capacity = network.node(shipment.node).capacity.as_ref();
-        if let Some((capacity, slot)) = capacity.zip(shipment.slot) {
-            total += crate::cost::Cost(capacity.price_micros(slot));
-        }
-    }
-    total
-}
-
-/// Hold what `new` has beyond `old`, then give back what `old` has beyond `new`.
-fn swap(network: &Network, old: &Plan, new: &Plan) -> bool {
-    let more = beyond(new, old);
-    let less = beyond(old, new);
-    if network.hold(&more).is_err() {
-        return false;
-    }
-    network.give_back(&less);
-    true
-}
-
-/// The units and slots that `a` takes and `b` does not.
-fn beyond(a: &Plan, b: &Plan) -> Plan {
-    let units_in = |entry| -> u32 {
-        b.picks.iter().filter(|pick| pick.entry == entry).map(|pick| pick.units).sum()
-    };
-    let picks = a.picks.iter().filter_map(|pick| {
-        let units = pick.units.saturating_sub(units_in(pick.entry));
-        (units > 0).then_some(Pick { units, ..*pick })
-    });
-    let has_slot = |shipment: &&Shipment| {
-        let same = |other: &Shipment| other.node == shipment.node && other.slot == shipment.slot;
-        shipment.slot.is_some() && !b.shipments.iter().any(same)
-    };
-    let shipments = a.shipments.iter().filter(has_slot).cloned();
-    Plan {
-        picks: picks.collect(),
-        shipments: shipments.collect(),
-        channel: a.channel,
-        ..Plan::default()
     }
 }

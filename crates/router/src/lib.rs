@@ -45,7 +45,8 @@
 //! starts a thread; files come as readers and writers.
 //!
 //! **Where to look.** One order's life: [`order`] → `router` (gather, decide, prove) → [`decide`] →
-//! [`plan`] (take) → [`fulfil`] (confirm, reject, source again). What it costs: [`cost`],
+//! [`plan`] (take) → [`fulfil`] (confirm, reject, source again),
+//! [`window`] (improved together until picked). What it costs: [`cost`],
 //! [`delivery`], [`prices`]. Files: [`csv`], [`policy`], [`document`], [`cli`].
 
 pub mod calendar;
@@ -74,8 +75,9 @@ mod rules;
 pub mod search;
 pub mod simulate;
 pub mod stock;
+pub mod window;
 
 pub use label::{Label, LabelError};
 pub use offer::Excluded;
-pub use router::{Ask, Routed, Router};
+pub use router::{Ask, Nearby, Planner, Routed, Router};
 pub use rules::Ruleset;

@@ -130,13 +130,23 @@ impl<'a> Desk<'a> {
 
     /// Ask a node; append its lines to `lines` when it offers any.
     pub(crate) fn ask(&self, node: NodeIx, lines: &mut Vec<LineOffer>) -> Result<Offer, Excluded> {
+        self.ask_for(node, false, lines)
+    }
+
+    /// Ask a node, which counts as without stock when it must have every line and has not.
+    pub(crate) fn ask_for(
+        &self,
+        node: NodeIx,
+        everything: bool,
+        lines: &mut Vec<LineOffer>,
+    ) -> Result<Offer, Excluded> {
         self.check_rules(node)?;
         if self.to.chord2(self.network.spot(node)) > self.max_chord2 {
             let km = self.km(node);
             return Err(Excluded::TooFar { km, max_km: self.terms.max_km });
         }
         let start = lines.len();
-        self.add_lines(node, lines)?;
+        self.add_lines(node, everything, lines)?;
         self.finish(node, &mut lines[start..]).inspect_err(|_| lines.truncate(start))
     }
 
@@ -167,7 +177,12 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    fn add_lines(&self, node: NodeIx, lines: &mut Vec<LineOffer>) -> Result<(), Excluded> {
+    fn add_lines(
+        &self,
+        node: NodeIx,
+        everything: bool,
+        lines: &mut Vec<LineOffer>,
+    ) -> Result<(), Excluded> {
         let start = lines.len();
         let mut why = Excluded::NoStock;
         for line in &self.order.lines {
@@ -175,6 +190,10 @@ impl<'a> Desk<'a> {
                 Some(entry) => self.line_offer(node, entry, line.units, &mut why),
                 None => LineOffer::NONE,
             };
+            if everything && offer.available < line.units {
+                lines.truncate(start);
+                return Err(Excluded::NoStock);
+            }
             lines.push(offer);
         }
         if lines[start..].iter().all(|line| line.available == 0) {

@@ -17,6 +17,9 @@
 //! | withdraw (sold, damaged or missing) | | | −q | | +q |
 //! | write off (count says nothing is left) | → 0 | | | | +free |
 //!
+//! Units on their way from another node are *in transfer*: known, but nobody's to take until they
+//! arrive, which supplies them.
+//!
 //! **Conservation**, when no operation is under way: `free + held + sold + gone + withdrawn =
 //! supplied`. ATP is `free − safety stock`; a take names the floor that must stay.
 
@@ -35,6 +38,7 @@ pub struct Entry {
     gone: AtomicU32,
     withdrawn: AtomicU32,
     supplied: AtomicU32,
+    in_transfer: AtomicU32,
     safety: u32,
     /// Opportunity price of a unit, in micro-units.
     price: AtomicI64,
@@ -55,6 +59,8 @@ pub struct Levels {
     pub withdrawn: u32,
     /// Ever supplied.
     pub supplied: u32,
+    /// On the way here from another node; not supplied yet.
+    pub in_transfer: u32,
     /// Kept for the node itself.
     pub safety: u32,
 }
@@ -77,6 +83,7 @@ impl Entry {
             gone: AtomicU32::new(0),
             withdrawn: AtomicU32::new(0),
             supplied: AtomicU32::new(on_hand),
+            in_transfer: AtomicU32::new(0),
             safety,
             price: AtomicI64::new(0),
         }
@@ -160,6 +167,28 @@ impl Entry {
         true
     }
 
+    /// Units left another node for this one.
+    pub fn announce(&self, units: u32) {
+        // Relaxed: a counter that decides nothing; `arrive` pairs with it on the counter alone.
+        self.in_transfer.fetch_add(units, Ordering::Relaxed);
+    }
+
+    /// Announced units arrived; false, and nothing changed, when fewer were announced or more would
+    /// ever have been supplied than the limit.
+    #[must_use]
+    pub fn arrive(&self, units: u32) -> bool {
+        let step = |left: u32| left.checked_sub(units);
+        // Relaxed: the counter alone carries the claim.
+        if self.in_transfer.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_err() {
+            return false;
+        }
+        let is_supplied = self.supply(units);
+        if !is_supplied {
+            self.announce(units);
+        }
+        is_supplied
+    }
+
     /// Return the opportunity price of a unit, in micro-units.
     #[inline]
     pub fn price_micros(&self) -> i64 {
@@ -186,6 +215,7 @@ impl Entry {
             gone: read(&self.gone),
             withdrawn: read(&self.withdrawn),
             supplied: read(&self.supplied),
+            in_transfer: read(&self.in_transfer),
             safety: self.safety,
         }
     }

@@ -253,3 +253,58 @@ fn a_live_channel_has_its_quota_and_its_weights() {
     router.plan(&live, &mut plan);
     assert_eq!(network.node(plan.shipments[0].node).name.as_str(), "a", "others have no quota");
 }
+
+#[test]
+fn sold_out_online_is_offered_from_stores_nearby() {
+    let mut rows = vec![stock("far", "x", 5), stock("near", "x", 3), stock("depot", "x", 9)];
+    rows.extend([stock("nearest", "x", 1), stock("empty", "x", 0)]);
+    rows.iter_mut().for_each(|row| row.channel_quotas = vec![(label("online"), 0)]);
+    rows[3].safety_stock = 1;
+    let mut nodes = vec![store("far", 41.3, 123.0), store("near", 41.1, 123.0)];
+    nodes.extend([store("nearest", 41.0, 123.0), store("empty", 41.0, 123.0)]);
+    let mut depot = store("depot", 41.0, 123.0);
+    depot.kind = NodeKind::Warehouse;
+    nodes.push(depot);
+    let network = Network::build(nodes, rows).expect("a network");
+    let rules = rules(&network, "");
+    let mut router = Router::new(&network, &rules);
+    let mut online = order(&network, &[("x", 2)], 41.0, 123.0);
+    online.channel = network.find_channel("online");
+    let mut plan = Plan::default();
+    router.plan(&online, &mut plan);
+    assert_eq!(plan.unfilled_units(), 2, "the channel has nothing left");
+    let x = network.find_sku("x").expect("known");
+    let offered = |router: &Router<'_>, units, most| -> Vec<String> {
+        let near = router.nearby(x, units, online.destination, most);
+        near.iter().map(|store| network.node(store.node).name.to_string()).collect()
+    };
+    assert_eq!(offered(&router, 1, 5), ["near", "far"], "stores only, above their safety stock");
+    assert_eq!(offered(&router, 4, 5), ["far"]);
+    assert_eq!(offered(&router, 1, 1), ["near"]);
+    let km = router.nearby(x, 1, online.destination, 1)[0].km;
+    assert!((km - 11.12 * 1.32).abs() < 0.1, "{km}");
+}
+
+#[test]
+fn units_in_transfer_can_be_taken_once_they_arrive() {
+    let nodes = vec![store("here", 41.0, 123.0), store("there", 41.1, 123.0)];
+    let rows = vec![stock("here", "x", 0), stock("there", "x", 2)];
+    let network = Network::build(nodes, rows).expect("a network");
+    let rules = rules(&network, "[filters]\nexclude_nodes = [\"there\"]\n");
+    let mut router = Router::new(&network, &rules);
+    let wanted = order(&network, &[("x", 1)], 41.0, 123.0);
+    let here = network.find_node("here").expect("known");
+    let entry = network.entry_of(here, wanted.lines[0].sku).expect("stocked");
+    let mut plan = Plan::default();
+    let mut shipped = || {
+        router.plan(&wanted, &mut plan);
+        plan.shipped_units()
+    };
+    network.entry(entry).announce(1);
+    assert_eq!((shipped(), network.entry(entry).levels().in_transfer), (0, 1));
+    assert!(!network.arrive(entry, 2), "two were never on their way");
+    assert!(network.arrive(entry, 1));
+    assert_eq!((shipped(), network.entry(entry).levels().in_transfer), (1, 0));
+    assert!(network.entry(entry).levels().is_conserved());
+    assert!(!network.arrive(entry, 1), "it arrives once");
+}

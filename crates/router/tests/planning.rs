@@ -203,7 +203,7 @@ proptest! {
 fn more_candidates_than_a_decision_holds_are_mostly_proven_all_the_same() {
     let mut dice = common::Dice(21);
     let (mut wide, mut proven) = (0, 0);
-    while wide < 200 {
+    while wide < 40 {
         let mut nodes = Vec::new();
         let mut rows = Vec::new();
         for n in 0..40 {
@@ -228,7 +228,7 @@ fn more_candidates_than_a_decision_holds_are_mostly_proven_all_the_same() {
             assert!(names.is_sorted(), "shipments by the order of their nodes");
         }
     }
-    assert!(proven >= 150, "{proven} of {wide} proven");
+    assert!(proven >= 30, "{proven} of {wide} proven");
 }
 
 #[test]

@@ -468,6 +468,7 @@ impl<'a> Run<'a> {
             buyers_expected: 16,
             waves: c.waves.iter().map(wave).collect(),
             attributes: String::new(),
+            supply_from_stores: false,
         };
         let sku = |(at, &(of_plan, limit_per_buyer, supply)): (usize, &(i64, u32, u32))| SkuSpec {
             name: name(first + at),

@@ -50,6 +50,11 @@ dense_id! {
     TicketNo(u32)
 }
 
+dense_id! {
+    /// A node's place in the ledger's table of stores and warehouses; never reused.
+    NodeNo(u32)
+}
+
 /// The sequence number of a journal record, dense from 1; 0 stands for "nothing yet".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lsn(pub u64);

@@ -14,7 +14,7 @@ pub mod planting;
 mod time;
 
 pub use digest::{BuyerDigest, KeyDigest, RequestDigest};
-pub use ids::{CampaignIx, Lsn, ReservationSeq, SkuIx, TicketNo};
+pub use ids::{CampaignIx, Lsn, NodeNo, ReservationSeq, SkuIx, TicketNo};
 pub use money::{Currency, CurrencyError, Money};
 pub use name::{Name, NameError};
 pub use time::{DurationMs, Timestamp};

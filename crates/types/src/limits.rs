@@ -68,6 +68,26 @@ pub const TEXT_BYTES_MAX: usize = 200;
 /// Bytes of the details journaled with a reservation (destination, delivery, attribution).
 pub const DETAILS_BYTES_MAX: usize = 1_024;
 
+/// Stores and warehouses of one engine. Covers the largest chain networks that are public.
+pub const NODES_MAX: usize = 1 << 18;
+
+/// Bytes of what is kept with a node (position, hours, capacity: JSON of the gateway).
+pub const NODE_ATTRIBUTES_BYTES_MAX: usize = 1_024;
+
+/// Pairs of node and SKU that have, or had, stock.
+pub const NODE_STOCK_MAX: usize = 1 << 22;
+
+/// Shipments of one plan. The router splits an order no further.
+pub const SHIPMENTS_PER_PLAN_MAX: usize = 7;
+
+/// Plans made for one reservation: each after the first answers a rejection.
+pub const PLANS_PER_RESERVATION_MAX: u16 = 32;
+
+/// Bytes of the explanation journaled with a plan.
+pub const PLAN_NOTE_BYTES_MAX: usize = 1_280;
+
+/// Bytes of a routing policy.
+pub const ROUTING_BYTES_MAX: usize = 16 * 1_024;
 /// Reservations in one request of a shop's back end.
 pub const RESERVATIONS_PER_BATCH_MAX: usize = 1_000;
 
@@ -107,6 +127,11 @@ const _: () = assert!(TICKETS_MAX < u32::MAX as usize, "u32::MAX stands for a pl
 const _: () = assert!(QUANTITY_MAX < 1 << 12, "the reservation word keeps quantity in 12 bits");
 const _: () = assert!(SKUS_PER_CAMPAIGN_MAX <= SKUS_MAX, "one campaign fits the engine");
 const _: () = assert!(SKUS_MAX <= 1 << 24, "the reservation word keeps the SKU in 24 bits");
+const _: () = assert!(
+    SHIPMENTS_PER_PLAN_MAX * PLANS_PER_RESERVATION_MAX as usize <= 256,
+    "a shipment's place among its reservation's is 8 bits"
+);
+const _: () = assert!(ROUTING_BYTES_MAX <= u16::MAX as usize, "a text's length is 16 bits");
 const _: () = assert!(WAITING_PER_SKU_MAX <= WAITING_MAX, "one SKU's line fits the engine");
 const _: () = assert!(WAIT_SPAN_MAX < u32::MAX as usize, "numbers of wishes are 32 bits");
 const _: () = assert!(CAMPAIGNS_MAX <= u16::MAX as usize, "campaign ids are 16 bits");

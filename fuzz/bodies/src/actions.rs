@@ -86,6 +86,7 @@ fn campaign(input: &mut Input<'_>, now: Timestamp) -> CampaignSpec {
             hold: DurationMs::from_secs([30, 1, 30, 60, 600, 30, 30, 0][input.below(8) as usize]),
             buyers_expected: u32::from(input.u16()),
             waves,
+            supply_from_stores: false,
             attributes: "{}".repeat(input.below(3) as usize),
         },
         skus,

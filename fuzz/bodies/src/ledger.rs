@@ -157,6 +157,7 @@ fn kind(record: &Record) -> &'static str {
         Change::Expired { .. } => "expired",
         Change::Accepted { .. } => "accepted",
         Change::Cancelled { .. } => "cancelled",
+        Change::Nodes(_) => "stores",
         Change::Refunded { .. } => "refunded",
         Change::Wait(WaitChange::Terms { .. }) => "waitlist",
         Change::Wait(WaitChange::Joined { .. }) => "wish",

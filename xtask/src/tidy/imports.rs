@@ -15,9 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("onrush-journal", &["onrush-types"]),
     ("onrush", &["onrush-core", "onrush-journal", "onrush-types"]),
     ("onrush-router", &["onrush-types"]),
+    ("onrush-notify", &["onrush-types"]),
     ("onrush-cluster", &["onrush", "onrush-types"]),
     ("onrush-oms", &["onrush", "onrush-router", "onrush-types"]),
-    ("onrush-gateway", &["onrush", "onrush-router", "onrush-types"]),
+    ("onrush-gateway", &["onrush", "onrush-notify", "onrush-router", "onrush-types"]),
     ("onrush-load", &["onrush", "onrush-gateway", "onrush-router", "onrush-types"]),
     (
         "onrush-sim",

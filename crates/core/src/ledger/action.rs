@@ -1,6 +1,7 @@
 //! What the ledger is asked to do, and what it answers.
 
 use super::line_decide::DrawFacts;
+use super::nodes_decide::NodeAction;
 use super::record::{By, PaymentLine};
 use super::waitlist::WaitAction;
 use crate::campaign::CampaignSpec;
@@ -8,8 +9,8 @@ use crate::line::outflow::Outflow;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
 use onrush_types::{
-    BuyerDigest, CampaignIx, KeyDigest, Name, Quantity, RequestDigest, ReservationSeq, SkuIx,
-    TicketNo,
+    BuyerDigest, CampaignIx, KeyDigest, Name, NodeNo, Quantity, RequestDigest, ReservationSeq,
+    SkuIx, TicketNo,
 };
 
 /// A request to the ledger. Ids were resolved and shapes checked by the layer above.
@@ -74,6 +75,8 @@ pub enum Action {
         /// Who and why.
         by: By,
     },
+    /// Something about stores, their stock, or the orders that sales become there.
+    Nodes(Box<NodeAction>),
     /// Note that a refund due was paid out.
     Refunded {
         /// Which one.
@@ -184,6 +187,10 @@ pub enum Subject {
     Sku(SkuIx),
     /// A refund due.
     Refund(u32),
+    /// A store.
+    Node(NodeNo),
+    /// The routing policy of this version.
+    Routing(u32),
     /// A wish in the waitlist of a SKU; it may be over already.
     Wish(SkuIx, u32),
     /// A ticket in the line of a campaign.

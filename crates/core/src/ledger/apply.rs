@@ -13,7 +13,8 @@ use onrush_types::limits::{
 };
 use onrush_types::planted;
 use onrush_types::{
-    CampaignIx, DurationMs, KeyDigest, Lsn, Name, ReservationSeq, SkuIx, TicketNo, Timestamp,
+    CampaignIx, DurationMs, KeyDigest, Lsn, Name, NodeNo, ReservationSeq, SkuIx, TicketNo,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,6 +67,12 @@ pub enum Touched {
     Line(CampaignIx),
     /// A ticket: it is new, or its owner came back.
     Ticket(CampaignIx, TicketNo),
+    /// A store or its stock.
+    Node(NodeNo),
+    /// A sold reservation's order.
+    Order(ReservationSeq),
+    /// The routing policy.
+    Routing,
 }
 
 /// What a record moves in the slot of a SKU once it is durable. A new hold moves nothing: its units
@@ -146,7 +153,11 @@ impl Ledger {
                 self.move_state(*seq, State::Held)?;
                 Ok((Touched::Reservation(*seq, State::Held), None))
             }
-            Change::Cancelled { seq, restock, .. } => self.apply_cancelled(*seq, *restock),
+            Change::Cancelled { seq, restock, .. } => {
+                self.take_plan_back(*seq, *restock, record.stamp)?;
+                self.apply_cancelled(*seq, *restock)
+            }
+            Change::Nodes(change) => self.apply_nodes(change, record.stamp),
             Change::Refunded { refund, .. } => {
                 let due = self.refunds.get_mut(*refund as usize).ok_or("no such refund")?;
                 ensure(!due.done, "a refund was paid out twice")?;
@@ -194,11 +205,11 @@ impl Ledger {
         ensure(r.expires_at > stamp, "a hold's deadline is in its future")?;
         ensure(self.open(campaign, stamp).is_ok(), "a hold while the sale was not open (INV-7)")?;
         let passed = r.key != KeyDigest::OFFER && self.waits.is_waiting(r.sku);
-        ensure(!passed, "a hold passed those who wait (INV-11)")?;
+        ensure(!passed, "a hold passed those who wait (INV-14)")?;
         let latest = self.latest_of(campaign, r.buyer);
         let over = self.over_limit(campaign, latest, r.sku, r.quantity);
         ensure(over.is_none(), "a hold past the buyer's limit (INV-6)")?;
-        self.use_pass(campaign, r.pass, r.buyer, r.quantity, stamp)?;
+        self.use_pass(campaign, r, stamp)?;
         let hold_class = self.hold_class(r.expires_at.since(stamp))?;
         let s = self.sku_mut(r.sku)?;
         s.free = s.free.checked_sub(r.quantity.get()).ok_or("held more than was free")?;
@@ -395,7 +406,7 @@ impl Ledger {
         Ok(*r)
     }
 
-    fn sku_mut(&mut self, sku: SkuIx) -> Result<&mut SkuState, String> {
+    pub(super) fn sku_mut(&mut self, sku: SkuIx) -> Result<&mut SkuState, String> {
         self.skus.get_mut(sku.index()).ok_or_else(|| "no such SKU".to_owned())
     }
 

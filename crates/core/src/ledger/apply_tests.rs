@@ -30,6 +30,7 @@ fn campaign(ix: u16, called: &str) -> Change {
         hold: HOLD,
         buyers_expected: 1,
         waves: vec![],
+        supply_from_stores: false,
         attributes: String::new(),
     };
     Change::Campaign { campaign: CampaignIx(ix), name: name(called), terms: Box::new(terms) }

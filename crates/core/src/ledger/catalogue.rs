@@ -176,6 +176,10 @@ impl Ledger {
         if self.campaigns[s.campaign.index()].reached == Phase::Settled {
             return refuse(Refusal::Ended);
         }
+        if self.campaigns[s.campaign.index()].terms.supply_from_stores {
+            let what = "this campaign's supply is the stores' stock; change it at the stores";
+            return refuse(Refusal::Invalid(what.to_owned()));
+        }
         let room = i64::from(SUPPLY_MAX - s.supplied) - self.units_to_come(sku) as i64;
         let change = match u32::try_from(units.unsigned_abs()) {
             Ok(n) if units > 0 && units <= room => {
@@ -242,6 +246,9 @@ fn check_change(before: &CampaignState, terms: &Terms) -> Result<(), String> {
     let say = |problem: &str| Err(problem.to_owned());
     if before.terms.currency != terms.currency {
         return say("currency: cannot change once the campaign exists; make a new campaign");
+    }
+    if before.terms.supply_from_stores != terms.supply_from_stores {
+        return say("supply: cannot change once the campaign exists; make a new campaign");
     }
     if before.terms.published && !terms.published {
         return say("published: cannot be taken back; close the campaign instead");

@@ -82,6 +82,7 @@ impl Ledger {
                 return Err(Violation { promise: "INV-1", what });
             }
         }
+        self.audit_nodes()?;
         self.audit_waits()?;
         self.audit_lines()
     }

@@ -21,6 +21,9 @@ use onrush_types::{
 };
 use std::fmt;
 
+#[path = "nodes_codec.rs"]
+mod nodes;
+
 mod kind {
     pub(super) const CAMPAIGN: u8 = 1;
     pub(super) const SKU: u8 = 2;
@@ -99,6 +102,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
             w.text(name.as_str());
         }
         Change::Supplied { sku, units, source } => supplied(w, *sku, *units, source),
+        Change::Nodes(change) => nodes::encode(w, change),
         Change::Withdrawn { sku, units, by } => {
             w.head(kind::WITHDRAWN, 0, 0, sku.0);
             w.u32(*units);
@@ -154,7 +158,8 @@ fn reserved(w: &mut Writer<'_>, r: &Reserved) {
 }
 
 fn campaign_terms(w: &mut Writer<'_>, campaign: CampaignIx, name: &Name, terms: &Terms) {
-    w.head(kind::CAMPAIGN, u8::from(terms.published), campaign.0, 0);
+    let flag = u8::from(terms.published) | u8::from(terms.supply_from_stores) << 1;
+    w.head(kind::CAMPAIGN, flag, campaign.0, 0);
     for at in terms.schedule.times() {
         // A planned time is never zero: checked where terms enter.
         w.u64(at.map_or(0, |at| at.0));
@@ -181,6 +186,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let r = &mut Reader { rest: bytes };
     let [kind, flag] = [r.u8()?, r.u8()?];
     let (small, index, stamp) = (r.u16()?, r.u32()?, Timestamp(r.u64()?));
+    if nodes::KINDS.contains(&kind) {
+        let change = Change::Nodes(Box::new(nodes::decode(r, kind, flag, small, index)?));
+        return whole(r, Record { stamp, change });
+    }
     if waitlist::KINDS.contains(&kind) {
         let change = Change::Wait(waitlist::decode(r, (kind, flag, small, index))?);
         return whole(r, Record { stamp, change });
@@ -323,7 +332,10 @@ fn read_campaign(
     let waves = (0..r.u16()?)
         .map(|_| Ok(Wave { at: Timestamp(r.u64()?), units: r.u32()?, sku: r.name()? }))
         .collect::<Result<_, _>>()?;
-    let published = boolean(flag)?;
+    if flag > 3 {
+        return Err(bad("flag"));
+    }
+    let (published, supply_from_stores) = (flag & 1 != 0, flag & 2 != 0);
     let terms = Box::new(Terms {
         published,
         schedule,
@@ -332,6 +344,7 @@ fn read_campaign(
         hold,
         buyers_expected,
         waves,
+        supply_from_stores,
         attributes,
     });
     Ok(Change::Campaign { campaign, name, terms })

@@ -50,6 +50,7 @@ fn any_terms() -> impl Strategy<Value = Terms> {
                 hold,
                 buyers_expected,
                 waves,
+                supply_from_stores: limit_per_buyer % 2 == 1,
                 attributes,
             }
         },
@@ -124,6 +125,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             by
         }),
         (any::<u32>(), any_by()).prop_map(|(refund, by)| Change::Refunded { refund, by }),
+        nodes::tests::any_change().prop_map(|change| Change::Nodes(Box::new(change))),
         super::waitlist::tests::any_wait().prop_map(Change::Wait),
         any_line_change(),
     ]
@@ -179,7 +181,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(
-        kind in prop_oneof![1u8..6, 16u8..24, 32u8..40, 48u8..54], flag in 0u8..4,
+        kind in prop_oneof![1u8..6, 16u8..24, 32u8..40, 48u8..54, 64u8..72], flag in 0u8..4,
         rest in proptest::collection::vec(any::<u8>(), 0..120),
     ) {
         let mut bytes = vec![kind, flag];
@@ -216,6 +218,7 @@ fn golden_catalogue() -> Vec<(Change, &'static str)> {
         hold: DurationMs(30_000),
         buyers_expected: 5,
         waves: vec![Wave { at: Timestamp(6), sku: name("s"), units: 9 }],
+        supply_from_stores: false,
         attributes: "{}".to_owned(),
     });
     vec![

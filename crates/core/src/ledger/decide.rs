@@ -47,6 +47,7 @@ impl Ledger {
             Action::Cancel { seq, restock, by } => self.cancel(seq, restock, by, now, sink),
             Action::Judge { seq, accept, by } => self.judge(seq, accept, by, now, sink),
             Action::Refunded { refund, by } => self.refunded(refund, by, now, sink),
+            Action::Nodes(ask) => self.perform_nodes(*ask, now, take, sink),
             Action::Put(spec) => self.put(*spec, now, take, sink),
             Action::Supply { sku, units, by } => self.supply(sku, units, by, now, take, sink),
             Action::Move { campaign, to, by } => self.move_phase(campaign, to, by, now, sink),
@@ -243,6 +244,11 @@ impl Ledger {
         }
         match r.state {
             State::Sold => {
+                if restock && self.has_left(seq) {
+                    let what = "it has left its store: cancel it with restock false, and add what \
+                                comes back to that store's stock";
+                    return refuse(Refusal::Invalid(what.to_owned()));
+                }
                 self.record(Change::Cancelled { seq, restock, by }, now, sink)?;
                 done(seq)
             }

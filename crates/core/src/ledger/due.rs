@@ -49,6 +49,11 @@ impl Ledger {
         Some(next).filter(|at| *at != Timestamp::FAR_FUTURE)
     }
 
+    /// Return when the next switch or wave is due; [`Timestamp::FAR_FUTURE`] when none is planned. O(1).
+    pub fn next_switch_at(&self) -> Timestamp {
+        self.next_switch_at
+    }
+
     /// Tell whether any hold waits for its deadline.
     pub fn has_live_hold(&mut self) -> bool {
         (0..self.hold_classes.len()).any(|class| self.oldest_hold(class).is_some())

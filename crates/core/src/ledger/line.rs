@@ -218,9 +218,21 @@ impl LineState {
         self.used
     }
 
-    /// Return what was learned about passes and holds.
-    pub fn learned(&self) -> Learned {
-        self.learned
+    /// Return what was learned about passes and holds, with all that is over at `now`. O(steps).
+    pub fn learned(&self, now: Timestamp) -> Learned {
+        let now = self.as_of(now);
+        let mut learned = self.learned;
+        let mut from = self.forgotten;
+        for step in &self.steps {
+            if !step.counted && now >= step.at + self.terms.pass {
+                learned.passes_over(step.through - from, step.units);
+            }
+            from = step.through;
+        }
+        for _ in self.again.iter().take_while(|again| now >= again.at + self.terms.pass) {
+            learned.passes_over(1, 0);
+        }
+        learned
     }
 
     /// Return the units of all SKUs together.
@@ -294,15 +306,16 @@ impl LineState {
         DurationMs(kept_ms.div_ceil(LINE_STEPS_MAX as u64).max(STEP_MS_MIN))
     }
 
-    /// Return how many passes may be out: what can still be sold, by what a pass takes.
-    pub fn passes_max(&self, limit_per_buyer: u32) -> u32 {
-        let back = u64::from(self.learned.share_back_milli());
+    /// Return how many passes may be out at `now`: what can still be sold, by what a pass takes.
+    pub fn passes_max(&self, limit_per_buyer: u32, now: Timestamp) -> u32 {
+        let learned = self.learned(now);
+        let back = u64::from(learned.share_back_milli());
         let units_milli = self.stock.free * 1_000 + self.stock.held * back;
         if units_milli == 0 {
             return 0;
         }
         let most = self.outflow.passes_per_unit_max;
-        let k_milli = self.learned.passes_per_unit_milli(limit_per_buyer, most);
+        let k_milli = learned.passes_per_unit_milli(limit_per_buyer, most);
         let passes = u128::from(units_milli) * u128::from(k_milli) / 1_000_000;
         u32::try_from(passes).unwrap_or(u32::MAX).max(1)
     }

@@ -1,16 +1,16 @@
 //! Records of the line, applied: each is checked against the state it meets before anything changes.
 
-use super::action::PassUse;
 use super::apply::{Applied, Touched, ensure};
 use super::line::{Again, Called, Drawn, LaneState, LineState, Step, StockSum};
 use super::line_decide::{DrawFacts, check_draw};
-use super::record::{By, Change};
+use super::record::{By, Change, Reserved};
 use super::state::Ledger;
+use super::waitlist::WaitChange;
 use crate::line::terms::LineTerms;
 use crate::line::tickets::TicketRow;
 use crate::phase::Phase;
 use onrush_types::limits::{LINE_STEPS_MAX, RETURNS_MAX, TICKETS_MAX};
-use onrush_types::{BuyerDigest, CampaignIx, Quantity, SkuIx, TicketNo, Timestamp};
+use onrush_types::{BuyerDigest, CampaignIx, KeyDigest, SkuIx, TicketNo, Timestamp};
 
 /// A SKU before a record that may move its units, in a campaign with a line.
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +169,7 @@ impl Ledger {
         line.call_up(through, returned, stamp);
         // The bound of the whole line: nobody is called up for what cannot be sold.
         let out = line.outstanding(stamp);
-        ensure(out <= line.passes_max(limit), "more passes than the stock is good for")?;
+        ensure(out <= line.passes_max(limit, stamp), "more passes than the stock is good for")?;
         let inside = u64::from(out) + u64::from(line.stock.holds);
         let inside_max = line.outflow.inside.map_or(u64::MAX, u64::from);
         ensure(inside <= inside_max, "more people inside than were to be")?;
@@ -206,13 +206,14 @@ impl Ledger {
     pub(super) fn use_pass(
         &mut self,
         campaign: CampaignIx,
-        pass: Option<PassUse>,
-        buyer: BuyerDigest,
-        quantity: Quantity,
+        hold: &Reserved,
         stamp: Timestamp,
     ) -> Result<(), String> {
-        let (line, pass) = match (self.line(campaign), pass) {
+        let (buyer, quantity) = (hold.buyer, hold.quantity);
+        let (line, pass) = match (self.line(campaign), hold.pass) {
             (None, None) => return Ok(()),
+            // What comes back is offered to those on the waitlist, who have a line of their own.
+            (Some(_), None) if hold.key == KeyDigest::OFFER => return Ok(()),
             (Some(line), Some(pass)) => (line, pass),
             (None, Some(_)) => return Err("a pass for a sale without a line".to_owned()),
             (Some(_), None) => return Err("a hold without a pass in a sale with a line".to_owned()),
@@ -281,7 +282,7 @@ impl Ledger {
         let sku = self.sku_touched(change).expect("it was touched");
         let mut after = self.units_of(sku);
         after.holds = match change {
-            Change::Reserved(_) => 1,
+            Change::Reserved(_) | Change::Wait(WaitChange::Offered(_)) => 1,
             _ => self.holds_touched(change),
         };
         let back = matches!(change, Change::Expired { .. } | Change::Released { .. });
@@ -298,9 +299,11 @@ impl Ledger {
     fn sku_touched(&self, change: &Change) -> Option<SkuIx> {
         match change {
             Change::Reserved(r) => Some(r.sku),
+            Change::Wait(WaitChange::Offered(offered)) => Some(offered.sku),
             Change::Sku { sku, .. }
             | Change::Supplied { sku, .. }
             | Change::Withdrawn { sku, .. } => Some(*sku),
+            Change::Nodes(change) => self.sku_of_nodes(change),
             _ => self.reservation_touched(change).map(|r| r.sku),
         }
     }

@@ -3,7 +3,7 @@
 use super::check::Violation;
 use super::line::LineState;
 use super::state::Ledger;
-use onrush_types::{CampaignIx, ReservationSeq, TicketNo};
+use onrush_types::{CampaignIx, KeyDigest, ReservationSeq, TicketNo};
 
 impl Ledger {
     /// Count the tickets of each line again and compare with the running figures. O(tickets).
@@ -24,7 +24,7 @@ impl Ledger {
             let all = (0..self.reservation_count()).filter(of_line);
             let (made, holds) = all.fold((0, 0), |(made, holds), seq| {
                 let r = self.reservation(ReservationSeq(seq)).expect("dense");
-                (made + 1, holds + u32::from(r.state.is_held()))
+                (made + u32::from(r.key != KeyDigest::OFFER), holds + u32::from(r.state.is_held()))
             });
             if (super::line::StockSum { holds, ..units }) != line.stock() {
                 let what = format!("its stock is {units:?}, not {:?}", line.stock());

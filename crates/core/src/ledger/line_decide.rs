@@ -294,7 +294,7 @@ impl Ledger {
         }
         let health = health_milli.min(WHOLE);
         let out = line.outstanding(now);
-        let passes_max = line.passes_max(c.terms.limit_per_buyer);
+        let passes_max = line.passes_max(c.terms.limit_per_buyer, now);
         let scaled = (u64::from(passes_max) * u64::from(health) / u64::from(WHOLE)) as u32;
         let mut room = scaled.max(passes_max.min(1)).saturating_sub(out);
         if let Some(inside) = line.outflow.inside {

@@ -39,7 +39,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         6 => (0u8..60, 0u8..3).prop_map(|(buyer, class)| Op::Join { buyer, class }),
         5 => (1u64..3_000).prop_map(Op::Pass),
         6 => (0u32..=1_400).prop_map(|health| Op::Serve { health: health.min(1_000) }),
-        6 => (0u8..60, 0u8..20, 1u32..3).prop_map(|(buyer, near, units)| {
+        6 => (0u8..60, 0u8..20, 1u32..6).prop_map(|(buyer, near, units)| {
             // Mostly with one's own pass.
             Op::Reserve { buyer, with: if near < 17 { buyer } else { buyer + 1 }, units }
         }),
@@ -48,7 +48,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (limit(40), limit(12), 1u32..5)
             .prop_map(|(per_second, inside, most)| Op::Outflow { per_second, inside, most }),
         1 => Just(Op::Pause),
-        1 => (1u32..6).prop_map(Op::Supply),
+        1 => (1u32..20).prop_map(Op::Supply),
     ]
 }
 
@@ -111,7 +111,7 @@ fn spec() -> CampaignSpec {
             hold: DurationMs(HOLD),
             ..Terms::open_now(Currency::CNY)
         },
-        skus: vec![SkuSpec::new(name("unit"), 0, 6)],
+        skus: vec![SkuSpec::new(name("unit"), 0, 20)],
         line: Some(LineTerms {
             tiers: vec![tier("all", 1, LATER), tier("gold", 3, 0), tier("silver", 2, 0)],
             pass: DurationMs(PASS),
@@ -320,7 +320,8 @@ impl World {
         let (stock, most) = (line.stock(), line.outflow.passes_per_unit_max);
         let good_for = (stock.free + stock.held) * u64::from(most);
         assert!(u64::from(out) <= good_for.max(1), "{out} passes for {stock:?}");
-        assert!(out <= line.passes_max(10), "{out} passes, {stock:?}, {:?}", line.learned());
+        let (now, limit) = (Timestamp(self.now), 10);
+        assert!(out <= line.passes_max(limit, now), "{out} passes, {stock:?}");
         let inside = line.outflow.inside.unwrap_or(u32::MAX);
         assert!(out + stock.holds <= inside, "{out} passes and {stock:?}, {inside} inside");
     }

@@ -14,6 +14,7 @@
 //! | `waitlist.rs`, `waitlist_apply.rs` | those who wait for units that come back |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
 //! | `line.rs`, `line_decide.rs`, `line_apply.rs`, … | the line: its state, decisions, records |
+//! | `nodes.rs`, `nodes_*.rs` | stores, their stock, and the orders that sales become there |
 //! | `naive_model.rs` | the rules once more, for checkers |
 //! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
@@ -33,6 +34,9 @@ mod line_snapshot;
 mod money;
 #[doc(hidden)]
 pub mod naive_model;
+mod nodes;
+mod nodes_apply;
+mod nodes_decide;
 mod record;
 mod snapshot;
 mod state;
@@ -46,6 +50,11 @@ pub use codec::{DecodeError, decode, encode};
 pub use decide::Outcome;
 pub use line::{Again, Called, Drawn, LaneState, LineState, Step, StockSum};
 pub use line_decide::DrawFacts;
+pub use nodes::{
+    NodeChange, NodeState, NodeStock, OrderState, Planned, PlannedShipment, Reason, Routing,
+    Shipment, ShipmentState, StockMoved,
+};
+pub use nodes_decide::{NodeAction, StockHow};
 pub use record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, RefundDue, Reserved, Source};
 pub use snapshot::{LAYOUT, SnapshotError, SnapshotLoader};
 pub use state::{CampaignState, Ledger, Line, ReservationState, SkuState};
@@ -57,6 +66,8 @@ mod apply_tests;
 mod line_model_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod nodes_tests;
 #[cfg(test)]
 mod scenario_tests;
 #[cfg(test)]

@@ -190,6 +190,7 @@ impl Pair {
             hold: DurationMs(c.hold),
             buyers_expected: 3,
             waves: self.waves[camp].iter().map(wave).collect(),
+            supply_from_stores: false,
             attributes: String::new(),
         };
         let skus = self.model.skus.iter().enumerate().filter(|(_, s)| s.camp == camp);

@@ -2,6 +2,7 @@
 
 use super::action::PassUse;
 use super::line_decide::DrawFacts;
+use super::nodes::NodeChange;
 use super::waitlist::WaitChange;
 use crate::campaign::Terms;
 use crate::line::outflow::Outflow;
@@ -115,6 +116,8 @@ pub enum Change {
         /// Who did it and why.
         by: By,
     },
+    /// Stores, their stock, or the orders that sales become there.
+    Nodes(Box<NodeChange>),
     /// A refund due was paid out.
     Refunded {
         /// Its number, dense from 0.

@@ -16,8 +16,24 @@ pub(super) struct Waiting {
 }
 
 impl World {
+    /// Do what a word about the line says.
+    pub(super) fn line_word(&mut self, word: &str, w: &mut Words<'_>) -> Vec<String> {
+        match word {
+            "line" => self.put_line(w),
+            "join" => self.join(w),
+            "draw" => self.draw(w),
+            "serve" => self.serve(w),
+            "return" => self.come_back(w),
+            "outflow" => self.outflow(w),
+            "value" => self.public_value(w),
+            "queue" => vec![self.queue_of(w.next())],
+            "place" => vec![self.place_of(w)],
+            word => panic!("no such word: {word}"),
+        }
+    }
+
     /// `line C [tier NAME WEIGHT AFTER [of GROUP]]… [pass T] [grace T] [source S] [invited] [outflow]`
-    pub(super) fn put_line(&mut self, w: &mut Words<'_>) -> Vec<String> {
+    fn put_line(&mut self, w: &mut Words<'_>) -> Vec<String> {
         let name = w.next();
         let known = self.waiting.terms.get(name).cloned();
         let mut line = known.clone().unwrap_or_else(LineTerms::equal);
@@ -59,7 +75,7 @@ impl World {
     }
 
     /// `join A in C [class N]`
-    pub(super) fn join(&mut self, w: &mut Words<'_>) -> Vec<String> {
+    fn join(&mut self, w: &mut Words<'_>) -> Vec<String> {
         let (buyer, campaign) = (buyer(w.next()), self.campaign_ix(w.value()));
         let class = w.option("class").map_or(0, |n| n.parse().expect("a class"));
         let told = self.act(Action::Join { campaign, buyer, class });
@@ -78,7 +94,7 @@ impl World {
     }
 
     /// `draw C LANE [seeded N]`: by the rule, or with another seed than was promised.
-    pub(super) fn draw(&mut self, w: &mut Words<'_>) -> Vec<String> {
+    fn draw(&mut self, w: &mut Words<'_>) -> Vec<String> {
         let (campaign, lane) = (self.campaign_ix(w.next()), w.number() as u8);
         let seed = w.option("seeded").map_or(lane, |n| n.parse().expect("a seed"));
         let seed = self::seed(seed);
@@ -103,7 +119,7 @@ impl World {
     }
 
     /// `serve C [health N]`: call up who is to be called up now.
-    pub(super) fn serve(&mut self, w: &mut Words<'_>) -> Vec<String> {
+    fn serve(&mut self, w: &mut Words<'_>) -> Vec<String> {
         let campaign = self.campaign_ix(w.next());
         let health = w.option("health").map_or(1_000, |n| n.parse().expect("thousandths"));
         match self.ledger.due_served(campaign, health, self.now) {
@@ -120,14 +136,14 @@ impl World {
     }
 
     /// `return A in C`
-    pub(super) fn come_back(&mut self, w: &mut Words<'_>) -> Vec<String> {
+    fn come_back(&mut self, w: &mut Words<'_>) -> Vec<String> {
         let (buyer, campaign) = (buyer(w.next()), self.campaign_ix(w.value()));
         let pass = self.pass_of(campaign, buyer);
         self.act(Action::Return { campaign, number: pass.number, place: pass.place })
     }
 
     /// `outflow C [rate N] [inside N] [most N]`: what is not named is not limited.
-    pub(super) fn outflow(&mut self, w: &mut Words<'_>) -> Vec<String> {
+    fn outflow(&mut self, w: &mut Words<'_>) -> Vec<String> {
         let campaign = self.campaign_ix(w.next());
         let mut outflow = Outflow::default();
         while outflow_word(w, &mut outflow) {}
@@ -135,23 +151,23 @@ impl World {
     }
 
     /// `value C LANE TEXT`
-    pub(super) fn public_value(&mut self, w: &mut Words<'_>) -> Vec<String> {
+    fn public_value(&mut self, w: &mut Words<'_>) -> Vec<String> {
         let (campaign, lane) = (self.campaign_ix(w.next()), w.number() as u8);
         let value = w.next().to_owned();
         self.act(Action::SetPublicValue { campaign, lane, value, by: w.by() })
     }
 
     /// `queue C`: how far it is, and how many passes are out.
-    pub(super) fn queue_of(&self, campaign: &str) -> String {
+    fn queue_of(&self, campaign: &str) -> String {
         let ix = self.campaign_ix(campaign);
         let line = self.ledger.line(ix).expect("a line");
         let limit = self.ledger.campaigns()[ix.index()].terms.limit_per_buyer;
-        let (out, most) = (line.outstanding(self.now), line.passes_max(limit));
+        let (out, most) = (line.outstanding(self.now), line.passes_max(limit, self.now));
         format!("serving {} of {} out {out} most {most}", line.served(), line.servable())
     }
 
     /// `place A in C`: where a ticket stands.
-    pub(super) fn place_of(&self, w: &mut Words<'_>) -> String {
+    fn place_of(&self, w: &mut Words<'_>) -> String {
         let (buyer, campaign) = (buyer(w.next()), self.campaign_ix(w.value()));
         let line = self.ledger.line(campaign).expect("a line");
         let pass = self.pass_of(campaign, buyer);

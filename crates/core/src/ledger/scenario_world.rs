@@ -116,22 +116,13 @@ impl World {
                 Vec::new()
             }
             "units" => vec![self.units(w.next())],
-            "line" => self.put_line(&mut w),
-            "join" => self.join(&mut w),
-            "draw" => self.draw(&mut w),
-            "serve" => self.serve(&mut w),
-            "return" => self.come_back(&mut w),
-            "outflow" => self.outflow(&mut w),
-            "value" => self.public_value(&mut w),
-            "queue" => vec![self.queue_of(w.next())],
-            "place" => vec![self.place_of(&mut w)],
             "phase" => vec![self.phase(w.next())],
             "state" => vec![self.state(w.next())],
             "next" => {
                 let at = self.ledger.next_due_at();
                 vec![at.map_or("never".to_owned(), since_start)]
             }
-            word => panic!("no such word: {word}"),
+            word => self.line_word(word, &mut w),
         };
         told.extend(self.switches());
         told.extend(self.offers());
@@ -147,6 +138,7 @@ impl World {
             hold: DurationMs::from_secs(30),
             buyers_expected: 10,
             waves: Vec::new(),
+            supply_from_stores: false,
             attributes: String::new(),
         }
     }

@@ -22,6 +22,9 @@ use rkyv::rancor;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+#[path = "nodes_snapshot.rs"]
+mod nodes;
+
 /// Names this layout; a snapshot of another layout is not read but rebuilt from the journal.
 pub const LAYOUT: u64 = 0x6f6e_7275_7368_0001;
 
@@ -91,6 +94,7 @@ impl Ledger {
             let words = rows.iter().flat_map(refund_words).collect();
             put(REFUNDS, Chunk { words, bytes: Vec::new() })?;
         }
+        nodes::chunks(&self.nodes, &mut put)?;
         for (words, bytes) in self.wait_chunks() {
             put(WAITS, Chunk { words, bytes })?;
         }
@@ -260,6 +264,7 @@ impl SnapshotLoader {
                     load_refund(ledger, &mut r)?;
                 }
             }
+            nodes::HEAD..=nodes::ROUTING => nodes::load(ledger, kind, &mut r)?,
             WAITS => ledger.load_waits(&r.words).map_err(bad)?,
             line_snapshot::LINE => line_snapshot::load_line(ledger, &mut r)?,
             line_snapshot::TICKETS => line_snapshot::load_tickets(ledger, &mut r)?,
@@ -281,6 +286,7 @@ impl SnapshotLoader {
         if ledger.skus.iter().any(|sku| sku.check().is_err()) {
             return Err(bad("a SKU does not conserve its units"));
         }
+        nodes::check_complete(&ledger.nodes)?;
         let extras = ledger.extras.len();
         let rows = ledger.reservations.chunks().iter().flatten();
         if rows.into_iter().any(|r| r.extra != NONE && r.extra as usize >= extras) {

@@ -1,5 +1,6 @@
 //! The ledger's tables. Plain data; every index is dense and never reused.
 
+use super::nodes::Nodes;
 use super::record::{PaymentLine, RefundDue};
 use super::waitlist::Waits;
 use crate::campaign::Terms;
@@ -35,6 +36,7 @@ pub struct Ledger {
     pub(super) payments: HashTable<(u32, u8)>,
     pub(super) refunds: Vec<RefundDue>,
     pub(super) hold_classes: Vec<HoldClass>,
+    pub(super) nodes: Nodes,
     pub(super) waits: Waits,
     /// The line of each campaign that has one.
     pub(super) lines: Vec<Option<Box<super::line::LineState>>>,
@@ -155,6 +157,7 @@ impl Ledger {
             payments: HashTable::new(),
             refunds: Vec::new(),
             hold_classes: Vec::new(),
+            nodes: Nodes::default(),
             waits: Waits::default(),
             lines: Vec::new(),
             next_switch_at: Timestamp::FAR_FUTURE,

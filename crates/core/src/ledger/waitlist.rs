@@ -7,7 +7,7 @@
 //! somebody waits, and nobody is passed. Whoever has reached the limit when the turn comes is skipped
 //! and loses the place. Nothing is offered while the sale is paused; the line ends with the sale.
 //!
-//! **Nobody passes** (INV-11): while somebody waits for a SKU, direct reserves are refused and late
+//! **Nobody passes** (INV-14): while somebody waits for a SKU, direct reserves are refused and late
 //! money falls due back, whatever is free.
 
 use super::action::{Answer, Subject, Take};

@@ -72,7 +72,7 @@ impl Ledger {
     fn apply_offered(&mut self, offered: &Offered, stamp: Timestamp) -> Applied {
         let Offered { sku, wish, .. } = *offered;
         let first = self.ensure_first(sku, wish.number)?;
-        ensure(first.buyer == wish.buyer, "an offer went to somebody else (INV-11)")?;
+        ensure(first.buyer == wish.buyer, "an offer went to somebody else (INV-14)")?;
         self.end_wish(sku, |queue| queue.meet(wish.number, wish.quantity))?;
         self.apply_reserved(&offered.hold(), stamp)
     }
@@ -81,7 +81,7 @@ impl Ledger {
         let first = self.wait_queue(sku).and_then(WaitQueue::head);
         let first = first.filter(|wish| wish.number == number);
         first
-            .ok_or_else(|| "the turn of somebody who was not the first in line (INV-11)".to_owned())
+            .ok_or_else(|| "the turn of somebody who was not the first in line (INV-14)".to_owned())
     }
 
     fn end_wish(
@@ -148,11 +148,11 @@ impl Ledger {
                 continue;
             };
             let what = format!("the line before {} {told}", s.name);
-            return Err(Violation { promise: "INV-11", what });
+            return Err(Violation { promise: "INV-14", what });
         }
         if waiting != self.waits.waiting {
             let what = format!("{waiting} wait, {} were counted", self.waits.waiting);
-            return Err(Violation { promise: "INV-11", what });
+            return Err(Violation { promise: "INV-14", what });
         }
         Ok(())
     }

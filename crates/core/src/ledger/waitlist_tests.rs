@@ -427,7 +427,7 @@ fn loaded(ledger: &Ledger) -> Ledger {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// First come first served, nobody passed, nothing idle, limits and units kept (INV-11, INV-6,
+    /// First come first served, nobody passed, nothing idle, limits and units kept (INV-14, INV-6,
     /// INV-1): whatever buyers, operators and time do.
     #[test]
     fn behaves_like_the_plainest_waitlist(acts in proptest::collection::vec(any_act(), 1..160)) {
@@ -459,7 +459,7 @@ fn with_a_line() -> Ledger {
     pair.ledger
 }
 
-/// What a journal may not say about a line, and the words of its refusal (INV-11, INV-8).
+/// What a journal may not say about a line, and the words of its refusal (INV-14, INV-8).
 #[test]
 fn what_does_not_follow_in_a_line_is_refused() {
     let now = Timestamp(START);

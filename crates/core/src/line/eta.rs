@@ -205,11 +205,11 @@ impl Forecast {
     /// nobody was called up yet, or the line is paused. Cost: a few nanoseconds.
     pub fn eta(&self, ahead: u32) -> Option<Eta> {
         // Whoever has nobody before him waits for one call, his own.
-        let calls = f64::from(ahead) + 1.0;
+        let calls = ahead.saturating_add(1);
         let top = self.known.checked_sub(1)?;
-        let at = (calls.log2() as usize).min(top);
+        let at = (calls.ilog2() as usize).min(top);
         let next = (at + 1).min(top);
-        let part = calls / f64::from(1_u32 << at) - 1.0;
+        let part = f64::from(calls) / f64::from(1_u32 << at) - 1.0;
         let between = |low: f32, high: f32| {
             let (low, high) = (f64::from(low), f64::from(high));
             // Beyond the table, and between its powers of two, time grows with people.

@@ -6,7 +6,7 @@
 //! chance to be first, and first among those left, is the ticket's share of the weights.
 
 use super::draw::Turn;
-use super::log2::minus_log2;
+use super::log2::{minus_log2, minus_log2_of};
 
 /// Weight classes that a line can tell apart.
 pub const CLASSES_MAX: usize = 8;
@@ -38,6 +38,15 @@ impl Key {
     #[inline]
     pub const fn of(u: u64, weight: u8) -> Key {
         Key(minus_log2(u) / weight as u64)
+    }
+
+    /// Return [`Key::of`] of several numbers, in less time than one by one.
+    ///
+    /// # Panics
+    /// When `weight` is zero.
+    #[inline]
+    pub fn of_each<const N: usize>(u: [u64; N], weight: u8) -> [Key; N] {
+        minus_log2_of(u).map(|key| Key(key / u64::from(weight)))
     }
 }
 
@@ -93,6 +102,7 @@ mod tests {
         assert_eq!(Key::of(0, 3), Key((64 << 48) / 3));
         assert_eq!(Key::of(0, 255), Key((64 << 48) / 255));
         assert_eq!(Key::of(u64::MAX, 1), Key(0));
+        assert_eq!(Key::of_each([0, 7], 3), [0, 7].map(|u| Key::of(u, 3)));
         assert_eq!(Key::of(u64::MAX - 1, 2), Key(0), "half of the least is cut to nothing");
     }
 

@@ -1,9 +1,11 @@
 //! The tickets of one line: an append-only table that the ledger writes and everybody reads.
 //!
 //! ```text
-//! row    buyer digest (128 bits) │ joined, tenths of a second after the first ticket (32) │ place (32)
-//! facts  class (3) │ lane (3) │ used (1) │ returned (1) │ used, told (1) │ returned, told (1)
+//! buyer digest (128 bits) │ place (32) │ facts (32):
+//! class (3) │ lane (3) │ used (1) │ returned (1) │ used, told (1) │ returned, told (1) │ joined (22)
 //! ```
+//!
+//! *joined* counts seconds after the first ticket; after 48 days it stands still.
 //!
 //! | what | written by | read by |
 //! |---|---|---|
@@ -13,22 +15,25 @@
 //! | place | ledger thread (arrivals), indexer (drawn), once | all |
 //!
 //! A reader looks only below [`Tickets::count`], which grows after the sync, so what is read here is
-//! durable (INV-4). 26 bytes a ticket; the ledger's index and the wheel add at most 24.
+//! durable (INV-4). 24 bytes a ticket, so a look at one misses the cache once; the ledger's index and the
+//! wheel add at most 24.
 
 use crate::front::ChunkTable;
 use onrush_types::limits::TICKETS_MAX;
 use onrush_types::{BuyerDigest, DurationMs, TicketNo, Timestamp};
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Tickets in one chunk: 0.4 MiB.
 const TICKETS_PER_CHUNK: usize = 1 << 14;
 /// Stands for a place that is not known yet.
 const NO_PLACE: u32 = u32::MAX;
 /// One step of `joined`.
-const TENTH_MS: u64 = 100;
+const SECOND_MS: u64 = 1_000;
+const JOINED_SHIFT: u32 = 10;
+const JOINED_MAX: u64 = (1 << 22) - 1;
 
-const USED: u16 = 1 << 6;
-const RETURNED: u16 = 1 << 7;
+const USED: u32 = 1 << 6;
+const RETURNED: u32 = 1 << 7;
 /// From what was decided to what may be told.
 const TOLD_SHIFT: u32 = 2;
 
@@ -36,7 +41,6 @@ const TOLD_SHIFT: u32 = 2;
 #[derive(Debug)]
 pub struct Tickets {
     rows: ChunkTable<Row>,
-    facts: ChunkTable<AtomicU16>,
     /// Tickets that the ledger made.
     made: AtomicU32,
     /// Tickets that are durable.
@@ -48,25 +52,25 @@ pub struct Tickets {
 #[derive(Debug)]
 struct Row {
     digest: [AtomicU64; 2],
-    joined: AtomicU32,
     place: AtomicU32,
+    facts: AtomicU32,
 }
 
 impl Default for Row {
     fn default() -> Row {
         let place = AtomicU32::new(NO_PLACE);
-        Row { digest: Default::default(), joined: AtomicU32::default(), place }
+        Row { digest: Default::default(), place, facts: AtomicU32::default() }
     }
 }
 
-const _: () = assert!(size_of::<Row>() + size_of::<AtomicU16>() == 26, "the memory budget");
+const _: () = assert!(size_of::<Row>() == 24, "the memory budget");
 
 /// A ticket as it is in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TicketRow {
     /// Whose it is.
     pub buyer: BuyerDigest,
-    /// When it was made, to a tenth of a second.
+    /// When it was made, to a second.
     pub joined_at: Timestamp,
     /// The tier's place in the terms.
     pub class: u8,
@@ -84,7 +88,6 @@ impl Default for Tickets {
     fn default() -> Tickets {
         Tickets {
             rows: ChunkTable::new(TICKETS_PER_CHUNK, TICKETS_MAX),
-            facts: ChunkTable::new(TICKETS_PER_CHUNK, TICKETS_MAX),
             made: AtomicU32::new(0),
             count: AtomicU32::new(0),
             first_ms: AtomicU64::new(0),
@@ -122,7 +125,7 @@ impl Tickets {
 
     /// Tell readers what became of a ticket. Ledger thread only, after the sync.
     pub fn tell(&self, number: TicketNo) {
-        let Some(facts) = self.facts.get(number.index()) else { return };
+        let Some(Row { facts, .. }) = self.rows.get(number.index()) else { return };
         // Relaxed: only this thread writes.
         let decided = facts.load(Ordering::Relaxed);
         let told = decided | (decided & (USED | RETURNED)) << TOLD_SHIFT;
@@ -162,24 +165,22 @@ impl Tickets {
         let number = self.made();
         let at = number as usize;
         let row = self.rows.ensure(at).expect("the ledger bounds tickets");
-        let facts = self.facts.ensure(at).expect("the ledger bounds tickets");
         if number == 0 {
             // Relaxed: published with the first ticket, by `publish`.
             self.first_ms.store(ticket.joined_at.0, Ordering::Relaxed);
         }
         let (low, high) = ticket.buyer.0.split_at(8);
         let word = |half: &[u8]| u64::from_le_bytes(half.try_into().expect("half of sixteen"));
-        let tenths = self.tenths(ticket.joined_at);
+        let seconds = self.seconds(ticket.joined_at);
         // Relaxed, all of these: published with the count, by `publish`.
         row.digest[0].store(word(low), Ordering::Relaxed);
         row.digest[1].store(word(high), Ordering::Relaxed);
-        row.joined.store(tenths, Ordering::Relaxed);
         row.place.store(ticket.place.unwrap_or(NO_PLACE), Ordering::Relaxed);
         let flags = [(ticket.used, USED), (ticket.returned, RETURNED)];
-        let flags = flags.iter().filter(|flag| flag.0).map(|flag| flag.1).sum::<u16>();
-        let facts_word = u16::from(ticket.class) | u16::from(ticket.lane) << 3 | flags;
+        let flags = flags.iter().filter(|flag| flag.0).map(|flag| flag.1).sum::<u32>();
+        let of_tier = u32::from(ticket.class) | u32::from(ticket.lane) << 3;
         // Relaxed, both: published with the count, by `publish`.
-        facts.store(facts_word, Ordering::Relaxed);
+        row.facts.store(seconds << JOINED_SHIFT | of_tier | flags, Ordering::Relaxed);
         self.made.store(number + 1, Ordering::Relaxed);
         TicketNo(number)
     }
@@ -206,8 +207,8 @@ impl Tickets {
         Some(BuyerDigest(digest))
     }
 
-    fn set(&self, number: TicketNo, flag: u16) {
-        let facts = self.facts.get(number.index()).expect("the ledger looked");
+    fn set(&self, number: TicketNo, flag: u32) {
+        let Row { facts, .. } = self.rows.get(number.index()).expect("the ledger looked");
         // Relaxed: only this thread writes, and nobody else reads these two bits.
         facts.store(facts.load(Ordering::Relaxed) | flag, Ordering::Relaxed);
     }
@@ -216,13 +217,12 @@ impl Tickets {
     fn row(&self, number: TicketNo, shift: u32) -> Option<TicketRow> {
         let row = self.rows.get(number.index())?;
         // Relaxed, all of these: written before the ticket counted, or standing alone.
-        let facts = self.facts.get(number.index())?.load(Ordering::Relaxed);
+        let facts = row.facts.load(Ordering::Relaxed);
         let place = row.place.load(Ordering::Relaxed);
-        let tenths = row.joined.load(Ordering::Relaxed);
         let first = Timestamp(self.first_ms.load(Ordering::Relaxed));
         Some(TicketRow {
             buyer: self.digest(number)?,
-            joined_at: first + DurationMs(u64::from(tenths) * TENTH_MS),
+            joined_at: first + DurationMs(u64::from(facts >> JOINED_SHIFT) * SECOND_MS),
             class: (facts & 7) as u8,
             lane: (facts >> 3 & 7) as u8,
             place: Some(place).filter(|place| *place != NO_PLACE),
@@ -231,10 +231,10 @@ impl Tickets {
         })
     }
 
-    fn tenths(&self, at: Timestamp) -> u32 {
+    fn seconds(&self, at: Timestamp) -> u32 {
         // Relaxed: only this thread writes.
         let first = Timestamp(self.first_ms.load(Ordering::Relaxed));
-        u32::try_from(at.since(first).0 / TENTH_MS).unwrap_or(u32::MAX)
+        (at.since(first).0 / SECOND_MS).min(JOINED_MAX) as u32
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
             let table = Tickets::default();
             let mut last = 0;
             let rows: Vec<TicketRow> = tickets.into_iter().map(|t| {
-                last += t.1 % 10_000_000;
+                last += t.1 % 400_000_000;
                 let (class, lane, (used, returned)) = (t.2, t.3, t.4);
                 let joined_at = Timestamp(last);
                 TicketRow { buyer: BuyerDigest(t.0), joined_at, class, lane, place, used, returned }
@@ -295,8 +295,8 @@ mod tests {
             table.publish_all();
             let first = rows[0].joined_at;
             for (n, row) in rows.iter().enumerate() {
-                let tenths = row.joined_at.since(first).0 / 100;
-                let joined_at = first + DurationMs(tenths * 100);
+                let seconds = (row.joined_at.since(first).0 / 1_000).min((1 << 22) - 1);
+                let joined_at = first + DurationMs(seconds * 1_000);
                 let number = TicketNo(n as u32);
                 prop_assert_eq!(table.read(number), Some(TicketRow { joined_at, ..*row }));
                 if place.is_none() {

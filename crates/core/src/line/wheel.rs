@@ -20,6 +20,7 @@ use super::draw::Turn;
 use super::key::{CLASSES_MAX, Key, Spot, Weights};
 use super::list::Pseudonym;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Groups of people who may enter at different times, in one line.
 pub const LANES_MAX: usize = 8;
@@ -27,6 +28,8 @@ pub const LANES_MAX: usize = 8;
 const BUCKET_BITS: u32 = 16;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 const BUCKET_SHIFT: u32 = 64 - BUCKET_BITS;
+/// Buckets whose chains are walked side by side, at most.
+const STRIDE_MAX: usize = 8;
 /// Ends a chain. Tickets are numbered below it.
 const NONE: u32 = u32::MAX;
 
@@ -189,6 +192,8 @@ struct Run {
     weight: u8,
     /// Steps that were walked, of `BUCKETS + 1`: the bucket of the top is met twice.
     steps: usize,
+    /// Steps to walk at the next time.
+    stride: usize,
     /// Keys and tickets of the steps walked that were not given out, the first at the end.
     ready: Vec<(Key, u32)>,
     /// No ticket of the steps to come has a smaller key.
@@ -205,6 +210,7 @@ impl Order {
             class,
             weight,
             steps: 0,
+            stride: 1,
             ready: Vec::new(),
             bound: Key(0),
         });
@@ -255,30 +261,71 @@ impl Run {
         }
     }
 
-    /// Walk on to the next step that has tickets, or to the end.
+    /// Walk on until there are tickets, or to the end.
     fn walk(&mut self, wheel: &Wheel, class: &Class, turn: Turn, tie: &impl Fn(u32) -> Pseudonym) {
         let top = top_spot(turn);
         let had = self.ready.len();
         while self.steps <= BUCKETS && self.ready.len() == had {
-            let step = self.steps;
-            self.steps += 1;
-            let head = class.heads[bucket_of_step(top, step)];
-            if head == NONE {
-                continue;
-            }
-            let chain = wheel.chain(head);
-            let weight = self.weight;
-            let keyed = |(ticket, spot): (u32, Spot)| (Key::of(spot.turned(turn), weight), ticket);
-            match step {
-                0 => self.ready.extend(chain.filter(|(_, spot)| *spot <= top).map(keyed)),
-                BUCKETS => self.ready.extend(chain.filter(|(_, spot)| *spot > top).map(keyed)),
-                _ => self.ready.extend(chain.map(keyed)),
-            }
+            let from = self.steps;
+            self.steps = (from + self.stride).min(BUCKETS + 1);
+            self.stride = (self.stride * 2).min(STRIDE_MAX);
+            self.collect(wheel, class, from..self.steps, top);
         }
+        self.key(had, turn);
         self.ready.sort_unstable_by(|&a, &b| compare(b, a, tie));
         // The highest spot of the next step is just below the lowest of this one.
         let lowest = (bucket_of_step(top, self.steps - 1) as u64) << BUCKET_SHIFT;
         self.bound = Key::of(Spot(lowest.wrapping_sub(1)).turned(turn), self.weight);
+    }
+
+    /// Take the tickets of some steps, with their spots for keys. The chains are walked side by side:
+    /// each ticket is a miss of the cache, and misses of several chains do not wait for each other.
+    fn collect(&mut self, wheel: &Wheel, class: &Class, steps: Range<usize>, top: Spot) {
+        let mut cursors = [(NONE, 0); STRIDE_MAX];
+        let mut live = 0;
+        for step in steps {
+            let head = class.heads[bucket_of_step(top, step)];
+            if head != NONE {
+                cursors[live] = (head, step);
+                live += 1;
+            }
+        }
+        while live > 0 {
+            let mut at = 0;
+            while at < live {
+                let (ticket, step) = cursors[at];
+                let entry = wheel.entry(ticket);
+                let spot = entry.spot();
+                // The bucket of the top is met twice: below the top first, above it last.
+                let here = match step {
+                    0 => spot <= top,
+                    BUCKETS => spot > top,
+                    _ => true,
+                };
+                if here {
+                    self.ready.push((Key(spot.0), ticket));
+                }
+                if entry.next == NONE {
+                    live -= 1;
+                    cursors[at] = cursors[live];
+                } else {
+                    cursors[at].0 = entry.next;
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Put keys in the place of the spots of the tickets from `had` on.
+    fn key(&mut self, had: usize, turn: Turn) {
+        let (fours, rest) = self.ready[had..].as_chunks_mut::<4>();
+        for four in fours {
+            let keys = Key::of_each(four.map(|(spot, _)| Spot(spot.0).turned(turn)), self.weight);
+            four.iter_mut().zip(keys).for_each(|(ticket, key)| ticket.0 = key);
+        }
+        for (spot, _) in rest {
+            *spot = Key::of(Spot(spot.0).turned(turn), self.weight);
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Ticket {
     pub class: u8,
     /// Where its owner enters.
     pub lane: u8,
-    /// When it was made, to a tenth of a second.
+    /// When it was made, to a second.
     pub joined_at: Timestamp,
 }
 

@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Tickets looked at, and places counted, in one step of one line.
 const STEP_TICKETS: u32 = 16_384;
+/// Places counted in the first step of a lane: who is first need not wait for thousands.
+const FIRST_PLACES: u32 = 256;
 /// A lane's start is looked for at least this often.
 pub(crate) const IDLE_MS_MAX: u64 = 50;
 /// A draw that was refused is sent again after this.
@@ -132,7 +134,8 @@ impl Indexed {
 
     /// Send the draw of the next lane to the ledger, once it has started.
     fn draw(&mut self, shared: &Arc<Shared>, campaign: &Campaign, now: Timestamp) -> bool {
-        if !matches!(campaign.reached, Phase::Open | Phase::Paused) {
+        // By the clock, not by the journal: draw and opening share one sync.
+        if !matches!(campaign.phase(now), Phase::Open | Phase::Paused) {
             return false;
         }
         let published = self.line.published.load();
@@ -188,6 +191,9 @@ impl Indexed {
                 line.places[n].get_or_init(places);
                 Order::new(wheel, n as u8, drawn.turn, line.weights)
             });
+            if lane.placed == 0 {
+                left = left.min(FIRST_PLACES);
+            }
             let tie = |number| {
                 let buyer = line.tickets.buyer(TicketNo(number)).expect("it is on the wheel");
                 line.pseudonyms.of(buyer)

@@ -138,7 +138,7 @@ fn same_steps(before: &[Step], line: &LineState) -> bool {
 fn view(ledger: &Ledger, campaign: CampaignIx, line: &LineState) -> LineView {
     let c = &ledger.campaigns()[campaign.index()];
     let now = ledger.stamp();
-    let stock = line.stock();
+    let (stock, learned) = (line.stock(), line.learned(now));
     let waves = c.terms.waves.iter().skip(usize::from(c.waves_done));
     let to_come = waves.map(|wave| u64::from(wave.units)).sum();
     let nothing_left = stock.free + stock.held + to_come == 0;
@@ -158,8 +158,8 @@ fn view(ledger: &Ledger, campaign: CampaignIx, line: &LineState) -> LineView {
         held: stock.held,
         to_come,
         all_sold: nothing_left && stock.gone > 0,
-        units_per_pass_milli: line.learned().units_per_pass_milli(),
-        share_back_milli: line.learned().share_back_milli(),
+        units_per_pass_milli: learned.units_per_pass_milli(),
+        share_back_milli: learned.share_back_milli(),
         at: now,
     }
 }

@@ -15,8 +15,7 @@ use crate::waiting::{What, granted};
 use crate::wire::{BatchBody, BatchEntry, Details, push_reservation, push_u64, read_json};
 use http::StatusCode;
 use onrush::{
-    Campaign, Decision, EngineError, PassShown, Pending, Quantity, Reservation, ReserveRequest,
-    Timestamp,
+    Campaign, Decision, EngineError, Pending, Quantity, Reservation, ReserveRequest, Timestamp,
 };
 use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX, RESERVATIONS_PER_BATCH_MAX};
 use std::pin::Pin;
@@ -80,10 +79,12 @@ impl Gateway {
             let detail = format!("key: 1 to {KEY_BYTES_MAX} characters, one for each reservation");
             return Err(Problem::invalid(detail));
         }
-        let BatchEntry { destination, delivery, pickup_node, window, attribution, .. } = entry;
+        let BatchEntry { destination, delivery, pickup_node, window, attribution, pass, .. } =
+            entry;
         let details = Details { destination, delivery, pickup_node, window, attribution };
         let details = details.encode().map_err(Problem::invalid)?;
         let buyer = caller.buyer(Some(&buyer), &self.engine)?;
+        let pass = self.pass_read(campaign, buyer, pass.as_deref(), self.engine.now());
         Ok(self.engine.reserve(&ReserveRequest {
             campaign,
             sku: &sku,
@@ -92,7 +93,7 @@ impl Gateway {
             key: &key,
             review: false,
             details: details.as_deref(),
-            pass: PassShown::NotShown,
+            pass,
         }))
     }
 }

@@ -1,7 +1,7 @@
 //! Campaigns, supply and phases by hand.
 
 use super::{Listing, by, checked_reason, listing};
-use crate::config::{CampaignBody, Scope, phase_named};
+use crate::config::{CampaignBody, Scope, as_written, phase_named};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::problem::Problem;
 use crate::routes::Route;
@@ -25,7 +25,9 @@ impl Gateway {
         let line = body.line.as_ref().map_or(Ok(()), |line| line.check(groups, &lists));
         line.map_err(|(field, problem)| Problem::invalid(format!("{field}: {problem}")))?;
         let spec = body.spec(name);
-        spec.check().map_err(|error| Problem::invalid(error.to_string()))?;
+        spec.check().map_err(|error| {
+            Problem::invalid(format!("{}: {}", as_written(&error.field), error.problem))
+        })?;
         self.authorised(ask, now, Scope::Admin)?;
         Ok(wait(Route::AdminPut, What::Campaign(self.engine.put_campaign(spec))))
     }
@@ -83,5 +85,5 @@ impl Gateway {
 }
 
 pub(super) fn wait(route: Route, what: What) -> Reply {
-    Reply::Wait(Waiting { route, what })
+    Reply::Wait(Waiting::of(route, what))
 }

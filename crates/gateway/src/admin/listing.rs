@@ -197,6 +197,8 @@ impl CampaignRow {
             value["closes_at"] = time(terms.schedule.closes_at).into();
             value["limit_per_buyer"] = terms.limit_per_buyer.into();
             value["hold_ms"] = terms.hold.0.into();
+            let from_stores = terms.supply_from_stores;
+            value["supply"] = if from_stores { "stores" } else { "own" }.into();
             value["waitlist_offer_ms"] = campaign.waitlist().map(|terms| terms.offer.0).into();
             value["buyers"] = campaign.buyers().into();
             value["sku_count"] = campaign.skus().len().into();

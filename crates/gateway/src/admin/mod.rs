@@ -52,9 +52,26 @@ impl Gateway {
             Route::AdminWaitlist => self.list_waitlist(part, ask, now),
             Route::AdminReservation => self.show_reservation(part, ask, now),
             Route::AdminRefunds => self.list_refunds(ask, now),
+            Route::AdminReminders => self.count_reminders(part, ask, now).map(Reply::Ready),
+            Route::AdminErase => self.erase(ask, now),
+            Route::AdminNodes => self.list_nodes(ask, now),
+            Route::AdminNodesImport => self.import_nodes(ask, now),
+            Route::AdminNode => self.show_node(part, ask, now),
+            Route::AdminNodePut => self.put_node(part, ask, now),
+            Route::AdminNodeStock => self.move_node_stock(part, ask, now),
+            Route::AdminStockImport => self.import_stock(part, ask, now),
+            Route::AdminOrders => self.list_orders(ask, now),
+            Route::AdminOrder => self.show_order(part, ask, now),
+            Route::AdminReject => self.reject_order(part, ask, now),
+            Route::AdminDispatch => self.dispatch_order(part, ask, now),
+            Route::AdminCollect => self.collect_order(part, ask, now),
+            Route::AdminRouting => self.show_routing(ask, now),
+            Route::AdminRoutingPut => self.put_routing(ask, now),
+            Route::AdminDryRun => self.dry_run(ask, now),
             Route::Metrics => {
                 self.authorised(ask, now, Scope::Metrics)?;
-                let page = metrics::page(&self.metrics, &self.lines, &self.engine);
+                let reminders = self.reminders.figures();
+                let page = metrics::page(&self.metrics, &self.lines, &self.engine, reminders);
                 let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
                 Ok(Reply::Ready(answer))
             }

@@ -39,6 +39,8 @@ pub struct CampaignBody {
     pub hold: Span,
     /// Buyers to have memory ready for.
     pub buyers_expected: u32,
+    /// Where its units come from.
+    pub supply: SupplyFrom,
     /// What buyers see of the stock.
     pub stock: StockShown,
     /// With `stock = "band"`: up to so many free units are called few.
@@ -47,12 +49,12 @@ pub struct CampaignBody {
     pub skus: Vec<SkuBody>,
     /// Planned supplies.
     pub waves: Vec<WaveBody>,
-    /// Lets buyers wait for units that come back; left out: nobody waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waitlist: Option<WaitlistBody>,
     /// Its waiting room, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<LineBody>,
+    /// Lets buyers wait for units that come back; left out: nobody waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waitlist: Option<WaitlistBody>,
 }
 
 /// The terms of a waitlist.
@@ -83,12 +85,13 @@ impl Default for CampaignBody {
             limit_per_buyer: 1,
             hold: Span::secs(300),
             buyers_expected: 1_000,
+            supply: SupplyFrom::Own,
             stock: StockShown::Exact,
             few_at: 20,
             skus: Vec::new(),
             waves: Vec::new(),
-            waitlist: None,
             line: None,
+            waitlist: None,
         }
     }
 }
@@ -121,6 +124,17 @@ pub struct WaveBody {
     pub sku: Name,
     /// How many.
     pub quantity: u32,
+}
+
+/// Where a campaign's units come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SupplyFrom {
+    /// What is stated here, by waves and by hand.
+    #[default]
+    Own,
+    /// The stores' stock is the supply.
+    Stores,
 }
 
 /// What buyers see of the stock.
@@ -191,6 +205,7 @@ impl CampaignBody {
                 hold: self.hold.0,
                 buyers_expected: self.buyers_expected,
                 waves: waves.collect(),
+                supply_from_stores: self.supply == SupplyFrom::Stores,
                 attributes: serde_json::to_string(&shown).expect("plain data is JSON"),
             },
             skus: skus.collect(),

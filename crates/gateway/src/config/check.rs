@@ -37,6 +37,7 @@ pub fn check(config: &Config, now: Timestamp) -> Report {
     };
     listeners(config, &mut say);
     identity(config, &mut say);
+    config.notify.dangers(&mut say);
     for campaign in &config.campaigns {
         let name = campaign.campaign.as_ref().map_or("?", |name| name.as_str());
         campaign_dangers(campaign, name, now, &mut say);
@@ -124,6 +125,11 @@ fn campaign_dangers(
         let text = format!("{hold} is longer than the sale: unpaid units never come back in it");
         say(&field("hold"), text);
     }
+    if let Some(line) = &campaign.line {
+        line_dangers(campaign, line, &mut |part, problem: &str| {
+            say(&field(&format!("line.{part}")), problem.to_owned());
+        });
+    }
     if campaign.waitlist.as_ref().is_some_and(|list| list.offer.0 > campaign.hold.0) {
         let text = "is longer than `hold`: a unit that comes back sells slower than a new one";
         say(&field("waitlist.offer"), text.to_owned());
@@ -154,6 +160,34 @@ fn campaign_dangers(
     }
 }
 
+fn line_dangers(
+    campaign: &super::CampaignBody,
+    line: &super::LineBody,
+    say: &mut impl FnMut(&str, &str),
+) {
+    if campaign.preheat_at.is_none() && campaign.opens_at.is_some() {
+        let text = "nobody can join before the sale opens: set `preheat_at`, or there is no draw";
+        say("tiers", text);
+    }
+    if line.public_value.is_empty() {
+        let text = "is not set: whoever runs the server could have chosen the draw; name a source \
+                    that nobody can know before joining ends";
+        say("public_value", text);
+    }
+    if line.grace.0.0 == 0 {
+        say("grace", "is 0: who is a second late has lost the place");
+    }
+    if line.waiting_page.as_ref().is_some_and(|page| page.starts_with("http://")) {
+        say("waiting_page", "has no TLS: passes can be read on the way");
+    }
+    if line.return_origins.iter().any(|origin| origin.starts_with("http://")) {
+        say("return_origins", "lists a shop without TLS: passes can be read on the way");
+    }
+    if line.waiting_page.is_some() && line.return_origins.is_empty() {
+        say("return_origins", "is empty: nobody who waited finds back to the shop");
+    }
+}
+
 fn effective(config: &Config) -> Value {
     let engine = config.engine.options();
     let mut identity = json!(config.identity);
@@ -177,6 +211,7 @@ fn effective(config: &Config) -> Value {
         },
         "api_keys": config.api_keys,
         "payments": config.payments,
+        "notify": config.notify,
         "campaigns": config.campaigns,
         "dev": config.dev,
     })

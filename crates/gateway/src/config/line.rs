@@ -332,6 +332,13 @@ impl HookBody {
     }
 }
 
+/// Return how the configuration writes a field of the engine's terms.
+pub(crate) fn as_written(field: &str) -> String {
+    field
+        .replace("line.public_value_source", "line.public_value")
+        .replace("line.outflow.shop_latency_ms_max", "line.outflow.shop_latency_max")
+}
+
 /// Tell whether a text can stand in a header.
 fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())

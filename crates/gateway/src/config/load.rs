@@ -1,12 +1,12 @@
 //! Reading the file and the environment.
 
 use super::error::{ConfigError, ConfigErrors, place};
-use super::line::{InviteListSection, LineSection};
+use super::line::{InviteListSection, LineSection, as_written};
 use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
     ServerSection, SessionsSection,
 };
-use super::{CampaignBody, Config};
+use super::{CampaignBody, Config, NotifySection};
 use onrush_types::Name;
 use onrush_types::limits::{HOLD_MS_MAX, HOLD_MS_MIN};
 use serde::Deserialize;
@@ -28,6 +28,7 @@ struct File {
     engine: EngineSection,
     api_keys: Vec<Spanned<ApiKeySection>>,
     payments: Vec<Spanned<PaymentSection>>,
+    notify: NotifySection,
     campaigns: Vec<Spanned<CampaignBody>>,
 }
 
@@ -76,7 +77,9 @@ impl Config {
             engine: file.engine,
             api_keys: file.api_keys.into_iter().map(Spanned::into_inner).collect(),
             payments: file.payments.into_iter().map(Spanned::into_inner).collect(),
+            notify: file.notify,
             campaigns: inner(file.campaigns),
+            side: None,
             dev: false,
             only_when_empty: false,
         })
@@ -106,7 +109,8 @@ impl Config {
         let api = self.api_keys.iter_mut().map(|key| &mut key.secret_file);
         let payments = self.payments.iter_mut().flat_map(|p| &mut p.secret_files);
         let invites = self.invite_lists.iter_mut().map(|list| &mut list.file);
-        for file in files.chain(keys).chain(api).chain(payments).chain(invites) {
+        let notify = self.notify.files();
+        for file in files.chain(keys).chain(api).chain(payments).chain(invites).chain(notify) {
             *file = base.join(&*file);
         }
     }
@@ -142,12 +146,9 @@ impl File {
             let problem = format!("{bad:?} is not an origin; write https://shop.example, no path");
             say(none, "cors.origins", &problem);
         }
-        if let Err((field, problem)) = self.line.check() {
+        let (lists, wrong) = self.check_line();
+        if let Some((field, problem)) = wrong {
             say(none, field, problem);
-        }
-        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
-        if lists.iter().collect::<HashSet<_>>().len() < lists.len() {
-            say(none, "invite_lists.name", "appears twice; give each list its own");
         }
         let mut names = HashSet::new();
         for key in &self.api_keys {
@@ -166,6 +167,9 @@ impl File {
             if payment.as_ref().secret_files.is_empty() {
                 say(payment.span().start, "payments.secret_files", "name at least one file");
             }
+        }
+        for (field, problem) in self.notify.check() {
+            say(none, field, &problem);
         }
         let mut campaigns = HashSet::new();
         for campaign in &self.campaigns {
@@ -188,11 +192,25 @@ impl File {
     }
 }
 
+type Wrong = (&'static str, &'static str);
+
+impl File {
+    /// Check what all lines share, and return the names of the invite lists.
+    fn check_line(&self) -> (Vec<Name>, Option<Wrong>) {
+        let lists: Vec<Name> = self.invite_lists.iter().map(|list| list.name.clone()).collect();
+        let twice = lists.iter().collect::<HashSet<_>>().len() < lists.len();
+        let twice = twice.then_some(("invite_lists.name", "appears twice; give each its own"));
+        let wrong = self.line.check().err().or(twice);
+        (lists, wrong)
+    }
+}
+
 fn check_campaign(body: &CampaignBody, name: &Name) -> Result<(), (String, String)> {
     if !(HOLD_MS_MIN..=HOLD_MS_MAX).contains(&body.hold.0.0) {
         return Err(("hold".to_owned(), "must be between 1s and 7d".to_owned()));
     }
-    body.spec(name.clone()).check().map_err(|error| (error.field, error.problem))
+    let checked = body.spec(name.clone()).check();
+    checked.map_err(|error| (as_written(&error.field), error.problem))
 }
 
 /// Tell whether a text is a scheme, a host and perhaps a port, as browsers send it.

@@ -9,14 +9,18 @@ mod error;
 mod fields;
 mod line;
 mod load;
+mod notify;
 mod sections;
 
-pub use campaign::{CampaignBody, SkuBody, StockShown, WaveBody};
+pub use campaign::{CampaignBody, SkuBody, StockShown, SupplyFrom, WaveBody};
 pub use check::{Danger, Report, check};
 pub use error::{ConfigError, ConfigErrors};
 pub use fields::{Listen, Network, Span, When};
 pub use line::{
     HookBody, InviteListSection, LineBody, LineSection, OnFailure, OutflowBody, TierBody,
+};
+pub use notify::{
+    MailSection, MailTls, NotifySection, PushSection, UtcOffset, WebhookSection, WechatSection,
 };
 pub use sections::{
     Accept, ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection,
@@ -24,7 +28,7 @@ pub use sections::{
 };
 
 pub(crate) use campaign::{Shown, phase_named};
-pub(crate) use line::LineShown;
+pub(crate) use line::{LineShown, as_written};
 pub(crate) use sections::{JWKS_REFRESH_DEFAULT, LEEWAY_DEFAULT};
 
 use onrush_types::{Currency, DurationMs, Name, Timestamp};
@@ -53,10 +57,14 @@ pub struct Config {
     pub api_keys: Vec<ApiKeySection>,
     /// Payment providers.
     pub payments: Vec<PaymentSection>,
+    /// Reminders before a sale.
+    pub notify: NotifySection,
     /// Campaigns to make or update at the start.
     pub campaigns: Vec<CampaignBody>,
     /// Believe `X-Onrush-Buyer` and hand out an admin token. Never in the file: only `--dev`.
     pub dev: bool,
+    /// Where side state lives, beside the journal. Never in the file: the data folder decides.
+    pub side: Option<std::path::PathBuf>,
     /// Make the campaigns only when the data folder has none.
     pub only_when_empty: bool,
 }

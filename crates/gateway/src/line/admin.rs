@@ -94,7 +94,7 @@ impl Gateway {
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         self.lines.settings(&campaign)?;
         let pending = self.engine.set_outflow(&campaign, outflow, by);
-        Ok(Reply::Wait(Waiting { route: Route::AdminOutflow, what: What::Campaign(pending) }))
+        Ok(Reply::Wait(Waiting::of(Route::AdminOutflow, What::Campaign(pending))))
     }
 
     pub(crate) fn set_public_value(
@@ -113,7 +113,7 @@ impl Gateway {
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         self.lines.settings(&campaign)?;
         let pending = self.engine.set_public_value(&campaign, body.lane, &body.public_value, by);
-        Ok(Reply::Wait(Waiting { route: Route::AdminDraw, what: What::Campaign(pending) }))
+        Ok(Reply::Wait(Waiting::of(Route::AdminDraw, What::Campaign(pending))))
     }
 
     /// Messages are not journaled: they are gone after a restart, and say so in the log.

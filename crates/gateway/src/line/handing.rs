@@ -27,7 +27,7 @@ impl Gateway {
         let (campaign, ticket) = self.shown_ticket(part, ask, now)?;
         let pending = self.engine.return_to_line(&campaign, TicketNo(ticket.number));
         let what = What::Line(Box::new(LineWait::Return(pending, campaign)));
-        Ok(Reply::Wait(Waiting { route: Route::LineReturn, what }))
+        Ok(Reply::Wait(Waiting::of(Route::LineReturn, what)))
     }
 
     /// `POST …/tickets/{ticket}/handoff`. The code opens a session, so only the buyer gets one.

@@ -112,7 +112,7 @@ impl Gateway {
             }
         };
         let what = What::Line(Box::new(LineWait::Join(joining, joiner)));
-        Ok(Reply::Wait(Waiting { route: Route::LineJoin, what }))
+        Ok(Reply::Wait(Waiting::of(Route::LineJoin, what)))
     }
 }
 

@@ -17,7 +17,6 @@ use crate::errors::Code;
 use crate::problem::Problem;
 use arc_swap::ArcSwap;
 use onrush::{Campaign, CampaignIx, Engine, LineTerms, Timestamp};
-use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +33,7 @@ pub(crate) struct Lines {
     groups: Vec<String>,
     invites: Vec<Arc<InviteList>>,
     settings: ArcSwap<BTreeMap<CampaignIx, Arc<Settings>>>,
-    messages: RwLock<BTreeMap<CampaignIx, Message>>,
+    messages: ArcSwap<BTreeMap<CampaignIx, Message>>,
     /// Asked where a campaign has no hook of its own.
     pub(crate) own: Option<Arc<dyn Eligibility>>,
 }
@@ -89,7 +88,7 @@ impl Lines {
             groups: config.identity.groups.clone(),
             invites: invites.collect::<Result<_, _>>()?,
             settings: ArcSwap::default(),
-            messages: RwLock::default(),
+            messages: ArcSwap::default(),
             own: None,
         })
     }
@@ -159,16 +158,19 @@ impl Lines {
 
     /// Say something to everybody in line, or take it back.
     pub(crate) fn tell(&self, campaign: CampaignIx, message: Option<Message>) {
-        let mut messages = self.messages.write();
-        match message {
-            Some(message) => drop(messages.insert(campaign, message)),
-            None => drop(messages.remove(&campaign)),
-        }
+        self.messages.rcu(|messages| {
+            let mut messages = BTreeMap::clone(messages);
+            match message.clone() {
+                Some(message) => drop(messages.insert(campaign, message)),
+                None => drop(messages.remove(&campaign)),
+            }
+            messages
+        });
     }
 
     /// Return what is being said.
     pub(crate) fn message(&self, campaign: CampaignIx) -> Option<Message> {
-        self.messages.read().get(&campaign).cloned()
+        self.messages.load().get(&campaign).cloned()
     }
 
     fn list(&self, name: &str) -> Option<Arc<InviteList>> {

@@ -129,11 +129,6 @@ fn requests() -> Vec<(&'static str, Value)> {
 }
 
 fn answers() -> Vec<(&'static str, Value)> {
-    let states = json!({"type": "string", "enum": ["before_draw", "ranking", "waiting", "served",
-        "passed_over", "returning", "used", "lost"]});
-    let odds = json!({"type": "string", "enum": ["likely", "possible", "unlikely", "none"]});
-    let flag = || json!({"type": "boolean"});
-    let eta = object(false, &[("p50_ms", n()), ("p90_ms", n())]);
     vec![
         (
             "Ticket",
@@ -151,36 +146,8 @@ fn answers() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        (
-            "Standing",
-            object(
-                false,
-                &[
-                    ("number", n()),
-                    ("phase", s()),
-                    ("state", states.clone()),
-                    ("opens_at?", time()),
-                    ("joined?", n()),
-                    ("about?", n()),
-                    ("position?", n()),
-                    ("ahead?", n()),
-                    ("eta?", eta),
-                    ("odds?", odds),
-                    ("left?", n()),
-                    ("pass?", s()),
-                    ("pass_until?", time()),
-                    ("pass_jwt?", s()),
-                    ("return_until?", time()),
-                    ("now_serving", n()),
-                    ("paused?", flag()),
-                    ("sold_out?", flag()),
-                    ("message?", s()),
-                    ("ticket?", s()),
-                    ("next_poll_ms", n()),
-                ],
-            ),
-        ),
-        ("Returned", object(false, &[("number", n()), ("state", states.clone())])),
+        ("Standing", standing()),
+        ("Returned", object(false, &[("number", n()), ("state", states())])),
         ("Handoff", object(false, &[("handoff", s()), ("expires_at", time())])),
         (
             "Draw",
@@ -215,7 +182,44 @@ fn answers() -> Vec<(&'static str, Value)> {
             ),
         ),
         ("Line", object(false, &[("campaign", s()), ("joined", n()), ("now_serving", n())])),
-        ("TicketAdmin", object(false, &[("number", n()), ("state", states)])),
+        ("TicketAdmin", object(false, &[("number", n()), ("state", states())])),
         ("Said", object(false, &[("text", json!({"type": ["string", "null"]}))])),
     ]
+}
+
+fn states() -> Value {
+    json!({"type": "string", "enum": ["before_draw", "ranking", "waiting", "served",
+        "passed_over", "returning", "used", "lost"]})
+}
+
+fn standing() -> Value {
+    let odds = json!({"type": "string", "enum": ["likely", "possible", "unlikely", "none"]});
+    let flag = || json!({"type": "boolean"});
+    let eta = object(false, &[("p50_ms", n()), ("p90_ms", n())]);
+    object(
+        false,
+        &[
+            ("number", n()),
+            ("phase", s()),
+            ("state", states()),
+            ("opens_at?", time()),
+            ("joined?", n()),
+            ("about?", n()),
+            ("position?", n()),
+            ("ahead?", n()),
+            ("eta?", eta),
+            ("odds?", odds),
+            ("left?", n()),
+            ("pass?", s()),
+            ("pass_until?", time()),
+            ("pass_jwt?", s()),
+            ("return_until?", time()),
+            ("now_serving", n()),
+            ("paused?", flag()),
+            ("sold_out?", flag()),
+            ("message?", s()),
+            ("ticket?", s()),
+            ("next_poll_ms", n()),
+        ],
+    )
 }

@@ -2,7 +2,7 @@
 
 use super::figures::{Counted, Refused};
 use super::lines::Lines;
-use onrush::Engine;
+use onrush::{Engine, Standing, TicketNo};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -21,17 +21,20 @@ pub(crate) struct LinePage {
 #[derive(Debug)]
 struct Figures {
     campaign: String,
-    values: [i64; GAUGES.len()],
+    /// `None`: it cannot be told now, and is left out.
+    values: [Option<i64>; GAUGES.len()],
 }
 
 /// Of each campaign with a line.
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 8] = [
     ("onrush_line_joined", "Tickets in the line"),
     ("onrush_line_places", "Places that are known"),
     ("onrush_line_now_serving", "Places called up"),
     ("onrush_line_passes_outstanding", "Passes out and not used"),
     ("onrush_line_per_minute", "People called up a minute"),
     ("onrush_line_paused", "1 while nobody is called up"),
+    ("onrush_line_eta_p50_milliseconds", "Wait of who joined last, half of the time no longer"),
+    ("onrush_line_eta_p90_milliseconds", "Wait of who joined last, nine of ten times no longer"),
 ];
 
 impl LinePage {
@@ -41,15 +44,22 @@ impl LinePage {
         let campaigns = engine.campaigns();
         let read = campaigns.iter().filter_map(|campaign| {
             let line = engine.line(campaign)?;
+            let last = line.joined.checked_sub(1).map(TicketNo);
+            let eta = match last.and_then(|last| engine.standing(campaign, last)) {
+                Some(Standing::Waiting { eta, .. }) => eta,
+                _ => None,
+            };
             Some(Figures {
                 campaign: campaign.name().to_string(),
                 values: [
-                    i64::from(line.joined),
-                    i64::from(line.length),
-                    i64::from(line.serving),
-                    i64::from(line.outstanding),
-                    i64::from(line.per_minute),
-                    i64::from(line.paused),
+                    Some(i64::from(line.joined)),
+                    Some(i64::from(line.length)),
+                    Some(i64::from(line.serving)),
+                    Some(i64::from(line.outstanding)),
+                    Some(i64::from(line.per_minute)),
+                    Some(i64::from(line.paused)),
+                    eta.map(|eta| eta.p50_ms as i64),
+                    eta.map(|eta| eta.p90_ms as i64),
                 ],
             })
         });
@@ -80,7 +90,9 @@ impl LinePage {
             let mut family = out.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for line in &self.lines {
                 let labels = [("campaign", line.campaign.as_str())];
-                ConstGauge::new(line.values[at]).encode(family.encode_family(&labels)?)?;
+                if let Some(value) = line.values[at] {
+                    ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+                }
             }
         }
         Ok(())

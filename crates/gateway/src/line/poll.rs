@@ -84,7 +84,8 @@ impl Gateway {
             || ask.headers.contains_key("onrush-session")
             || ask.headers.contains_key("x-onrush-buyer");
         if shows_identity
-            && let Caller::Buyer(buyer) = self.caller(ask, now)?
+            && let Some(Caller::Buyer(buyer)) =
+                self.identity.caller(ask.headers, &self.engine, now)?
             && buyer.digest != ticket.buyer
         {
             self.lines.figures.refused(super::figures::Refused::OtherBuyer);

@@ -22,13 +22,21 @@ impl Gateway {
         if campaign.line().is_none() {
             return PassShown::NotShown;
         }
-        let Some(value) = headers.get("onrush-pass") else { return PassShown::NotShown };
-        let tokens = &self.lines.tokens;
-        let opened = value
-            .to_str()
-            .map_err(|_| Refused::Forged)
-            .and_then(|text| tokens.open_pass(text, campaign.ix(), Some(buyer), now));
-        match opened {
+        // What is not text is no pass of ours either.
+        let shown = headers.get("onrush-pass").map(|value| value.to_str().unwrap_or_default());
+        self.pass_read(campaign, buyer, shown, now)
+    }
+
+    /// Read a pass that came as text.
+    pub(crate) fn pass_read(
+        &self,
+        campaign: &Campaign,
+        buyer: BuyerDigest,
+        shown: Option<&str>,
+        now: Timestamp,
+    ) -> PassShown {
+        let (Some(text), Some(_)) = (shown, campaign.line()) else { return PassShown::NotShown };
+        match self.lines.tokens.open_pass(text, campaign.ix(), Some(buyer), now) {
             Ok(pass) => {
                 self.lines.figures.count(Counted::PassUsed);
                 let number = TicketNo(pass.number);

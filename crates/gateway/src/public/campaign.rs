@@ -136,6 +136,9 @@ fn written(engine: &Engine, campaign: &Campaign, phase: Phase, now: Timestamp) -
     push_u64(&mut out, u64::from(terms.limit_per_buyer));
     out.extend_from_slice(b",\"hold_ms\":");
     push_u64(&mut out, terms.hold.0);
+    if campaign.line().is_some() {
+        out.extend_from_slice(b",\"line\":true");
+    }
     if let Some(waitlist) = campaign.waitlist() {
         out.extend_from_slice(b",\"waitlist_offer_ms\":");
         push_u64(&mut out, waitlist.offer.0);

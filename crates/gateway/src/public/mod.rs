@@ -5,6 +5,7 @@ mod payment;
 mod reservation;
 mod reserve;
 mod session;
+mod time;
 
 pub(crate) use campaign::{CampaignViews, has_etag};
 pub(crate) use payment::{checked_money, checked_reference};
@@ -17,7 +18,6 @@ use crate::identity::Caller;
 use crate::jitter::Jitter;
 use crate::problem::Problem;
 use crate::routes::Route;
-use crate::wire::{push_timestamp, push_u64};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use onrush::Timestamp;
@@ -36,14 +36,22 @@ impl Gateway {
             Route::Reserve => self.reserve(part, ask, now, jitter),
             Route::Look => self.look(part, ask, now).map(Reply::Ready),
             Route::Release => self.release(part, ask, now),
-            Route::Time => Ok(Reply::Ready(time(now))),
+            Route::Time => self.time(ask.query, now).map(Reply::Ready),
             Route::Campaign => self.campaign(part, ask, now).map(Reply::Ready),
             Route::Session => self.open_session(ask, now).map(Reply::Ready),
             Route::Payment => self.payment(part, ask, now),
+            Route::Promise => self.promise(part, ask, now),
+            Route::CampaignStores => self.campaign_stores(part, ask, now),
             Route::WaitJoin => self.wait_join(part, ask, now),
             Route::WaitLook => self.wait_look(part, ask, now, jitter).map(Reply::Ready),
             Route::WaitLeave => self.wait_leave(part, ask, now),
             Route::ErrorPage => error_page(part).map(Reply::Ready),
+            Route::Remind => self.remind(part, ask, now),
+            Route::RemindersOffered => self.reminders_offered(part, now).map(Reply::Ready),
+            Route::Unremind => self.unremind(part, ask, now),
+            Route::Calendar => self.calendar(part, now).map(Reply::Ready),
+            Route::UnsubscribePage => self.unsubscribe_page(part).map(Reply::Ready),
+            Route::Unsubscribe => self.unsubscribe(part),
             _ => self.public_line(route, part, ask, now, jitter),
         }
     }
@@ -59,17 +67,6 @@ impl Gateway {
         }
         Ok(caller)
     }
-}
-
-/// `GET /v1/time`.
-fn time(now: Timestamp) -> Answer {
-    let mut body = Vec::with_capacity(64);
-    body.extend_from_slice(b"{\"now\":\"");
-    push_timestamp(&mut body, now);
-    body.extend_from_slice(b"\",\"unix_ms\":");
-    push_u64(&mut body, now.0);
-    body.push(b'}');
-    Answer::json(StatusCode::OK, Route::Time, body)
 }
 
 /// `GET /docs/errors/{code}`: the page a problem's `type` leads to.

@@ -36,7 +36,7 @@ impl Gateway {
     }
 
     /// Find a reservation that the caller may see.
-    fn owned(&self, id: &str, caller: &Caller) -> Result<Reservation, Problem> {
+    pub(crate) fn owned(&self, id: &str, caller: &Caller) -> Result<Reservation, Problem> {
         let seq = self.engine.seq_of(id);
         let found = match caller {
             Caller::Buyer(buyer) => seq.and_then(|seq| self.engine.look_as(seq, buyer.digest)),

@@ -8,6 +8,7 @@ use crate::gateway::{Ask, Gateway, Reply};
 use crate::jitter::Jitter;
 use crate::problem::Problem;
 use crate::routes::Route;
+use crate::stores::Outlook;
 use crate::waiting::{Settled, Waiting};
 use crate::wire::{Details, ReserveBody, read_json};
 use http::HeaderMap;
@@ -43,8 +44,8 @@ impl Gateway {
         let ReserveBody {
             sku, buyer, destination, delivery, pickup_node, window, attribution, ..
         } = body;
-        let details = Details { destination, delivery, pickup_node, window, attribution };
-        let details = details.encode().map_err(Problem::invalid)?;
+        let asked = Details { destination, delivery, pickup_node, window, attribution };
+        let details = asked.encode().map_err(Problem::invalid)?;
 
         let caller = self.caller(ask, now)?;
         let buyer = caller.buyer(buyer.as_deref(), &self.engine)?;
@@ -60,16 +61,48 @@ impl Gateway {
             details: details.as_deref(),
             pass,
         };
+        let promise = self.promised(&campaign, &request, &asked, now)?;
         let mut pending = self.engine.reserve(&request);
         match pending.try_take() {
-            None => Ok(Reply::Wait(Waiting::reservation(Route::Reserve, pending))),
+            None => {
+                let waiting = Waiting::reservation(Route::Reserve, pending);
+                Ok(Reply::Wait(waiting.with_promise(promise)))
+            }
             Some(Ok(Decision::Refused(refusal))) => {
                 self.count_replay(pass, &refusal);
-                Err(self.refused(&campaign, &request, refusal))
+                Err(self.refused(&campaign, &request, &asked, refusal))
             }
             Some(outcome) => {
-                let settled = Settled::reservation(Route::Reserve, outcome);
+                let settled = Settled::reservation(Route::Reserve, outcome, promise);
                 Ok(Reply::Ready(settled.answer(&self.engine, jitter)))
+            }
+        }
+    }
+
+    /// Tell what this hold is promised. Refuses a delivery that no store can serve, where the engine
+    /// would grant the hold: repeats, phase and stock come first and are its own.
+    fn promised(
+        &self,
+        campaign: &Campaign,
+        request: &ReserveRequest<'_>,
+        details: &Details<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        if request.details.is_none() {
+            return Ok(None);
+        }
+        let Some(sku) = campaign.sku(request.sku) else { return Ok(None) };
+        let units = request.quantity.get();
+        match self.stores.outlook(sku.ix, units, details, now) {
+            Outlook::Open => Ok(None),
+            Outlook::Promised(promise) => Ok(Some(promise)),
+            Outlook::Refused(problem) => {
+                let free = self.engine.units(sku.ix).map_or(0, |units| units.free);
+                let would_be_granted = campaign.phase(now) == Phase::Open && free >= units;
+                if would_be_granted && !self.engine.is_repeat(request) {
+                    return Err(problem);
+                }
+                Ok(None)
             }
         }
     }
@@ -86,6 +119,7 @@ impl Gateway {
         &self,
         campaign: &Campaign,
         request: &ReserveRequest<'_>,
+        details: &Details<'_>,
         refusal: Refusal,
     ) -> Problem {
         let is_short = matches!(refusal, Refusal::SoldOut { .. } | Refusal::AllHeld { .. });
@@ -93,6 +127,12 @@ impl Gateway {
         problem.waitlist = is_short && campaign.waitlist().is_some();
         if is_short && campaign.skus().len() > 1 {
             problem.alternatives = self.alternatives(campaign, request);
+        }
+        if let (true, Some(destination), Some(sku)) =
+            (is_short, &details.destination, campaign.sku(request.sku))
+        {
+            let units = request.quantity.get();
+            problem.near = self.near_stores(sku.ix, request.sku, units, destination);
         }
         problem
     }

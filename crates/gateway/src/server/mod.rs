@@ -70,8 +70,9 @@ pub fn serve(
     let stop = Arc::new(stop);
     let plan = Plan { config: config.clone(), gateway: gateway.clone(), limits, stopped };
     let threads = plan.start(acceptor, sockets, workers, own_listeners, stop.clone(), shutdown)?;
+    let reminders = gateway.reminders.start(&engine).map_err(ServeError::Thread)?;
     let admin_token = config.dev.then(|| dev_token(&engine));
-    Ok(Running { public_addr, admin_addr, admin_token, gateway, engine, stop, threads })
+    Ok(Running { public_addr, admin_addr, admin_token, gateway, engine, stop, threads, reminders })
 }
 
 /// A gateway that is serving. Dropping it asks it to stop and does not wait.
@@ -87,6 +88,7 @@ pub struct Running {
     engine: Engine,
     stop: Arc<channel::Sender<bool>>,
     threads: Vec<JoinHandle<()>>,
+    reminders: Option<onrush_notify::Running>,
 }
 
 impl Running {
@@ -110,6 +112,10 @@ impl Running {
                 tracing::error!("a serving thread panicked; stopping");
                 self.stop();
             }
+        }
+        // After the last request: nobody hands an order in any more.
+        if let Some(reminders) = self.reminders.take() {
+            reminders.wait();
         }
         self.engine.shutdown()
     }

@@ -31,7 +31,7 @@ impl Gateway {
         let page = Page::read(ask.query)?;
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?.ix();
         let inspect = self.engine.inspect(move |ledger| Some(lines(ledger, campaign, &page)));
-        Ok(Reply::Wait(Waiting { route: Route::AdminWaitlist, what: What::Listing(inspect) }))
+        Ok(Reply::Wait(Waiting::of(Route::AdminWaitlist, What::Listing(inspect))))
     }
 }
 

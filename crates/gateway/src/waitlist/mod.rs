@@ -81,7 +81,7 @@ impl Gateway {
         let request = WaitRequest { campaign: &campaign, sku: sku.name.as_str(), quantity, buyer };
         let pending = self.engine.join_waitlist(&request);
         let what = What::Wish(pending, Place { campaign: campaign.clone(), sku, buyer });
-        Ok(Reply::Wait(Waiting { route: Route::WaitJoin, what }))
+        Ok(Reply::Wait(Waiting::of(Route::WaitJoin, what)))
     }
 
     pub(crate) fn wait_look(
@@ -118,7 +118,7 @@ impl Gateway {
         let place = self.place(part, ask, now)?;
         let pending = self.engine.leave_waitlist(place.sku.ix, place.buyer);
         let what = What::Wish(pending, place);
-        Ok(Reply::Wait(Waiting { route: Route::WaitLeave, what }))
+        Ok(Reply::Wait(Waiting::of(Route::WaitLeave, what)))
     }
 
     /// Read `{campaign}/waitlist/{sku}` and who asks.

@@ -4,7 +4,8 @@
 //! does not look into it. [`Details::decode`] reads it back for the order.
 
 use super::time::parse_timestamp;
-use onrush_types::Name;
+use onrush_router::Label;
+pub use onrush_router::delivery::Delivery;
 use onrush_types::limits::{DETAILS_BYTES_MAX, TEXT_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -54,22 +55,6 @@ pub enum Crs {
     Gcj02,
     /// Baidu's maps.
     Bd09,
-}
-
-/// How a unit gets to its buyer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // The words of the contract.
-pub enum Delivery {
-    OneHour,
-    FourHours,
-    SameDay,
-    NextDay,
-    Scheduled,
-    Pickup,
-    ShipFromStore,
-    InStoreHome,
-    Transfer,
 }
 
 /// A time window, as RFC 3339 times.
@@ -141,10 +126,13 @@ impl<'a> Details<'a> {
             }
         }
         if let Some(node) = &self.pickup_node {
-            Name::new(node).map_err(|error| format!("pickup_node: {error}"))?;
+            Label::new(node).map_err(|error| format!("pickup_node: {error}"))?;
         }
-        if self.delivery == Some(Delivery::Pickup) && self.pickup_node.is_none() {
-            return Err("pickup_node: name the store for delivery \"pickup\"".to_owned());
+        if let Some(delivery) = self.delivery.filter(|delivery| delivery.is_collected())
+            && self.pickup_node.is_none()
+        {
+            let word = delivery.as_str();
+            return Err(format!("pickup_node: name the store for delivery {word:?}"));
         }
         if let Some(window) = &self.window {
             let from = parse_timestamp(&window.from).map_err(|e| format!("window.from: {e}"))?;
@@ -223,7 +211,8 @@ mod tests {
             (r#"{"destination":{"lat":0,"lon":0,"alt":3}}"#, "alt"),
             (r#"{"delivery":"drone"}"#, "drone"),
             (r#"{"delivery":"pickup"}"#, "pickup_node"),
-            (r#"{"pickup_node":"a b"}"#, "pickup_node"),
+            (r#"{"delivery":"transfer"}"#, "pickup_node"),
+            (r#"{"pickup_node":" a"}"#, "pickup_node"),
             (r#"{"delivery":"scheduled"}"#, "window"),
             (r#"{"window":{"from":"2026-12-01","to":"2026-12-02"}}"#, "window.from"),
             (r#"{"window":{"from":"2026-12-02T00:00:00Z","to":"2026-12-01T00:00:00Z"}}"#, "window"),

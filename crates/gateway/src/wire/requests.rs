@@ -67,6 +67,9 @@ pub struct BatchEntry<'a> {
     /// How many units.
     #[serde(default = "one")]
     pub quantity: u32,
+    /// The buyer's pass, where the campaign has a line.
+    #[serde(borrow, default)]
+    pub pass: Option<Cow<'a, str>>,
     /// Where it goes.
     #[serde(default)]
     pub destination: Option<Destination>,

@@ -36,6 +36,8 @@ fn requests(id: &str) -> Vec<(Scope, Ask)> {
     let supply = with(with(reason.clone(), "sku", "unit".into()), "quantity", 1.into());
     let phase = with(reason.clone(), "to", "paused".into());
     let judge = with(reason.clone(), "accept", true.into());
+    let value = with(reason.clone(), "public_value", "4 8 15".into());
+    let health = json!({"latency_ms": 40, "ok": true});
     let reservation = |action: &str| format!("/admin/v1/reservations/{id}{action}");
     vec![
         (Scope::Admin, ask("GET", "/admin/v1/campaigns")),
@@ -51,6 +53,12 @@ fn requests(id: &str) -> Vec<(Scope, Ask)> {
         (Scope::Admin, ask("GET", "/admin/v1/refunds")),
         (Scope::Admin, ask("POST", "/admin/v1/refunds/0/paid").json(&json!({"reference": "r"}))),
         (Scope::Metrics, ask("GET", "/metrics")),
+        (Scope::Admin, ask("GET", "/admin/v1/campaigns/drop/line")),
+        (Scope::Admin, ask("GET", "/admin/v1/campaigns/drop/tickets/0")),
+        (Scope::Admin, ask("POST", "/admin/v1/campaigns/drop/outflow").json(&reason)),
+        (Scope::Admin, ask("POST", "/admin/v1/campaigns/drop/draw").json(&value)),
+        (Scope::Admin, ask("POST", "/admin/v1/campaigns/drop/message").json(&reason)),
+        (Scope::Confirm, ask("POST", "/admin/v1/campaigns/drop/shop-health").json(&health)),
     ]
 }
 

@@ -439,12 +439,28 @@ fn time_and_campaign_are_public_and_cacheable() {
         assert_eq!((same.status, same.body.len()), (304, 0), "{known}");
         assert_eq!(same.header("etag"), Some(etag.as_str()));
     }
+    // What a countdown needs, of one moment.
+    let time = || ask("GET", "/v1/time?campaign=drop").to(server.public).json();
+    assert_eq!(
+        time(),
+        json!({"now": "2026-12-01T12:00:00.000Z", "unix_ms": 1_796_126_400_000_u64,
+            "campaign": "drop", "phase": "scheduled",
+            "next_switch_at": "2026-12-01T12:00:10.000Z",
+            "next_switch_unix_ms": 1_796_126_410_000_u64})
+    );
+    ask("GET", "/v1/time?campaign=none").to(server.public).is_problem("not_found");
+    for query in ["?", "?x=1", "?campaign=drop&x=1"] {
+        let answer = ask("GET", &format!("/v1/time{query}")).to(server.public);
+        assert_eq!(answer.status, if query == "?" { 200 } else { 400 }, "{query}");
+    }
     // At the very millisecond of the switch the phase is another, and so is the ETag.
     server.clock.advance(9_999);
     assert_eq!(get().to(server.public).text("phase"), "scheduled");
     server.clock.advance(1);
     let open = get().header("if-none-match", &etag).to(server.public);
     assert_eq!((open.status, open.text("phase").as_str()), (200, "open"));
+    assert_eq!(time()["phase"], "open");
+    assert_eq!(time()["next_switch_at"], "2026-12-01T13:00:00.000Z");
     for (buyer, shown) in [("ann", "few"), ("bob", "few"), ("cid", "none")] {
         server.held("drop", buyer, "k");
         server.clock.advance(200);

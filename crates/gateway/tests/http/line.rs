@@ -2,7 +2,8 @@
 
 use crate::client::ask;
 use crate::queue::{
-    UNTIL_OPEN_MS, figure, join, poll, post, reserve_with, serving, ticket, until, with_line,
+    UNTIL_OPEN_MS, figure, join, poll, post, reserve_with, serving, settled, ticket, until,
+    with_line,
 };
 use crate::server::Server;
 use serde_json::{Value, json};
@@ -30,11 +31,11 @@ fn from_joining_to_buying() {
     serving(&server, 2);
     let mut served = Vec::new();
     for (buyer, ticket) in people.iter().zip(&tickets) {
-        let seen = poll(&server, ticket).json();
+        let seen = settled(&server, ticket);
         match seen["state"].as_str() {
             Some("served") => served.push((*buyer, seen["pass"].as_str().expect("p").to_owned())),
             _ => {
-                let seen = until(&server, ticket, "waiting");
+                assert_eq!(seen["state"], "waiting");
                 assert!(seen["ahead"].as_u64() < Some(3), "{seen}");
                 assert_eq!(seen["position"], seen["ahead"].as_u64().expect("number") + 3);
                 assert_eq!((&seen["left"], &seen["now_serving"]), (&json!(2), &json!(2)));
@@ -64,6 +65,7 @@ fn from_joining_to_buying() {
         assert_eq!(figure(&server, &line), count, "{reason}");
     }
     assert_eq!(figure(&server, "onrush_line_joins_total"), 5);
+    assert_eq!(figure(&server, "onrush_line_joined{campaign=\"drop\"}"), 5);
     assert_eq!(figure(&server, "onrush_line_now_serving{campaign=\"drop\"}"), 2);
 }
 
@@ -161,7 +163,7 @@ fn pause_and_sold_out_are_told() {
     let (anns, bens) = (ticket(&server, "ann"), ticket(&server, "ben"));
     server.clock.advance(UNTIL_OPEN_MS);
     serving(&server, 1);
-    let is_first = poll(&server, &anns).json()["state"] == "served";
+    let is_first = settled(&server, &anns)["state"] == "served";
     let (first, pass_of, second) =
         if is_first { ("ann", &anns, &bens) } else { ("ben", &bens, &anns) };
     let phase = |to: &str| {
@@ -217,6 +219,81 @@ fn a_place_moves_to_another_device_once() {
     let late = post(&server, &anns, "handoff", "ann").text("handoff");
     server.clock.advance(120_000);
     take(&late).is_problem("unauthenticated");
+}
+
+#[test]
+fn a_ticket_outlives_its_key_and_a_restart() {
+    let hourly = |config: &mut onrush_gateway::Config, generation: u32| {
+        let span =
+            |minutes: u64| onrush_gateway::config::Span(onrush::DurationMs(minutes * 60_000));
+        config.dev = true;
+        config.line.key_period = span(60);
+        config.line.key_overlap = span(30);
+        config.line.key_generation = generation;
+    };
+    let server = Server::start(|config, _| hourly(config, 0));
+    with_line(&server, 1, json!({}));
+    let anns = ticket(&server, "ann");
+    let number = join(&server, "ann").json()["number"].clone();
+    let server = server.restart(|config, _| hourly(config, 0));
+    assert_eq!(poll(&server, &anns).status, 200, "keys follow from the data folder");
+    server.clock.advance(60 * 60_000);
+    let fresh = poll(&server, &anns).text("ticket");
+    assert_ne!(fresh, anns);
+    assert!(poll(&server, &fresh).json().get("ticket").is_none(), "it is good for long");
+    server.clock.advance(30 * 60_000);
+    poll(&server, &anns).is_problem("not_found");
+    assert_eq!(poll(&server, &fresh).json()["number"], number);
+    assert_eq!(figure(&server, &format!("{REFUSED}{{reason=\"stale\"}}")), 1);
+    assert_eq!(join(&server, "ann").json()["number"], number, "the same place");
+    let server = server.restart(|config, _| hourly(config, 1));
+    poll(&server, &fresh).is_problem("not_found");
+    assert_eq!(join(&server, "ann").json()["number"], number, "the same place");
+}
+
+#[test]
+fn a_back_end_shows_passes_for_its_buyers() {
+    let server = Server::dev();
+    with_line(&server, 1, json!({}));
+    let anns = ticket(&server, "ann");
+    assert_eq!(
+        ask("GET", "/v1/campaigns/drop").to(server.public).json()["policy"]["line"],
+        json!(true)
+    );
+    server.clock.advance(UNTIL_OPEN_MS);
+    let pass = until(&server, &anns, "served")["pass"].as_str().expect("a pass").to_owned();
+    let entry = |buyer: &str, key: &str, pass: Option<&str>| json!({"sku": "unit", "buyer": buyer, "key": key, "pass": pass});
+    let entries =
+        [entry("ann", "k", None), entry("ben", "k", Some(&pass)), entry("ann", "l", Some(&pass))];
+    let body = json!({"campaign": "drop", "reservations": entries});
+    let batch = server.operate("POST", "/admin/v1/reservations:batch", Some(body)).json();
+    let outcomes = batch["outcomes"].as_array().expect("outcomes");
+    assert_eq!(outcomes[0]["problem"]["code"], "pass_required");
+    assert_eq!(outcomes[1]["problem"]["code"], "pass_invalid");
+    assert_eq!(outcomes[2]["status"], 201);
+}
+
+/// Give what was answered to the script that sceptics run; return the pseudonyms, the first first.
+fn by_another_language(draw: &Value, people: &[Value]) -> Vec<String> {
+    let dir = tempfile::tempdir().expect("folder");
+    let write = |name: &str, content: &Value| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content.to_string()).expect("write");
+        path
+    };
+    let (first, last) = people.split_at(people.len() / 2);
+    let files = [
+        write("draw.json", draw),
+        write("1.json", &json!({"participants": first})),
+        write("2.json", &json!({"participants": last})),
+    ];
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verify_draw.py");
+    let ran = std::process::Command::new("python3").arg(script).args(files).output();
+    let ran = ran.expect("installed by `cargo xtask test setup`");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let printed = String::from_utf8(ran.stdout).expect("UTF-8");
+    let second = |line: &str| line.split(' ').nth(1).expect("a pseudonym").to_owned();
+    printed.lines().map(second).collect()
 }
 
 #[test]
@@ -309,6 +386,10 @@ fn what_was_drawn_can_be_drawn_again() {
         let state = if rank < 5 { "served" } else { "waiting" };
         until(&server, &again.to(server.public).text("ticket"), state);
     }
+    assert_eq!(by_another_language(&after, &people), {
+        let shown = |&index: &u32| participants[index as usize].0.to_string();
+        drawing.order.iter().map(shown).collect::<Vec<String>>()
+    });
     for (query, code) in
         [("?lane=1", "not_found"), ("?lane=x", "invalid_request"), ("?a=1", "invalid_request")]
     {

@@ -3,7 +3,7 @@
 
 use crate::client::{Answer, Ask, Connection, ask};
 use crate::proxy::{Proxy, Shop};
-use crate::queue::{UNTIL_OPEN_MS, figure, ticket, until, with_line};
+use crate::queue::{UNTIL_OPEN_MS, figure, settled, ticket, until, with_line};
 use crate::server::Server;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,18 +28,8 @@ fn queue(server: &Server, waiting_page: &str) -> (String, String) {
     let (ann, ben) = (ticket(server, "ann"), ticket(server, "ben"));
     server.clock.advance(UNTIL_OPEN_MS);
     crate::queue::serving(server, 1);
-    let ann_is_first = until_settled(server, &ann) == "served";
+    let ann_is_first = settled(server, &ann)["state"] == "served";
     if ann_is_first { (ann, ben) } else { (ben, ann) }
-}
-
-fn until_settled(server: &Server, ticket: &str) -> String {
-    loop {
-        let state = crate::queue::poll(server, ticket).text("state");
-        if state == "served" || state == "waiting" {
-            return state;
-        }
-        std::thread::yield_now();
-    }
 }
 
 fn enter(ticket: &str, back: &str) -> Ask {

@@ -3,16 +3,24 @@
 mod admin;
 mod back_end;
 mod batch;
+mod chain;
 mod client;
 mod contract;
+#[path = "../../../notify/tests/doubles/mod.rs"]
+mod doubles;
 mod identity;
 mod line;
+mod line_admin;
 mod line_eligible;
 mod line_events;
 mod line_gate;
+mod log;
 mod proxy;
 mod queue;
 mod raw;
+mod reminders;
 mod server;
 mod stopping;
+mod stores;
+mod stores_more;
 mod waitlist;

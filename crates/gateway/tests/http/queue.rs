@@ -52,6 +52,18 @@ pub(crate) fn until(server: &Server, ticket: &str, state: &str) -> Value {
     panic!("never {state}: {last}");
 }
 
+/// Look until the ticket has its place, and return what is seen then.
+#[track_caller]
+pub(crate) fn settled(server: &Server, ticket: &str) -> Value {
+    loop {
+        let seen = poll(server, ticket).json();
+        if seen["state"] != "before_draw" && seen["state"] != "ranking" {
+            return seen;
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// Wait until so many places were called up.
 pub(crate) fn serving(server: &Server, places: u32) {
     let campaign = server.engine.campaign("drop").expect("campaign");

@@ -73,6 +73,19 @@ impl Server {
         Server::on(dir, clock, edit)
     }
 
+    /// Stop, let `act` use the data without a gateway, and start again.
+    pub(crate) fn restart_with(mut self, act: impl FnOnce(&Engine)) -> Server {
+        let (dir, clock) = (self.dir.clone(), self.clock.clone());
+        self.halt();
+        drop(self);
+        let options = Options { segment_bytes: 1 << 20, ..Options::default() };
+        let engine = Engine::open_with(parts(dir.path(), &clock), options).expect("engine");
+        act(&engine);
+        engine.shutdown().expect("no failure");
+        drop(engine);
+        Server::on(dir, clock, |config, _| config.dev = true)
+    }
+
     /// Start on an engine that decides only when the driver takes a turn, with room for
     /// `reserves_max` reserves under way. There is an open campaign `drop` with two of `unit`, none
     /// of `rare`, and a limit of one.
@@ -139,6 +152,11 @@ impl Server {
     /// Return the path of a file in its folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Return the folder of this server's files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(crate) fn running(&self) -> &Running {

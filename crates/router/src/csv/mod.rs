@@ -7,7 +7,7 @@ mod nodes;
 mod orders;
 mod stock;
 
-pub use nodes::read_nodes;
+pub use nodes::{COLUMNS as NODE_COLUMNS, read_nodes};
 pub use orders::{Names, read_orders};
 pub use stock::read_stock;
 

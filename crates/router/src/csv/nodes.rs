@@ -9,7 +9,8 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use std::io::Read;
 
-const COLUMNS: &[&str] = &[
+/// Columns of a node file; the first four must be there.
+pub const COLUMNS: &[&str] = &[
     "node",
     "kind",
     "lat",

@@ -41,6 +41,17 @@ pub struct Search {
     /// The set priced last: branches often come back to it.
     priced: u32,
     weighed: u32,
+    /// Costs and units of one set's plan, line by line; see `LastShipment`.
+    segments: Vec<Segment>,
+    /// For each line, where its segments end and the units that nobody of the set has.
+    line_ends: Vec<(usize, u32)>,
+}
+
+/// Units of one line that a set of nodes ships at one cost.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    cost: i64,
+    units: u32,
 }
 
 /// What the relaxation of one branch says.
@@ -171,27 +182,76 @@ impl Search {
     }
 
     /// One shipment is left: price every node for it, which is quicker than branching on each.
+    ///
+    /// The set without it is placed once; a node then takes over what nobody has and the dearest units
+    /// that it ships for less. Exact, since the node is the only one added.
     fn try_each(&mut self, chosen: u32, allowed: u32) {
-        let nobody = allowed & 1 << NOBODY;
-        self.try_set(chosen, nobody);
-        for node in bits(allowed & !chosen & !(1 << NOBODY)) {
-            self.try_set(chosen | 1 << node, nobody);
+        let last = allowed & !chosen & !(1 << NOBODY);
+        self.try_last(chosen, last);
+        if allowed & !chosen & 1 << NOBODY != 0 {
+            self.try_last(chosen | 1 << NOBODY, last);
         }
     }
 
-    /// Price a final set of nodes, with "unfilled" and without it where it is still undecided.
-    fn try_set(&mut self, set: u32, nobody: u32) {
+    fn try_last(&mut self, set: u32, last: u32) {
         self.weighed += 1;
-        let relaxed = self.relax(set, set | nobody);
-        if relaxed.bound >= self.best {
-            return;
+        let (base, is_whole) = self.place_set(set);
+        if is_whole && base < self.best {
+            (self.best, self.best_set) = (base, set);
         }
-        for full in [set, set | nobody] {
-            let cost = self.relax(full, full).bound;
-            if cost < self.best {
-                (self.best, self.best_set) = (cost, full);
+        for node in bits(last) {
+            self.weighed += 1;
+            if let Some(cost) = self.with_last(base, node)
+                && cost < self.best
+            {
+                (self.best, self.best_set) = (cost, set | 1 << node);
             }
         }
+    }
+
+    /// Place every line over a set; return the cost of what it ships, and whether that is everything.
+    fn place_set(&mut self, set: u32) -> (i64, bool) {
+        let mut segments = std::mem::take(&mut self.segments);
+        segments.clear();
+        self.line_ends.clear();
+        let mut cost: i64 = bits(set).map(|node| self.fixed[node]).sum();
+        let mut is_whole = true;
+        for line in 0..self.need.len() {
+            let missing = self.place(line, set, set, |_, units, unit| {
+                cost += unit * i64::from(units);
+                segments.push(Segment { cost: unit, units });
+            });
+            is_whole &= missing == 0;
+            self.line_ends.push((segments.len(), missing));
+        }
+        self.segments = segments;
+        (cost, is_whole)
+    }
+
+    /// The cost of the set placed last with one more node; `None` when something is still missing.
+    fn with_last(&self, base: i64, node: usize) -> Option<i64> {
+        let mut cost = base + self.fixed[node];
+        let mut start = 0;
+        for (line, &(end, missing)) in self.line_ends.iter().enumerate() {
+            let at = line * NODES + node;
+            let (unit, mut have) = (self.unit[at], self.have[at]);
+            if have < missing {
+                return None;
+            }
+            cost += unit * i64::from(missing);
+            have -= missing;
+            // Segments come cheapest first: the dearest are taken over first.
+            for segment in self.segments[start..end].iter().rev() {
+                if have == 0 || segment.cost <= unit {
+                    break;
+                }
+                let units = segment.units.min(have);
+                cost -= (segment.cost - unit) * i64::from(units);
+                have -= units;
+            }
+            start = end;
+        }
+        Some(cost)
     }
 
     fn relax(&self, chosen: u32, allowed: u32) -> Relaxed {

@@ -275,6 +275,14 @@ impl Network {
         is_supplied
     }
 
+    /// Announced units of a transfer arrived and can be taken; see [`Entry::arrive`].
+    #[must_use]
+    pub fn arrive(&self, entry: EntryIx, units: u32) -> bool {
+        let is_supplied = self.entry(entry).arrive(units);
+        self.mark_returned(entry);
+        is_supplied
+    }
+
     /// Return a channel's quota on an entry, if it has one.
     #[inline]
     pub fn quota(&self, entry: EntryIx, channel: ChannelNo) -> Option<&Quota> {

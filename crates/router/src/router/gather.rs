@@ -1,6 +1,6 @@
 //! Gathering candidates: from the destination's cell, from rare SKUs' holders, then from afar.
 
-use super::bound::{beats, has_any, outside_bound};
+use super::bound::{Reach, beats, has_any, outside_bound};
 use crate::cost::Cost;
 use crate::decide::{Decision, Problem, Scratch, WideScratch, decide_wide};
 use crate::delivery::Delivery;
@@ -14,8 +14,6 @@ use crate::plan::Proof;
 const RARE_HOLDERS_MAX: usize = 32;
 /// Nodes of the cell looked at between two decisions.
 const STEP_NODES: usize = 8;
-/// Nodes of the cell looked at for an order that they can fill.
-const FILLED_NODES_MAX: usize = 48;
 /// Nodes then looked at by their true distance, to close the proof.
 const CLOSING_NODES_MAX: usize = 64;
 /// Nodes with a missing line that are enough when every line is filled.
@@ -45,6 +43,10 @@ pub(super) struct Work {
     is_full: bool,
     /// No plan over the offers weighs less.
     bound: Cost,
+    /// Offers changed since the last decision.
+    is_stale: bool,
+    /// Nodes farther than this are in no plan that beats the decision.
+    reach: Reach,
 }
 
 impl Work {
@@ -71,7 +73,7 @@ impl Work {
         let mut looked = 0;
         while looked < near.nodes.len() {
             let end = (looked + step).min(near.nodes.len());
-            near.nodes[looked..end].iter().for_each(|&node| self.look_at(desk, NodeIx(node)));
+            near.nodes[looked..end].iter().for_each(|&node| self.look_within(desk, NodeIx(node)));
             looked = end;
             self.decide(desk);
             let beyond_km = cells.beyond_km(&near, desk.to, looked);
@@ -82,15 +84,15 @@ impl Work {
             if outside >= self.decision.cost {
                 return self.proof(Some(outside));
             }
-            if looked >= FILLED_NODES_MAX && self.decision.unfilled.is_empty() {
-                return self.close(desk, outside);
-            }
         }
         let bound = outside_bound(
             desk,
             cells.beyond_km(&near, desk.to, near.nodes.len()),
             self.decision.cost,
         );
+        if self.decision.unfilled.is_empty() {
+            return self.close(desk, bound);
+        }
         self.widen(desk, bound)
     }
 
@@ -107,6 +109,8 @@ impl Work {
         }
         self.looked_at = 0;
         self.is_full = false;
+        self.is_stale = true;
+        self.reach = Reach::EVERYWHERE;
     }
 
     fn is_chosen_only(&self, desk: &Desk<'_>) -> bool {
@@ -131,16 +135,18 @@ impl Work {
     /// around its centre bounds little.
     fn close(&mut self, desk: &Desk<'_>, mut bound: Cost) -> Proof {
         let cells = desk.network.cells();
-        for (n, node) in cells.by_distance(desk.to).take(CLOSING_NODES_MAX).enumerate() {
+        let mut left = CLOSING_NODES_MAX;
+        for node in cells.by_distance(desk.to) {
             let node = NodeIx(node);
-            self.look_at(desk, node);
-            if (n + 1) % STEP_NODES == 0 {
+            let km = || desk.to.km(desk.network.spot(node));
+            if desk.to.chord2(desk.network.spot(node)) > self.reach.whole || left == 0 {
+                bound = bound.max(outside_bound(desk, km(), self.decision.cost));
+                break;
+            }
+            if self.seen[node.index()] != self.epoch {
+                left -= 1;
+                self.look_within(desk, node);
                 self.decide(desk);
-                let km = desk.to.km(desk.network.spot(node));
-                bound = bound.max(outside_bound(desk, km, self.decision.cost));
-                if bound >= self.decision.cost {
-                    break;
-                }
             }
         }
         self.proof(Some(bound))
@@ -217,8 +223,21 @@ impl Work {
         }
     }
 
-    /// Ask a node once; keep its offer unless another beats it in everything.
+    /// Ask a node unless the decision so far rules it out by its distance.
+    fn look_within(&mut self, desk: &Desk<'_>, node: NodeIx) {
+        let chord2 = desk.to.chord2(desk.network.spot(node));
+        if chord2 <= self.reach.whole {
+            // From far away only a plan without a second shipment pays.
+            self.look_for(desk, node, chord2 > self.reach.part);
+        }
+    }
+
     fn look_at(&mut self, desk: &Desk<'_>, node: NodeIx) {
+        self.look_for(desk, node, false);
+    }
+
+    /// Ask a node once; keep its offer unless another beats it in everything.
+    fn look_for(&mut self, desk: &Desk<'_>, node: NodeIx, everything: bool) {
         let seen = &mut self.seen[node.index()];
         if *seen == self.epoch {
             return;
@@ -226,7 +245,7 @@ impl Work {
         *seen = self.epoch;
         self.looked_at += 1;
         self.asked.clear();
-        let Ok(offer) = desk.ask(node, &mut self.asked) else { return };
+        let Ok(offer) = desk.ask_for(node, everything, &mut self.asked) else { return };
         let lines = self.need.len();
         let mut at = 0;
         while at < self.offers.len() {
@@ -245,6 +264,7 @@ impl Work {
             let worst = (0..OFFERS_MAX).max_by_key(|&at| self.rank(at)).unwrap_or(0);
             self.remove(worst);
         }
+        self.is_stale = true;
         self.offers.push(offer);
         self.lines.extend_from_slice(&self.asked);
     }
@@ -301,6 +321,9 @@ impl Work {
     }
 
     fn decide(&mut self, desk: &Desk<'_>) {
+        if !std::mem::take(&mut self.is_stale) {
+            return;
+        }
         self.choose();
         let policy = desk.rules.policy();
         let (unfilled_fixed, unfilled_unit) = policy.unfilled();
@@ -323,6 +346,7 @@ impl Work {
         }
         let problems = &self.problems[..count];
         self.bound = decide_wide(problems, &mut self.scratch, &mut self.wide, &mut self.decision);
+        self.reach = Reach::of(desk, self.decision.cost);
         if count > 1 {
             // Shipments come by the order of their nodes, wherever the decision found them.
             let (offers, chosen) = (&self.offers, &self.chosen);

@@ -10,9 +10,13 @@
 
 mod bound;
 mod gather;
+mod nearby;
+mod planner;
 mod write;
 
 pub(crate) use bound::outside_bound;
+pub use nearby::Nearby;
+pub use planner::Planner;
 
 use crate::delivery::Promise;
 use crate::network::Network;
