@@ -7,6 +7,7 @@
 //! shard lock: however many connections race, they are ordered here (INV-6).
 
 use super::board::Board;
+use crossbeam_utils::Backoff;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use onrush_types::limits::RESERVATIONS_PER_BUYER_MAX;
@@ -127,7 +128,12 @@ pub struct Claims {
     buyers: DashMap<BuyerDigest, Chains, BuildHasherDefault<DigestBits>>,
     count: AtomicUsize,
     buyers_max: usize,
+    /// Writers that readers stand back for.
+    kept_out: AtomicUsize,
 }
+
+/// Tries for the lock of an entry before readers are asked to stand back.
+const TRIES: u32 = 64;
 
 impl Claims {
     /// Make a table for at most `buyers_max` buyers with memory for `buyers_expected` of them.
@@ -139,6 +145,7 @@ impl Claims {
             ),
             count: AtomicUsize::new(0),
             buyers_max,
+            kept_out: AtomicUsize::new(0),
         }
     }
 
@@ -161,6 +168,10 @@ impl Claims {
         board: &Board,
         flights: &FlightLinks,
     ) -> Option<Standing> {
+        // Relaxed: it publishes nothing; whoever does not see it yet looks once more.
+        if self.kept_out.load(Ordering::Relaxed) > 0 {
+            self.stand_back();
+        }
         let chains = self.buyers.get(&buyer)?;
         Some(standing(*chains, &claim(), board, flights))
     }
@@ -175,7 +186,7 @@ impl Claims {
         board: &Board,
         flights: &FlightLinks,
     ) -> Standing {
-        match self.buyers.entry(claim.buyer) {
+        match self.entry(claim.buyer) {
             Entry::Occupied(mut entry) => {
                 let standing = standing(*entry.get(), claim, board, flights);
                 if standing == Standing::Clear {
@@ -203,7 +214,7 @@ impl Claims {
 
     /// Take back a claim whose request came to nothing (lost the race, or was vetoed).
     pub fn undo(&self, buyer: BuyerDigest, credit: u32, flights: &FlightLinks) {
-        if let Entry::Occupied(mut entry) = self.buyers.entry(buyer) {
+        if let Entry::Occupied(mut entry) = self.entry(buyer) {
             unlink(entry.get_mut(), credit, flights);
             if entry.get().reservation == NONE && entry.get().flight == NONE {
                 entry.remove();
@@ -224,7 +235,7 @@ impl Claims {
         flights: &FlightLinks,
         post: impl FnOnce(u32),
     ) {
-        let mut entry = match self.buyers.entry(buyer) {
+        let mut entry = match self.entry(buyer) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
                 // Relaxed: as in `claim`. A replay and an offer of the waitlist land what was not
@@ -238,6 +249,38 @@ impl Claims {
         }
         post(entry.reservation);
         entry.reservation = seq.0;
+    }
+
+    /// Lock a buyer's entry for writing.
+    ///
+    /// The table's locks let readers in past a writer that waits. A crowd that looks without a pause,
+    /// with more threads than cores, always has some that were interrupted in the middle of a look, and
+    /// would keep the ledger out for ever.
+    fn entry(&self, buyer: BuyerDigest) -> Entry<'_, BuyerDigest, Chains> {
+        let tries = (0..TRIES).find_map(|_| {
+            let entry = self.buyers.try_entry(buyer);
+            if entry.is_none() {
+                std::hint::spin_loop();
+            }
+            entry
+        });
+        tries.unwrap_or_else(|| {
+            // Relaxed: pairs with the loads of readers; it asks them to wait and publishes nothing.
+            self.kept_out.fetch_add(1, Ordering::Relaxed);
+            let entry = self.buyers.entry(buyer);
+            // Relaxed: as above.
+            self.kept_out.fetch_sub(1, Ordering::Relaxed);
+            entry
+        })
+    }
+
+    #[cold]
+    fn stand_back(&self) {
+        let backoff = Backoff::new();
+        // Relaxed: as in `look`.
+        while self.kept_out.load(Ordering::Relaxed) > 0 {
+            backoff.snooze();
+        }
     }
 
     /// Call `visit` with each durable reservation of `buyer`, latest first, until it returns `false`.
