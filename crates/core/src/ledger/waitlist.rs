@@ -6,12 +6,15 @@
 //! the next. A wish for several units is met in parts, as units come back: no unit lies idle while
 //! somebody waits, and nobody is passed. Whoever has reached the limit when the turn comes is skipped
 //! and loses the place. Nothing is offered while the sale is paused; the line ends with the sale.
+//! Where the campaign has a line at the door too, its people go first: nobody joins the waitlist of a
+//! SKU that may still come back to them, until all of them were called up or the SKU is sold.
 //!
 //! **Nobody passes** (INV-14): while somebody waits for a SKU, direct reserves are refused and late
 //! money falls due back, whatever is free.
 
 use super::action::{Answer, Subject, Take};
 use super::decide::{Outcome, RETRY_MS, Sink, refuse};
+use super::line::LineState;
 use super::record::{Change, Reserved};
 use super::state::{CampaignState, Ledger};
 use crate::campaign::WaitTerms;
@@ -179,7 +182,7 @@ impl Ledger {
         sink: Sink<'_>,
     ) -> Outcome {
         let Some(s) = self.skus.get(sku.index()) else { return refuse(Refusal::NotFound) };
-        let (campaign, free) = (s.campaign, s.free);
+        let (campaign, free, held) = (s.campaign, s.free, s.held);
         if self.wait_terms(campaign).is_none() {
             return refuse(Refusal::NotFound);
         }
@@ -197,6 +200,11 @@ impl Ledger {
         }
         if planted!("wait-though-free", false, free > 0) && !self.waits.is_waiting(sku) {
             return refuse(Refusal::UnitsFree { free });
+        }
+        // What is on hold may come back, and then it is for those in line before it is for others.
+        let line_goes_first = |line: &LineState| line.served() < line.joined();
+        if held > 0 && self.line(campaign).is_some_and(line_goes_first) {
+            return refuse(Refusal::PassRequired);
         }
         let full = queue.is_some_and(|queue| !queue.has_room());
         if full || self.waits.waiting >= WAITING_MAX {
