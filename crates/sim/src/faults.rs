@@ -221,7 +221,8 @@ impl Run<'_> {
             let before = self.oracle.lsn;
             self.world.clock.pass(100);
             self.turn()?;
-            if self.oracle.lsn == before {
+            let quiet = self.settles.is_empty() && self.reserves.is_empty();
+            if quiet && self.oracle.lsn == before {
                 break;
             }
         }
