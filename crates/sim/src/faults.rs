@@ -219,9 +219,11 @@ impl Run<'_> {
         // Waves, deadlines and offers may come up; a turn that finds nothing to do writes the mark.
         loop {
             let before = self.oracle.lsn;
+            let quiet = self.settles.is_empty() && self.reserves.is_empty();
             self.world.clock.pass(100);
             self.turn()?;
-            let quiet = self.settles.is_empty() && self.reserves.is_empty();
+            // A crash in it makes clients ask again.
+            let quiet = quiet && self.settles.is_empty() && self.reserves.is_empty();
             if quiet && self.oracle.lsn == before {
                 break;
             }
