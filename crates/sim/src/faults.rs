@@ -216,12 +216,18 @@ impl Run<'_> {
     /// Flip a bit of some file while nobody runs: it is refused, or does not matter. A mark states
     /// that all was synced, so a torn tail is no excuse.
     fn flip(&mut self, at: u32) -> Flow {
-        for _ in 0..3 {
-            self.turn()?;
+        // Waves, deadlines and offers may come up; a turn that finds nothing to do writes the mark.
+        loop {
+            let before = self.oracle.lsn;
+            let quiet = self.settles.is_empty() && self.reserves.is_empty();
             self.world.clock.pass(100);
+            self.turn()?;
+            // A crash in it makes clients ask again.
+            let quiet = quiet && self.settles.is_empty() && self.reserves.is_empty();
+            if quiet && self.oracle.lsn == before {
+                break;
+            }
         }
-        // Waves and deadlines may have come; whatever is left to do is done now.
-        self.turn()?;
         if self.armed.is_some() || self.astray || self.full {
             return Ok(());
         }

@@ -123,7 +123,7 @@ impl Oracle {
         let (sku, units) = (r.sku.index(), r.quantity.get());
         let key = (r.key.0, reserve_request(sku, units));
         if self.waits.is_waiting(sku) {
-            return broken("INV-11", format!("{:?} passes those who wait for SKU {sku}", r.seq));
+            return broken("INV-14", format!("{:?} passes those who wait for SKU {sku}", r.seq));
         }
         let expected = self.model.reserve(sku, buyer, units, key, r.review);
         let promise = match expected.split(' ').next().unwrap_or_default() {
@@ -173,7 +173,7 @@ impl Oracle {
             _ => PaidOutcome::Refund,
         };
         if outcome == PaidOutcome::Retaken && self.waits.is_waiting(self.model.res[n].sku) {
-            return broken("INV-11", format!("late money for #{n} passes those who wait"));
+            return broken("INV-14", format!("late money for #{n} passes those who wait"));
         }
         if outcome != paid.outcome {
             return broken(

@@ -11,6 +11,9 @@ use onrush_types::limits::{PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_PER_BUYER_
 
 type Records = [(Lsn, Record)];
 
+/// How long an opening waits for company at most.
+const OPENING_ALONE_MS: u64 = 5;
+
 impl Run<'_> {
     /// Let the ledger take a turn, and follow it.
     pub(crate) fn turn(&mut self) -> Flow {
@@ -126,7 +129,20 @@ impl Run<'_> {
         Ok(self.oracle.record(lsn, record, self.lexicon)?)
     }
 
+    /// An opening is recorded with its first reserves: while nobody asks, it may wait a moment.
+    fn opening_waits(&self, now: u64) -> bool {
+        let due = |c: &onrush::ledger::naive_model::Camp| {
+            c.phase < Phase::Open && (c.opens..c.opens + OPENING_ALONE_MS).contains(&now)
+        };
+        self.settles.is_empty()
+            && self.reserves.is_empty()
+            && self.oracle.model.camps.iter().any(due)
+    }
+
     fn nothing_due_switch(&self, now: u64) -> Holds {
+        if self.opening_waits(now) {
+            return Ok(());
+        }
         for (camp, c) in self.oracle.model.camps.iter().enumerate() {
             if c.phase_at(now) != c.phase {
                 return broken("INV-7", format!("campaign {camp} is still {:?} at {now}", c.phase));

@@ -1,5 +1,5 @@
 //! The waitlist, as plainly as the naive model tells the rest: lists of who waits. Nobody passes
-//! (INV-11): the first in line is offered what comes back; while somebody waits, nobody reserves.
+//! (INV-14): the first in line is offered what comes back; while somebody waits, nobody reserves.
 
 use crate::front::Flying;
 use crate::lexicon::Lexicon;
@@ -66,16 +66,16 @@ impl Oracle {
             WaitChange::Joined { sku, wish } => {
                 let (sku, units) = (sku.index(), wish.quantity.get());
                 let Some(buyer) = lexicon.buyer_of(wish.buyer) else {
-                    return broken("INV-11", "nobody joined");
+                    return broken("INV-14", "nobody joined");
                 };
                 let expected = self.join(sku, buyer, units);
                 if expected != "done" {
                     let what = format!("buyer {buyer} joined; it should be {expected}");
-                    return broken("INV-11", what);
+                    return broken("INV-14", what);
                 }
                 let line = self.waits.line(sku);
                 if wish.number != line.joined {
-                    return broken("INV-11", format!("wish {} after {}", wish.number, line.joined));
+                    return broken("INV-14", format!("wish {} after {}", wish.number, line.joined));
                 }
                 line.joined += 1;
                 line.wishes.push((wish.number, buyer, units));
@@ -83,17 +83,17 @@ impl Oracle {
             WaitChange::Left { sku, number } => {
                 let line = self.waits.line(sku.index());
                 let at = line.wishes.iter().position(|wish| wish.0 == *number);
-                let Some(at) = at else { return broken("INV-11", "nobody left") };
+                let Some(at) = at else { return broken("INV-14", "nobody left") };
                 line.wishes.remove(at);
             }
             WaitChange::Skipped { sku, number } => {
                 let sku = sku.index();
                 let first = self.waits.line(sku).wishes.first().copied();
                 let Some((_, buyer, _)) = first.filter(|wish| wish.0 == *number) else {
-                    return broken("INV-11", format!("wish {number} was skipped, not the first"));
+                    return broken("INV-14", format!("wish {number} was skipped, not the first"));
                 };
                 if self.limit(sku, buyer, 1).is_none() {
-                    return broken("INV-11", format!("buyer {buyer} was skipped below the limit"));
+                    return broken("INV-14", format!("buyer {buyer} was skipped below the limit"));
                 }
                 self.waits.line(sku).wishes.remove(0);
             }
@@ -105,7 +105,7 @@ impl Oracle {
                 });
                 let Some((_, buyer, units)) = theirs else {
                     return broken(
-                        "INV-11",
+                        "INV-14",
                         format!("wish {} was met before its turn", wish.number),
                     );
                 };
@@ -141,7 +141,7 @@ impl Oracle {
         }
         let price = self.model.skus[sku].price * i64::from(given);
         if (price, self.model.now + offer_ms) != (amount, expires) {
-            return broken("INV-11", format!("an offer for {amount} until {expires}"));
+            return broken("INV-14", format!("an offer for {amount} until {expires}"));
         }
         let line = self.waits.line(sku);
         line.wishes[0].2 -= given;
@@ -232,7 +232,7 @@ impl Oracle {
             let taken = flying.iter().any(|flying| flying.is_for(sku));
             if open && free > 0 && !taken && !self.added(sku) {
                 return broken(
-                    "INV-11",
+                    "INV-14",
                     format!(
                         "{free} units of SKU {sku} lie idle; wish {number} of buyer {buyer} waits"
                     ),
