@@ -2,7 +2,7 @@
 //! (`onrush_types::planted!`) is switched on in turn, and something has to find it.
 //!
 //! One build has all the bugs; the environment names the one that is on. The simulator looks first;
-//! what is not its to find has a test, named in [`TESTED`].
+//! what is not its to find has a test, named in `TESTED`.
 
 use crate::process::{cargo, command, run};
 use anyhow::{Context, Result, bail};
