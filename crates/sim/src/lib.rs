@@ -1,10 +1,10 @@
 //! Whole sales in one process: the real ledger, journal, engine and gateway (below its socket) on a
 //! simulated disk, clock, crowd, payment provider and operators, everything from one seed.
 //!
-//! A [`plan`] is written down first and then lived ([`history`]): buyers ask, the ledger takes a turn
-//! ([`turn`]), things break ([`faults`]), and in the end everybody comes back ([`finish`]). The
-//! [`oracle`] follows the journal record by record with core's naive model and has to agree with each
-//! record, each answer and each refusal ([`front`]). What fails is made shorter ([`shrink`]).
+//! A `plan` is written down first and then lived (`history`): buyers ask, the ledger takes a turn
+//! (`turn`), things break (`faults`), and in the end everybody comes back (`finish`). The
+//! `oracle` follows the journal record by record with core's naive model and has to agree with each
+//! record, each answer and each refusal (`front`). What fails is made shorter (`shrink`).
 //! `docs/simulation.md` tells how to use it and what it does not cover: a disk that claims a sync
 //! which it did not do.
 //!
