@@ -1,6 +1,6 @@
 //! The side store of reminders: a database and a file of keys, beside the journal.
 //!
-//! Everything happens in [`Store::write`], one transaction, in an order that a crash cannot turn
+//! Everything happens in `Store::write`, one transaction, in an order that a crash cannot turn
 //! against anybody:
 //!
 //! | step | a crash after it leaves | what the next opening does |
