@@ -8,7 +8,7 @@
 //! * [`ledger`] is below it: one owner, plain data. [`ledger::Ledger::perform`] turns an action into
 //!   records, [`ledger::Ledger::apply`] is the only way state changes, live and in replay alike.
 //!
-//! The order in which people may come is a third thing, drawn and not raced for: [`line`].
+//! The order in which people may come is a third thing, drawn and not raced for: [`mod@line`].
 //!
 //! Start with [`reservation::State`], then [`phase::Phase`], then the two modules above.
 

@@ -11,7 +11,7 @@
 //! A whole line may end before a long forecast comes true; until then it borrows the corrections of
 //! the longest that did.
 //!
-//! Memory is bounded: [`POINTS_MAX`] points of the past and [`PROBES_MAX`] forecasts for each power
+//! Memory is bounded: `POINTS_MAX` points of the past and `PROBES_MAX` forecasts for each power
 //! of two. Floating point is fine here: nothing of this is journaled or decided by.
 
 use onrush_types::Timestamp;
