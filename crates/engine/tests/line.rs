@@ -357,21 +357,36 @@ fn last(world: &World) -> u32 {
     (0..900).max_by_key(place).expect("a crowd")
 }
 
-/// What comes back goes to the waitlist without a pass; the line's figures follow.
+/// What comes back goes to the line first, and to the waitlist, without a pass, once nobody is left
+/// in line.
 #[test]
 fn a_line_and_a_waitlist_in_one_sale() {
     let mut spec = waiting_line("drop", 1);
     spec.waitlist = Some(WaitTerms { offer: DurationMs(60 * SECOND) });
     let (mut world, campaign) = opened(11, 2, &spec);
-    let first = (0..2).find(|n| places_or(&world, &campaign, *n) == Some(0)).expect("a first");
-    let Standing::Served { pass } = world.standing(&campaign, first) else { panic!("called up") };
-    let held = done(world.reserve_with(&campaign, &buyer(first), PassShown::Valid(pass)));
+    let by_place = |world: &World, place| {
+        (0..2).find(|n| places_or(world, &campaign, *n) == Some(place)).expect("in line")
+    };
+    let [first, second] = [0, 1].map(|place| by_place(&world, place));
+    let take = |world: &mut World, n: u32| match world.standing(&campaign, n) {
+        Standing::Served { pass } => {
+            done(world.reserve_with(&campaign, &buyer(n), PassShown::Valid(pass)))
+        }
+        other => panic!("{n} is {other:?}"),
+    };
+    let held = take(&mut world, first);
     let ask = WaitRequest {
         campaign: &campaign,
         sku: "unit",
         quantity: Quantity::ONE,
         buyer: world.engine.buyer("cem"),
     };
+    let early = world.engine.join_waitlist(&ask);
+    assert_eq!(refused(world.done(early)), Refusal::PassRequired, "one is still in line");
+    let released = world.engine.release(held.seq, None);
+    done(world.done(released));
+    world.pass_time(1_000);
+    let held = take(&mut world, second);
     let waits = world.engine.join_waitlist(&ask);
     done(world.done(waits));
     let released = world.engine.release(held.seq, None);
