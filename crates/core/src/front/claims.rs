@@ -10,6 +10,7 @@ use super::board::Board;
 use crossbeam_utils::Backoff;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use dashmap::mapref::one::Ref;
 use onrush_types::limits::RESERVATIONS_PER_BUYER_MAX;
 use onrush_types::planted;
 use onrush_types::{BuyerDigest, KeyDigest, RequestDigest, ReservationSeq, SkuIx};
@@ -168,11 +169,7 @@ impl Claims {
         board: &Board,
         flights: &FlightLinks,
     ) -> Option<Standing> {
-        // Relaxed: it publishes nothing; whoever does not see it yet looks once more.
-        if self.kept_out.load(Ordering::Relaxed) > 0 {
-            self.stand_back();
-        }
-        let chains = self.buyers.get(&buyer)?;
+        let chains = self.chains(buyer)?;
         Some(standing(*chains, &claim(), board, flights))
     }
 
@@ -274,10 +271,20 @@ impl Claims {
         })
     }
 
+    /// Lock a buyer's entry for reading, once no writer waits any more.
+    #[inline]
+    fn chains(&self, buyer: BuyerDigest) -> Option<Ref<'_, BuyerDigest, Chains>> {
+        // Relaxed: it publishes nothing; whoever does not see it yet looks once more.
+        if self.kept_out.load(Ordering::Relaxed) > 0 {
+            self.stand_back();
+        }
+        self.buyers.get(&buyer)
+    }
+
     #[cold]
     fn stand_back(&self) {
         let backoff = Backoff::new();
-        // Relaxed: as in `look`.
+        // Relaxed: as in `chains`.
         while self.kept_out.load(Ordering::Relaxed) > 0 {
             backoff.snooze();
         }
@@ -290,7 +297,7 @@ impl Claims {
         board: &Board,
         mut visit: impl FnMut(ReservationSeq, &super::Posting) -> bool,
     ) {
-        let Some(mut at) = self.buyers.get(&buyer).map(|chains| chains.reservation) else { return };
+        let Some(mut at) = self.chains(buyer).map(|chains| chains.reservation) else { return };
         // Outside the lock: links behind a durable head never change.
         while at != NONE {
             let Some(posting) = board.read(ReservationSeq(at)) else { return };

@@ -61,50 +61,61 @@ impl Gateway {
             details: details.as_deref(),
             pass,
         };
-        let promise = self.promised(&campaign, &request, &asked, now)?;
+        let outlook = self.outlook_if_granted(&request, &asked, now)?;
         let mut pending = self.engine.reserve(&request);
-        match pending.try_take() {
+        let settled = pending.try_take();
+        if let Some(Ok(Decision::Refused(refusal))) = settled {
+            self.count_replay(pass, &refusal);
+            return Err(self.refused(&campaign, &request, &asked, refusal));
+        }
+        let outlook = outlook.unwrap_or_else(|| self.outlook(&request, &asked, now));
+        Ok(match settled {
             None => {
                 let waiting = Waiting::reservation(Route::Reserve, pending);
-                Ok(Reply::Wait(waiting.with_promise(promise)))
-            }
-            Some(Ok(Decision::Refused(refusal))) => {
-                self.count_replay(pass, &refusal);
-                Err(self.refused(&campaign, &request, &asked, refusal))
+                Reply::Wait(waiting.with_promise(outlook.promise()))
             }
             Some(outcome) => {
-                let settled = Settled::reservation(Route::Reserve, outcome, promise);
-                Ok(Reply::Ready(settled.answer(&self.engine, jitter)))
+                let settled = Settled::reservation(Route::Reserve, outcome, outlook.promise());
+                Reply::Ready(settled.answer(&self.engine, jitter))
             }
-        }
+        })
     }
 
-    /// Tell what this hold is promised. Refuses a delivery that no store can serve, where the engine
-    /// would grant the hold: repeats, phase and stock come first and are its own.
-    fn promised(
+    /// Ask the stores before a hold that the engine would grant, so that none is made that no store
+    /// can serve. `None`: not asked. The crowd after the last unit costs the router nothing, and
+    /// repeats, phase and stock stay the engine's to answer.
+    ///
+    /// # Errors
+    /// The delivery can be served by no store.
+    fn outlook_if_granted(
         &self,
-        campaign: &Campaign,
         request: &ReserveRequest<'_>,
         details: &Details<'_>,
         now: Timestamp,
-    ) -> Result<Option<Vec<u8>>, Problem> {
-        if request.details.is_none() {
+    ) -> Result<Option<Outlook>, Problem> {
+        let campaign = request.campaign;
+        let Some(sku) = campaign.sku(request.sku) else { return Ok(None) };
+        let free = self.engine.units(sku.ix).map_or(0, |units| units.free);
+        if campaign.phase(now) != Phase::Open || free < request.quantity.get() {
             return Ok(None);
         }
-        let Some(sku) = campaign.sku(request.sku) else { return Ok(None) };
-        let units = request.quantity.get();
-        match self.stores.outlook(sku.ix, units, details, now) {
-            Outlook::Open => Ok(None),
-            Outlook::Promised(promise) => Ok(Some(promise)),
-            Outlook::Refused(problem) => {
-                let free = self.engine.units(sku.ix).map_or(0, |units| units.free);
-                let would_be_granted = campaign.phase(now) == Phase::Open && free >= units;
-                if would_be_granted && !self.engine.is_repeat(request) {
-                    return Err(problem);
-                }
-                Ok(None)
-            }
+        match self.outlook(request, details, now) {
+            Outlook::Refused(problem) if !self.engine.is_repeat(request) => Err(problem),
+            outlook => Ok(Some(outlook)),
         }
+    }
+
+    /// Tell what a hold of this is promised.
+    fn outlook(
+        &self,
+        request: &ReserveRequest<'_>,
+        details: &Details<'_>,
+        now: Timestamp,
+    ) -> Outlook {
+        let sku = request.campaign.sku(request.sku).filter(|_| request.details.is_some());
+        sku.map_or(Outlook::Open, |sku| {
+            self.stores.outlook(sku.ix, request.quantity.get(), details, now)
+        })
     }
 
     /// Find a campaign that buyers may know of.
@@ -128,8 +139,10 @@ impl Gateway {
         if is_short && campaign.skus().len() > 1 {
             problem.alternatives = self.alternatives(campaign, request);
         }
+        // Where the stores' stock is what was sold, units they still show are spoken for.
+        let others = is_short && !campaign.terms().supply_from_stores;
         if let (true, Some(destination), Some(sku)) =
-            (is_short, &details.destination, campaign.sku(request.sku))
+            (others, &details.destination, campaign.sku(request.sku))
         {
             let units = request.quantity.get();
             problem.near = self.near_stores(sku.ix, request.sku, units, destination);

@@ -25,6 +25,16 @@ pub(crate) enum Outlook {
     Refused(Problem),
 }
 
+impl Outlook {
+    /// Return the promise, as JSON.
+    pub(crate) fn promise(self) -> Option<Vec<u8>> {
+        match self {
+            Outlook::Promised(promise) => Some(promise),
+            Outlook::Open | Outlook::Refused(_) => None,
+        }
+    }
+}
+
 impl Stores {
     /// Tell what a hold would be promised. One decision of the router; no lock, no waiting.
     pub(crate) fn outlook(

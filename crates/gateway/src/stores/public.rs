@@ -33,7 +33,8 @@ fn near(
     place: Position,
     most: usize,
 ) -> Vec<(NodeIx, f64, u32)> {
-    let Some(sku) = net.sku(sku) else { return Vec::new() };
+    let sku = net.sku(sku).filter(|sku| !net.network.is_sold_out(*sku));
+    let Some(sku) = sku else { return Vec::new() };
     let spot = place.on_sphere();
     let detour = net.rules.policy().detour;
     let nodes = net.network.cells().by_distance(spot).take(LOOKED_AT_MAX).map(NodeIx);
