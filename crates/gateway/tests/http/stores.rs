@@ -191,6 +191,23 @@ fn sold_out_names_stores_near_the_buyer() {
     assert_eq!(near(&server, "drop"), names);
 }
 
+/// Where the stores' stock is the supply, what is on hold is at the stores still, and not for others.
+#[test]
+fn units_on_hold_are_offered_to_nobody_else() {
+    let server = chain();
+    let all = [("ann", 5), ("bob", 4)].map(|(buyer, quantity)| {
+        let held = reserve(&server, buyer, &wish(json!({"quantity": quantity})));
+        assert_eq!(held.status, 201, "{}", String::from_utf8_lossy(&held.body));
+        held.json()
+    });
+    let late = reserve(&server, "cem", &wish(json!({}))).is_problem("all_held");
+    assert_eq!(late["alternatives"], Value::Null);
+    let again = reserve(&server, "bob", &wish(json!({"quantity": 4})));
+    assert_eq!(again.status, 200, "a repeat");
+    assert_eq!(again.json()["promise"]["from"], all[1]["promise"]["from"]);
+    assert!(all[1]["promise"]["at"].is_string(), "{}", all[1]);
+}
+
 #[test]
 fn files_are_imported_whole_or_not_at_all() {
     let server = Server::dev();
