@@ -3,14 +3,12 @@
 //! Each server is a process of its own on core 0; 64 keep-alive connections ask from core 1, one
 //! request at a time each. Rounds alternate, so that a drift of the machine meets all of them.
 
+use crate::server::{Measured, Server, compared, pin_to};
 use crate::{Row, Setup, client, median};
 use onrush::{Engine, Timestamp};
 use onrush_gateway::config::When;
 use onrush_gateway::{Config, serve};
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 const ROUNDS: usize = 5;
 const REQUESTS: u32 = 150_000;
@@ -24,18 +22,21 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
     let hello = Server::start(&["hello"]);
     let shop = Server::start(&["shop", &dir.path().join("shop").to_string_lossy(), "supplied"]);
     let empty = Server::start(&["shop", &dir.path().join("empty").to_string_lossy(), "empty"]);
+    let [admin, token] = shop.words() else { panic!("a shop says where its operators ask") };
+    let admin = admin.parse().expect("an address");
     pin_to(1);
     let (mut holds, mut refusals, mut batches) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS as u32 {
         // Everybody's session is opened before the clock runs; "hello" is asked the same.
         let buyers = client::sessions(shop.addr, round * REQUESTS, REQUESTS);
         let asks = client::reserves(&buyers);
-        let bare = hello.measure(&asks, "200");
-        let hold = shop.measure(&asks, "201");
+        let bare = hello.measure(&asks, REQUESTS, "200");
+        let hold = shop.measure(&asks, REQUESTS, "201");
         let losers = client::sessions(empty.addr, round * 1_000, 1_000);
-        let refusal = empty.measure(&client::reserves(&losers), "409");
+        let refusal = empty.measure(&client::reserves(&losers), REQUESTS, "409");
         let from = (ROUNDS as u32 + round) * REQUESTS;
-        batches.push(shop.measure_batches(&client::batches(&shop.token, from, BATCHES, BATCH)));
+        let asks = client::batches(token, from, BATCHES, BATCH);
+        batches.push(shop.measure_at(admin, &asks, BATCHES, BATCH, "200"));
         holds.push((hold, bare));
         refusals.push((refusal, bare));
     }
@@ -46,31 +47,13 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
     ]
 }
 
-/// One round of one server.
-#[derive(Clone, Copy)]
-struct Measured {
-    /// Answers a second.
-    rate: f64,
-    /// Processor time of the server for one answer, in microseconds: steadier than the rate where
-    /// others use the machine too.
-    cpu_us: f64,
-}
-
 fn row(
     what: &'static str,
     target: &'static str,
     least: f64,
     rounds: &[(Measured, Measured)],
 ) -> Row {
-    let of = |f: fn(&(Measured, Measured)) -> f64| median(rounds.iter().map(f).collect());
-    let (ratio, low, high) = of(|(ours, bare)| ours.rate / bare.rate);
-    let (cpu, _, _) = of(|(ours, bare)| bare.cpu_us / ours.cpu_us);
-    let (ours, bare) = (of(|r| r.0.cpu_us).0, of(|r| r.1.cpu_us).0);
-    let rate = of(|r| r.1.rate).0;
-    let measured = format!(
-        "{ratio:.2} × ({low:.2}–{high:.2}) of {rate:.0} req/s; by server CPU {cpu:.2} × \
-         ({ours:.1} ÷ {bare:.1} µs)"
-    );
+    let (ratio, measured) = compared(rounds);
     Row { what, target, measured, reached: ratio >= least }
 }
 
@@ -87,66 +70,6 @@ fn batch_row(rounds: &[Measured]) -> Row {
             high / 1e3
         ),
         reached: rate >= 700e3,
-    }
-}
-
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) addr: SocketAddr,
-    admin: SocketAddr,
-    token: String,
-}
-
-impl Server {
-    pub(crate) fn start(args: &[&str]) -> Server {
-        let me = std::env::current_exe().expect("this program");
-        let mut command = Command::new(me);
-        command.arg("--serve").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("a server");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("its address");
-        let mut words = line.split_whitespace();
-        let addr = words.next().and_then(|word| word.parse().ok()).expect("an address");
-        let admin = words.next().map_or(addr, |word| word.parse().expect("an address"));
-        Server { child, addr, admin, token: words.next().unwrap_or_default().to_owned() }
-    }
-}
-
-impl Server {
-    fn measure(&self, requests: &[Vec<u8>], status: &str) -> Measured {
-        let before = self.cpu_ticks();
-        let rate = client::rate(self.addr, requests, REQUESTS, status);
-        Measured { rate, cpu_us: self.cpu_us_since(before, REQUESTS) }
-    }
-
-    /// Measure the reservations of whole batches.
-    fn measure_batches(&self, requests: &[Vec<u8>]) -> Measured {
-        let before = self.cpu_ticks();
-        let rate = client::rate(self.admin, requests, BATCHES, "200") * f64::from(BATCH);
-        Measured { rate, cpu_us: self.cpu_us_since(before, BATCHES * BATCH) }
-    }
-
-    fn cpu_us_since(&self, before: u64, answers: u32) -> f64 {
-        // A tick is 10 ms on Linux.
-        (self.cpu_ticks() - before) as f64 * 10_000.0 / f64::from(answers)
-    }
-
-    /// Return the processor time that the server has used, user and system.
-    fn cpu_ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        let stat = stat.expect("the server runs");
-        let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
-        let mut fields = after_name.split_whitespace().skip(11);
-        let mut tick = || fields.next().and_then(|n| n.parse::<u64>().ok()).expect("a number");
-        tick() + tick()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -182,10 +105,4 @@ fn be_shop(folder: &Path, supply: u32, opens_at: Option<Timestamp>) -> ! {
     println!("{} {} {token}", running.public_addr, running.admin_addr);
     running.wait().expect("served");
     std::process::exit(0)
-}
-
-fn pin_to(core: usize) {
-    let mut cores = rustix::thread::CpuSet::new();
-    cores.set(core);
-    rustix::thread::sched_setaffinity(None, &cores).expect("pin to a core");
 }

@@ -14,6 +14,7 @@ mod memory;
 mod recovery;
 mod reserve;
 mod sale;
+mod server;
 mod slot;
 mod start;
 

@@ -1,7 +1,7 @@
 //! The first acceptance after an opening, over HTTP with real fdatasync, while a crowd hammers: from
 //! the opening by sale time until the hold was told, at most.
 
-use crate::gateway::Server;
+use crate::server::Server;
 use crate::{Row, Setup, median};
 use onrush::{DurationMs, Timestamp};
 use onrush_load::start::{Rush, rush};

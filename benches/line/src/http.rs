@@ -4,14 +4,13 @@
 //! Each server is a process of its own on core 0; 64 keep-alive connections ask from core 1, one
 //! request at a time each. Rounds alternate, so that a drift of the machine meets all of them.
 
-use crate::{Row, Setup, client, hello, median};
+use crate::server::{Measured, Server, compared, pin_to};
+use crate::{Row, Setup, client, hello};
 use onrush::{DurationMs, Engine};
 use onrush_gateway::config::{LineBody, OutflowBody};
 use onrush_gateway::{Config, serve};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 const ROUNDS: usize = 7;
 const REQUESTS: u32 = 150_000;
@@ -26,9 +25,11 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
     let (plain, known) = looks(line.addr);
     let (mut news, mut none) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (hello, poll) = (bare.measure(&plain, "200"), line.measure(&plain, "200"));
+        let (hello, poll) =
+            (bare.measure(&plain, REQUESTS, "200"), line.measure(&plain, REQUESTS, "200"));
         news.push((poll, hello));
-        let (hello, poll) = (bare.measure(&known, "200"), line.measure(&known, "304"));
+        let (hello, poll) =
+            (bare.measure(&known, REQUESTS, "200"), line.measure(&known, REQUESTS, "304"));
         none.push((poll, hello));
     }
     vec![
@@ -71,70 +72,9 @@ fn text(answer: &str, mark: &str) -> String {
     answer[at..].split('"').next().expect("the rest").to_owned()
 }
 
-/// One round of one server.
-#[derive(Clone, Copy)]
-struct Measured {
-    /// Answers a second.
-    rate: f64,
-    /// Processor time of the server for one answer, in microseconds: steadier than the rate where
-    /// others use the machine too.
-    cpu_us: f64,
-}
-
 fn row(what: &str, target: &'static str, rounds: &[(Measured, Measured)]) -> Row {
-    let of = |f: fn(&(Measured, Measured)) -> f64| median(rounds.iter().map(f).collect());
-    let (ratio, low, high) = of(|(ours, bare)| ours.rate / bare.rate);
-    let (cpu, _, _) = of(|(ours, bare)| bare.cpu_us / ours.cpu_us);
-    let (ours, bare) = (of(|r| r.0.cpu_us).0, of(|r| r.1.cpu_us).0);
-    let rate = of(|r| r.1.rate).0;
-    let measured = format!(
-        "{ratio:.2} × ({low:.2}–{high:.2}) of {rate:.0} req/s; by server CPU {cpu:.2} × \
-         ({ours:.1} ÷ {bare:.1} µs)"
-    );
+    let (ratio, measured) = compared(rounds);
     Row { what: what.to_owned(), target, measured, reached: ratio >= 0.9 }
-}
-
-struct Server {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Server {
-    fn start(args: &[&str]) -> Server {
-        let me = std::env::current_exe().expect("this program");
-        let mut command = Command::new(me);
-        command.arg("--serve").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("a server");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("its address");
-        Server { child, addr: line.trim().parse().expect("an address") }
-    }
-
-    fn measure(&self, requests: &[Vec<u8>], status: &str) -> Measured {
-        let before = self.cpu_ticks();
-        let rate = client::rate(self.addr, requests, REQUESTS, status);
-        // A tick is 10 ms on Linux.
-        let cpu_us = (self.cpu_ticks() - before) as f64 * 10_000.0 / f64::from(REQUESTS);
-        Measured { rate, cpu_us }
-    }
-
-    /// Return the processor time that the server has used, user and system.
-    fn cpu_ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        let stat = stat.expect("the server runs");
-        let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
-        let mut fields = after_name.split_whitespace().skip(11);
-        let mut tick = || fields.next().and_then(|n| n.parse::<u64>().ok()).expect("a number");
-        tick() + tick()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Be one of the servers: `hello`, or `line FOLDER`. Does not return.
@@ -160,10 +100,4 @@ fn be_line(folder: &Path) -> ! {
     println!("{}", running.public_addr);
     running.wait().expect("served");
     std::process::exit(0)
-}
-
-fn pin_to(core: usize) {
-    let mut cores = rustix::thread::CpuSet::new();
-    cores.set(core);
-    rustix::thread::sched_setaffinity(None, &cores).expect("pin to a core");
 }

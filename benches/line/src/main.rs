@@ -17,6 +17,9 @@ mod hello;
 mod http;
 #[path = "../../engine/src/machine.rs"]
 mod machine;
+#[allow(dead_code, reason = "shared with the bench of the engine, whose servers say more")]
+#[path = "../../engine/src/server.rs"]
+mod server;
 mod vain;
 mod wheel;
 
