@@ -35,6 +35,9 @@ const POLL_MS_MAX: u64 = 30_000;
 /// What does not change soon is looked at this often.
 const POLL_MS_SETTLED: u64 = 60_000;
 
+/// Looks a second that the crowd as a whole is asked for towards the end; a core answers more.
+const LOOKS_PER_SECOND: u64 = 30_000;
+
 /// Of the time that is left, looks take this many.
 const LOOKS_UNTIL_THEN: u64 = 8;
 
@@ -239,8 +242,14 @@ pub(crate) fn no_ticket() -> Problem {
     Problem::new(Code::NotFound, detail)
 }
 
-/// Return when to look again: sooner the nearer it is.
+/// Return when to look again: sooner the nearer it is, and sooner the nearer the end of the stock, so
+/// that who only looks does not wait on for what is gone.
 fn next_look_ms(standing: &Standing, line: &LineView, now: Timestamp) -> u64 {
+    let at_the_end = || {
+        let minute = u64::from(line.per_minute) * u64::from(line.units_per_pass_milli) / 1_000;
+        let waiting = line.joined.saturating_sub(line.serving);
+        until_the_end_ms(line.free + line.to_come, minute, u64::from(waiting))
+    };
     let in_time = |left_ms: u64| (left_ms / LOOKS_UNTIL_THEN).clamp(POLL_MS_MIN, POLL_MS_MAX);
     match standing {
         Standing::Used | Standing::Lost => POLL_MS_SETTLED,
@@ -249,11 +258,24 @@ fn next_look_ms(standing: &Standing, line: &LineView, now: Timestamp) -> u64 {
             opens_at.map_or(POLL_MS_MAX, |at| in_time(at.since(now).0))
         }
         Standing::Ranking { .. } | Standing::Returning => POLL_MS_MIN,
-        Standing::Waiting { eta: Some(Eta { p50_ms, .. }), .. } => in_time(*p50_ms),
+        Standing::Waiting { eta: Some(Eta { p50_ms, .. }), .. } => {
+            in_time(*p50_ms).min(at_the_end())
+        }
         // Nobody knows how fast it will go: the further away, the less a look tells.
-        Standing::Waiting { ahead, eta: None, .. } => in_time(u64::from(*ahead) * 50),
+        Standing::Waiting { ahead, eta: None, .. } => {
+            in_time(u64::from(*ahead) * 50).min(at_the_end())
+        }
         Standing::Served { .. } | Standing::PassedOver { .. } => 5 * POLL_MS_MIN,
     }
+}
+
+/// Return when to look again if `left` units nobody holds go at `a_minute`: half the time until then,
+/// and often once only holds stand between the crowd and the end; never more often than the crowd of
+/// `waiting` can be answered.
+fn until_the_end_ms(left: u64, a_minute: u64, waiting: u64) -> u64 {
+    let left_ms = if left == 0 { Some(0) } else { (left * 60_000).checked_div(a_minute) };
+    let bearable = waiting * 1_000 / LOOKS_PER_SECOND;
+    left_ms.map_or(u64::MAX, |ms| (ms / 2).max(POLL_MS_MIN).max(bearable))
 }
 
 /// Cut what nobody can know anyway, so that a number does not change with every look.
@@ -283,4 +305,20 @@ fn etag(body: &[u8]) -> HeaderValue {
         *place = b"0123456789abcdef"[(hasher.finish() >> (nibble * 4)) as usize & 15];
     }
     HeaderValue::from_bytes(&quoted).expect("hexadecimal digits in quotes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_come_closer_towards_the_end() {
+        let of = until_the_end_ms;
+        assert_eq!(of(600, 0, 400), u64::MAX, "nothing is sold: the end is not in sight");
+        assert_eq!(of(600, 600, 400), 30_000, "half of the minute that is left");
+        assert_eq!(of(60, 600, 400), 3_000);
+        assert_eq!(of(10, 600, 400), POLL_MS_MIN);
+        assert_eq!(of(0, 0, 400), POLL_MS_MIN, "only holds are left");
+        assert_eq!(of(0, 600, 3_000_000), 100_000, "no more than can be answered");
+    }
 }
