@@ -27,6 +27,9 @@ pub struct NotifySection {
     /// Where the public listener is reached from outside, for unsubscribe links. Required with a
     /// channel.
     pub public_url: Option<String>,
+    /// Give reminded buyers their place in line beforehand: the link of the reminder opens `page` with
+    /// the ticket. Only in lines where everybody's place is the same, without tiers and hook.
+    pub tickets: bool,
     /// The offset in which times are written.
     pub utc_offset: UtcOffset,
     /// Certificates in PEM that are trusted besides Mozilla's.
@@ -49,6 +52,7 @@ impl Default for NotifySection {
             give_up: Span::secs(600),
             page: None,
             public_url: None,
+            tickets: false,
             utc_offset: UtcOffset(480),
             ca_file: None,
             mail: None,

@@ -6,7 +6,7 @@
 use super::eligibility::{Applicant, AskError, Verdict};
 use super::figures::Counted;
 use super::lines::{Hook, Lines, Settings};
-use super::token::TicketToken;
+use super::token::{TICKET_CHARS, TicketToken};
 use super::wait::LineWait;
 use crate::config::OnFailure;
 use crate::errors::Code;
@@ -171,21 +171,24 @@ impl Joiner {
         }
     }
 
-    /// Write the ticket as its holder sees it.
-    pub(crate) fn written(&self, ticket: &Ticket, engine: &Engine) -> Vec<u8> {
-        let Joiner { lines, campaign, settings, buyer } = self;
-        let now = engine.now();
+    /// Sign the ticket. The same one is the same text as long as its key signs.
+    pub(crate) fn token(&self, ticket: &Ticket, now: Timestamp) -> [u8; TICKET_CHARS] {
         let token = TicketToken {
-            campaign: campaign.ix(),
-            buyer: *buyer,
+            campaign: self.campaign.ix(),
+            buyer: self.buyer,
             number: ticket.number.0,
             class: ticket.class,
             lane: ticket.lane,
-            // The same ticket is the same text as long as its key signs.
             issued_at: ticket.joined_at,
             by_old_key: false,
         };
-        let text = lines.tokens.ticket(&token, now);
+        self.lines.tokens.ticket(&token, now)
+    }
+
+    /// Write the ticket as its holder sees it.
+    pub(crate) fn written(&self, ticket: &Ticket, engine: &Engine) -> Vec<u8> {
+        let Joiner { campaign, settings, buyer, .. } = self;
+        let text = self.token(ticket, engine.now());
         let mut out = Vec::with_capacity(320);
         out.extend_from_slice(b"{\"ticket\":\"");
         out.extend_from_slice(&text);

@@ -16,6 +16,7 @@
 //! in a restart is hand-off codes and a message.
 
 mod admin;
+mod ahead;
 mod dispatch;
 mod draw;
 mod eligibility;
@@ -41,6 +42,7 @@ mod wait;
 
 pub(crate) mod routes;
 
+pub(crate) use ahead::tickets_ahead;
 pub use eligibility::{Applicant, AskError, Asking, Eligibility, Verdict};
 pub(crate) use handoff::Handed;
 pub(crate) use lines::Lines;

@@ -20,6 +20,7 @@ use crate::answer::{Answer, Content};
 use crate::config::{Config, ConfigErrors, NotifySection};
 use crate::errors::Code;
 use crate::gateway::Gateway;
+use crate::line::tickets_ahead;
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::wire::{format_timestamp, json};
@@ -151,6 +152,13 @@ fn office(store: Store, section: &NotifySection, links: &Links, engine: &Engine)
 }
 
 impl Gateway {
+    /// Let reminders carry the tickets of the gateway's own lines, where everybody's place is the same.
+    pub(crate) fn issue_tickets_ahead(&self) {
+        let page = self.reminders.links.page.clone();
+        let tickets = tickets_ahead(self.lines.clone(), self.engine.clone(), page);
+        self.issue_tickets_with(tickets);
+    }
+
     /// Let reminders carry tickets issued in advance: `ticket` returns the link of one, or `None`.
     /// It is asked before each attempt and must give the same ticket again. Only the first call
     /// counts; returns whether this was it.

@@ -56,6 +56,9 @@ pub fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Running, ServeError> {
     let gateway = Arc::new(Gateway::new(config, engine.clone()).map_err(ServeError::Config)?);
+    if config.notify.tickets {
+        gateway.issue_tickets_ahead();
+    }
     make_campaigns(config, &engine)?;
     if config.dev {
         tracing::warn!("--dev: X-Onrush-Buyer is believed; anybody can be anybody");

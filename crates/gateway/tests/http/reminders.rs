@@ -293,6 +293,39 @@ fn every_channel_arrives_with_a_ticket_where_one_is_issued() {
     }
 }
 
+/// The place is there before its holder is, once, and only where it cannot be the wrong one.
+#[test]
+fn a_reminder_carries_a_place_in_line() {
+    let mail = smtp::Double::open();
+    let server = Server::start(|config, dir| {
+        with_mail(mail.port)(config, dir);
+        config.notify.tickets = true;
+        config.identity.groups = vec!["gold".to_owned()];
+    });
+    let announce = |name: &str, line: Value| {
+        let body = json!({"opens_at": "2026-12-01T13:00:00Z", "line": line,
+            "skus": [{"sku": "unit", "price": 100, "supply": 9}]});
+        server.put(name, body);
+    };
+    announce("drop", json!({}));
+    announce("tiered", json!({"tiers": [{"name": "all"}, {"name": "gold", "groups": ["gold"]}]}));
+    assert_eq!(remind(&server, "ann", &mail_body("ann@example.com")).status, 201);
+    let path = PATH.replace("drop", "tiered");
+    let tiered = ask("POST", &path).json(&mail_body("bob@example.com")).buyer("bob");
+    assert_eq!(tiered.to(server.public).status, 201);
+    server.clock.advance(UNTIL_START_MS - LEAD_MS);
+    let mut letters = [mail.next(), mail.next()];
+    letters.sort_by_key(|letter| letter.to == "bob@example.com");
+    let [ann, bob] = letters.map(|letter| letter.body());
+    assert!(!bob.contains("#ticket="), "{bob}");
+    let link = ann.split_once("https://shop.example/drops/drop#ticket=").expect("a link").1;
+    let ticket = link.split_whitespace().next().expect("a ticket");
+    let place = ask("GET", &format!("/v1/campaigns/drop/tickets/{ticket}")).to(server.public);
+    assert_eq!(place.status, 200, "{}", String::from_utf8_lossy(&place.body));
+    let joined = ask("POST", "/v1/campaigns/drop/tickets").buyer("ann").to(server.public);
+    assert_eq!((joined.status, joined.text("ticket").as_str()), (200, ticket), "the same place");
+}
+
 #[test]
 fn a_reminder_is_taken_back_on_one_channel_or_all() {
     let mail = smtp::Double::open();
