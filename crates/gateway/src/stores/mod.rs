@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `live.rs`, `image.rs` | the router's network as it is now, and how it is built from the ledger |
 //! | `worker.rs`, `sourcing.rs`, `follow.rs` | the thread: follow records, plan what is sold |
+//! | `pricing.rs` | opportunity prices, solved beside the thread |
 //! | `ask.rs`, `promise.rs` | from a reservation's details to an order, and what it is promised |
 //! | `columns.rs`, `import.rs` | nodes and stock as files have them |
 //! | `nodes.rs`, `orders.rs`, `routing.rs`, `public.rs` | what can be asked on either side |
@@ -26,6 +27,7 @@ mod nodes;
 mod note;
 mod orders;
 mod pickup;
+mod pricing;
 mod promise;
 mod public;
 mod query;

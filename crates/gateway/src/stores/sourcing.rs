@@ -11,6 +11,7 @@ use super::follow::{News, follow, opened};
 use super::image::{Image, OpenOrder, OpenOrders, OpenShipment};
 use super::live::{Live, Net};
 use super::note::note;
+use super::pricing::{Pricing, Routed};
 use super::worker::Ended;
 use crate::wire::Details;
 use onrush::ledger::{Change, Ledger, NodeChange, Planned, PlannedShipment};
@@ -20,6 +21,7 @@ use onrush::{
     ReservationSeq, SkuIx, State, Timestamp,
 };
 use onrush_router::node::NodeIx;
+use onrush_router::order::Order;
 use onrush_router::plan::Plan;
 use onrush_router::{Ask, Planner};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -59,6 +61,7 @@ pub(super) struct Sourcing<'a> {
     refused: BTreeSet<u32>,
     retry_at: Timestamp,
     planner: Planner,
+    pricing: Pricing,
 }
 
 /// What the ledger knows of an open order.
@@ -78,6 +81,7 @@ struct OpenAsk {
 /// A plan on its way to the ledger.
 struct Proposed {
     ask: OpenAsk,
+    order: Order,
     plan: Plan,
     channel: Option<Box<str>>,
     answer: Pending<Reservation>,
@@ -107,6 +111,7 @@ impl<'a> Sourcing<'a> {
             refused: BTreeSet::new(),
             retry_at: engine.now(),
             planner: Planner::default(),
+            pricing: Pricing::default(),
         };
         sourcing.find_unplanned()?;
         Ok(sourcing)
@@ -268,12 +273,12 @@ impl<'a> Sourcing<'a> {
             note: note.into(),
         };
         let answer = self.engine.plan(planned);
-        Ok(Proposed { ask, plan, channel, answer })
+        Ok(Proposed { ask, order, plan, channel, answer })
     }
 
     /// Take the ledger's answer to a plan.
     fn land(&mut self, proposed: Proposed) -> Result<(), Ended> {
-        let Proposed { ask, plan, channel, answer } = proposed;
+        let Proposed { ask, order, plan, channel, answer } = proposed;
         match answer.wait()? {
             Decision::Done(_) => {
                 self.net.network.confirm(&plan);
@@ -286,14 +291,18 @@ impl<'a> Sourcing<'a> {
                         left: false,
                     });
                 let shipments: Vec<OpenShipment> = shipments.collect();
-                let order = self.open.entry(ask.seq.0).or_insert_with(|| OpenOrder {
+                let open = self.open.entry(ask.seq.0).or_insert_with(|| OpenOrder {
                     sku: ask.sku,
                     attempt: 0,
                     channel,
                     shipments: Vec::new(),
                 });
-                order.attempt = ask.attempt + 1;
-                order.shipments.extend(shipments);
+                open.attempt = ask.attempt + 1;
+                open.shipments.extend(shipments);
+                let OpenAsk { sku, units, value, details, .. } = ask;
+                let wanted = Wanted { sku, units, value, placed: order.placed };
+                let net = self.net.clone();
+                self.pricing.observe(Routed { net, wanted, details, order, plan });
             }
             // Planned already, or cancelled meanwhile.
             Decision::Already(_) => self.net.network.give_back(&plan),

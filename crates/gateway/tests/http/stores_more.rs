@@ -165,6 +165,35 @@ fn a_policy_is_checked_versioned_and_tried_first() {
     assert_eq!(server.operate("GET", "/admin/v1/routing", None).json()["version"], 2);
 }
 
+/// Where far more orders are expected than there are units, a unit costs what later orders lose, also
+/// after the network was built anew.
+#[test]
+fn prices_are_learned_as_orders_come() {
+    let server = chain();
+    let put = |replaces: u32, more: &str| {
+        let policy = format!(
+            "version = 1\n{more}[prices]\nenabled = true\nreprice_every = 1\nhorizon_orders = 500\n"
+        );
+        let body = json!({"replaces": replaces, "policy": policy, "reason": "test"});
+        assert_eq!(server.operate("PUT", "/admin/v1/routing", Some(body)).status, 200);
+    };
+    let dry = || {
+        let order = json!({"campaign": "drop", "order": wish(json!({}))});
+        server.operate("POST", "/admin/v1/routing/dry-run", Some(order)).json()
+    };
+    let is_priced = || dry()["why"].to_string().contains("later orders");
+    put(0, "");
+    assert!(!is_priced(), "nothing was learned yet");
+    let id = sold(&server, "ann", &wish(json!({})));
+    order_in(&server, &id, "assigned");
+    until(is_priced);
+    put(1, "[distance]\ndetour = 1.4\n");
+    let id = sold(&server, "bob", &wish(json!({})));
+    assert_eq!(order_in(&server, &id, "assigned")["why"]["policy"], 2);
+    until(is_priced);
+    audit(&server);
+}
+
 #[test]
 fn every_route_about_stores_needs_its_scope() {
     let key = |scope: Scope| scope.as_str().repeat(40)[..40].to_owned();

@@ -89,6 +89,20 @@ impl Pricer {
         pricer
     }
 
+    /// Go on with a network that was built anew: `recent` orders stand for the `seen` that were routed
+    /// before, and prices are set at once where there are any.
+    pub fn resume(network: &Network, rules: &Ruleset, recent: &[Order], seen: f64) -> Pricer {
+        let mut pricer = Pricer::new(network, rules, None, None);
+        for order in recent {
+            pricer.seen.add(order, seen / recent.len() as f64);
+            pricer.now = pricer.now.max(order.placed);
+        }
+        if !recent.is_empty() {
+            pricer.reprice(network, rules);
+        }
+        pricer
+    }
+
     /// Count an order that was routed; solve again when it is time.
     pub fn observe(&mut self, network: &Network, rules: &Ruleset, order: &Order, plan: &Plan) {
         self.seen.add(order, 1.0);
