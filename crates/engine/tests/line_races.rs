@@ -3,11 +3,12 @@
 mod common;
 
 use common::crowd::*;
+use common::race::race;
 use common::*;
 use onrush::journal::FakeDisk;
 use onrush::*;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 use std::thread;
 
 fn running() -> (Engine, Arc<ManualClock>) {
@@ -25,24 +26,6 @@ fn running() -> (Engine, Arc<ManualClock>) {
 
 fn put(engine: &Engine, spec: CampaignSpec) -> Arc<Campaign> {
     granted(engine.put_campaign(spec).wait().expect("healthy"))
-}
-
-fn race<T: Send>(threads: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let start = Barrier::new(threads);
-    thread::scope(|scope| {
-        let callers: Vec<_> = (0..threads)
-            .map(|n| {
-                let (start, call) = (&start, &call);
-                let thread = thread::Builder::new().stack_size(256 * 1_024);
-                let caller = move || {
-                    start.wait();
-                    call(n)
-                };
-                thread.spawn_scoped(scope, caller).expect("a thread")
-            })
-            .collect();
-        callers.into_iter().map(|caller| caller.join().expect("no panic")).collect()
-    })
 }
 
 /// The first promise of the issue: however often and from however many devices.

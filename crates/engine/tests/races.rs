@@ -2,11 +2,11 @@
 
 mod common;
 
+use common::race::race;
 use common::*;
 use onrush::journal::FakeDisk;
 use onrush::*;
 use std::collections::BTreeSet;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
@@ -37,25 +37,6 @@ fn check(engine: &Engine) {
     engine.inspect(check_ledger).wait().expect("healthy");
     let status = engine.status();
     assert_eq!((status.reserves_in_flight, status.failed), (0, None));
-}
-
-/// Let `threads` callers start at once, and collect what they return.
-fn race<T: Send>(threads: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let start = Barrier::new(threads);
-    thread::scope(|scope| {
-        let callers: Vec<_> = (0..threads)
-            .map(|n| {
-                let (start, call) = (&start, &call);
-                let thread = thread::Builder::new().stack_size(256 * 1_024);
-                let caller = move || {
-                    start.wait();
-                    call(n)
-                };
-                thread.spawn_scoped(scope, caller).expect("a thread")
-            })
-            .collect();
-        callers.into_iter().map(|caller| caller.join().expect("no panic")).collect()
-    })
 }
 
 /// INV-6, as the issue puts it.

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod crowd;
+pub(crate) mod race;
 pub(crate) mod story;
 pub(crate) mod watched;
 
