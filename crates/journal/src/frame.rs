@@ -70,6 +70,13 @@ impl<'a> RawFrame<'a> {
         Ok(sectors_up(FRAME_HEADER_BYTES + payload_bytes))
     }
 
+    /// Return which journal, segment and byte of it a frame that starts with `header` claims to be for,
+    /// unchecked: the rest of the frame may be missing.
+    pub(crate) fn claimed_place(header: &[u8]) -> Option<(JournalId, u64, u32)> {
+        RawFrame::claimed_bytes(header).ok()?;
+        Some((JournalId(array_at(header, 8)), u64_at(header, 24), u32_at(header, 32)))
+    }
+
     /// Take the frame at the start of `bytes`, without looking past its lengths.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 use super::{Leftover, Place};
 use crate::error::{Damage, JournalError};
+use crate::frame::RawFrame;
 use crate::layout::{JournalId, SECTOR_BYTES};
 use crate::segment::{Segment, SegmentHeader};
 use crate::storage::StorageError;
@@ -79,18 +80,20 @@ fn proof(
             _ => format!("a header lies {at}: the disk wrote in the wrong place"),
         }));
     }
-    let Ok(frame) = window.frame(segment, place.offset)? else { return Ok(None) };
-    let header = frame.header();
-    if header.journal != expected.id {
-        return Ok(None);
-    }
-    if !frame.belongs(expected.id, segment.number, place.offset) {
-        // C15: no torn write looks like this.
-        let (offset, number) = (header.offset, header.segment);
+    if let Some((id, number, offset)) = RawFrame::claimed_place(sector)
+        && id == expected.id
+        && (number, u64::from(offset)) != (segment.number, place.offset)
+    {
+        // C15: no torn write looks like this, whole or not: the rest of it may have been lost.
         return Ok(Some(format!(
             "the frame {at} was written for byte {offset} of segment {number}: the disk wrote in \
              the wrong place"
         )));
+    }
+    let Ok(frame) = window.frame(segment, place.offset)? else { return Ok(None) };
+    let header = frame.header();
+    if header.journal != expected.id {
+        return Ok(None);
     }
     let follows = place == expected.place && header.first_lsn == expected.next;
     if follows && header.epoch == expected.epoch {
