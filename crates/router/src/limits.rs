@@ -51,6 +51,9 @@ pub const SLOTS_KEPT: usize = 336;
 /// Order classes a forecast keeps; the rest is folded into those kept.
 pub const FORECAST_CLASSES_MAX: usize = 4_096;
 
+/// Different orders that the hindsight bound tells apart.
+pub const BOUND_CLASSES_MAX: usize = 100_000;
+
 /// Days for which opening hours are compiled at once: two years.
 pub const CALENDAR_DAYS_MAX: u32 = 731;
 

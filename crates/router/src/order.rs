@@ -28,8 +28,10 @@ pub struct Line {
 pub struct Order {
     /// The order's own name.
     pub id: Label,
-    /// When it was placed.
+    /// When it was placed: what is due an hour after the order is due an hour after this.
     pub placed: Timestamp,
+    /// When work on it can begin; later than `placed` where it was paid, or refused by a store, since.
+    pub ready: Timestamp,
     /// Where it goes; for a collected order the position of the buyer, if known.
     pub destination: Position,
     /// The node where it is collected, or the store it was bought in.
@@ -58,6 +60,7 @@ impl Order {
         Order {
             id,
             placed,
+            ready: placed,
             destination,
             pickup: None,
             lines,

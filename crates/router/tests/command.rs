@@ -124,6 +124,44 @@ fn simulate_compares_two_policies_under_one_bound() {
     assert!(found.plots.iter().all(|(name, svg)| name.ends_with(".svg") && svg.contains("</svg>")));
 }
 
+fn simulated(nodes: &str, inventory: &str, orders: &str) -> (f64, f64) {
+    let route = RouteArgs {
+        nodes: nodes.as_bytes(),
+        inventory: inventory.as_bytes(),
+        ..args(orders, POLICY, false)
+    };
+    let found = run_simulate(SimulateArgs { route, other: None }).expect("simulated");
+    let (_, kpis) = &found.kpis[0];
+    (kpis.cost, kpis.hindsight_bound.expect("so few orders have a bound"))
+}
+
+#[test]
+fn equal_nodes_share_one_price_and_the_bound_is_tight() {
+    let nodes = "node,kind,lat,lon\na,store,41.8,123.4\nb,store,41.8,123.4\nc,store,41.8,123.4\n";
+    let mut orders = String::from("order,time,lat,lon,sku,quantity\n");
+    (0..100).for_each(|n| orders += &format!("o{n},{n},41.9,123.4,milk,1\n"));
+    let (cost, bound) =
+        simulated(nodes, "node,sku,on_hand\na,milk,10\nb,milk,10\nc,milk,10\n", &orders);
+    assert!(bound <= cost + 1e-6 && bound > 0.99 * cost, "{bound} of {cost}");
+    let (same, alone) = simulated(
+        "node,kind,lat,lon\na,store,41.8,123.4\n",
+        "node,sku,on_hand\na,milk,30\n",
+        &orders,
+    );
+    assert!((same - cost).abs() < 1e-6 && alone > 0.99 * cost, "{alone} of {same}");
+}
+
+#[test]
+fn orders_to_everywhere_have_a_bound() {
+    let mut orders = String::from("order,time,lat,lon,sku,quantity\n");
+    for n in 0..60 {
+        let (lat, lon) = (41.7 + f64::from(n % 8) * 0.0307, 123.3 + f64::from(n) * 0.0049);
+        orders += &format!("o{n},2026-11-11T02:00:{n:02}Z,{lat},{lon},milk,1\n");
+    }
+    let (cost, bound) = simulated(NODES, "node,sku,on_hand\nnear,milk,20\nfar,milk,20\n", &orders);
+    assert!(bound <= cost + 1e-6 && bound > 0.9 * cost, "{bound} of {cost}");
+}
+
 #[test]
 fn prices_save_a_scarce_unit_for_the_order_that_needs_it() {
     // Milk orders near the store can also be served from the depot; tea is only there. With a

@@ -38,9 +38,9 @@ pub enum Resource {
 pub struct Climb {
     /// Subgradient steps.
     pub steps: usize,
-    /// First step, as a share of the cost scale.
+    /// First step of a resource that is asked for as much as can be, as a share of the cost scale.
     pub first: f64,
-    /// Last step, as a share of the cost scale; in between geometric.
+    /// Last such step; in between geometric.
     pub last: f64,
 }
 
@@ -56,6 +56,8 @@ pub struct Fluid {
     prices: Vec<i64>,
     exact: Vec<f64>,
     use_: Vec<f64>,
+    /// The most that could be asked of each resource, and at least its supply.
+    range: Vec<f64>,
     average: Vec<f64>,
     scratch: Scratch,
     wide: WideScratch,
@@ -132,6 +134,7 @@ impl Fluid {
     /// Returns the best lower bound seen, in currency units. Deterministic.
     pub fn climb(&mut self, climb: Climb) -> f64 {
         let scale = self.cost_scale();
+        self.measure_ranges();
         let mut best = f64::NEG_INFINITY;
         self.average.fill(0.0);
         let from = climb.steps / 2;
@@ -143,11 +146,8 @@ impl Fluid {
             for place in 0..self.resources.len() {
                 let (used, have) = (self.use_[place], self.supply[place]);
                 // What has no limit has no price.
-                let gap = if have == f64::INFINITY {
-                    -1.0
-                } else {
-                    (used - have) / used.max(have).max(1.0)
-                };
+                let gap =
+                    if have == f64::INFINITY { -1.0 } else { (used - have) / self.range[place] };
                 self.exact[place] = (self.exact[place] + size * gap).max(0.0);
             }
             if step >= from {
@@ -160,6 +160,18 @@ impl Fluid {
         self.exact.copy_from_slice(&self.average);
         self.round_prices();
         best.max(self.evaluate())
+    }
+
+    /// Find how far use and supply of each resource can be apart: what a step is measured by. It stays
+    /// the same from step to step, or nodes that can stand in for each other would not rise together.
+    fn measure_ranges(&mut self) {
+        self.range.fill(0.0);
+        for (class, &weight) in self.classes.iter().zip(&self.weights) {
+            class.could_use(|place, units| self.range[place as usize] += weight * f64::from(units));
+        }
+        for (range, &supply) in self.range.iter_mut().zip(&self.supply) {
+            *range = range.max(supply).max(1.0);
+        }
     }
 
     /// Return the prices in micro-units, resource by resource.
@@ -215,6 +227,7 @@ impl Fluid {
             self.prices.push(0);
             self.exact.push(0.0);
             self.use_.push(0.0);
+            self.range.push(0.0);
             self.average.push(0.0);
             self.resources.len() as u32 - 1
         })

@@ -77,23 +77,6 @@ impl Forecast {
         forecast
     }
 
-    /// Learn from orders without folding any class; `None` when there are too many classes.
-    ///
-    /// Places within a hundredth of a degree share a class, so this is exact only where orders of a
-    /// class share their place and value; any other order makes it `None`.
-    pub(crate) fn learn_exactly(orders: &[Order]) -> Option<Forecast> {
-        let mut forecast = Forecast::default();
-        for order in orders {
-            let class = forecast.add(order, 1.0) as usize;
-            let example = &forecast.examples[class];
-            let same = example.destination == order.destination && example.value == order.value;
-            if forecast.folds > 0 || !same {
-                return None;
-            }
-        }
-        Some(forecast)
-    }
-
     /// State rates: an example of each class and how many orders of it are expected.
     pub fn rates<'a>(classes: impl IntoIterator<Item = (&'a Order, f64)>) -> Forecast {
         let mut forecast = Forecast::default();

@@ -1,17 +1,17 @@
 //! Replaying orders under a policy, and two policies side by side.
 
+mod bound;
 mod kpi;
 mod shadow;
 pub mod svg;
 
+pub use bound::hindsight_bound;
 pub use kpi::{CURVE_ORDERS, Kpis, Tally};
 pub use shadow::{Shadow, ShadowTally};
 
-use crate::delivery::Delivery;
 use crate::network::Network;
 use crate::order::Order;
 use crate::plan::Plan;
-use crate::prices::fluid::{Climb, Fluid};
 use crate::prices::{Forecast, Pricer};
 use crate::router::Router;
 use crate::rules::Ruleset;
@@ -95,38 +95,4 @@ pub fn rehearse(
         tally.add(network, order, &plan);
     }
     tally
-}
-
-/// Steps spent on the bound: coarse, then fine.
-const BOUND_CLIMBS: [Climb; 2] = [
-    Climb { steps: 500, first: 0.3, last: 0.003 },
-    Climb { steps: 1_000, first: 0.02, last: 0.000_5 },
-];
-
-/// Return a certified lower bound on what any policy would have paid that knew every order
-/// beforehand, in currency units.
-///
-/// Hours, slots, deadlines, weights and risks are left out, which only lowers it, as does the bound
-/// that stands in for orders with more possible nodes than one decision holds. `None` when orders are
-/// too many to tell apart, or when distances are not great circles: then the relaxation could leave
-/// plans out. Needs the network as it was before the first order.
-pub fn hindsight_bound(network: &Network, rules: &Ruleset, orders: &[Order]) -> Option<f64> {
-    rules.detour()?;
-    let mut plain = rules.policy().clone();
-    plain.weights.clear();
-    plain.priorities.clear();
-    (plain.costs.per_rejection, plain.costs.per_late_shipment) = (0.0, 0.0);
-    let plain = Ruleset::new(plain, network);
-    let classes = Forecast::learn_exactly(orders)?;
-    let mut fluid = Fluid::default();
-    for (order, count) in classes.weights() {
-        let class = fluid.add_timeless_class(network, &plain, order);
-        fluid.set_weight(class, count);
-    }
-    fluid.read_all_stock(network);
-    if orders.iter().all(|order| order.delivery != Delivery::InStoreHome) {
-        fluid.read_stock(network);
-    }
-    let bounds = BOUND_CLIMBS.map(|climb| fluid.climb(climb));
-    bounds.into_iter().reduce(f64::max)
 }

@@ -154,6 +154,23 @@ impl Class {
         }
     }
 
+    /// Call `each` with every resource that a decision could use, and how much of it at most.
+    pub(super) fn could_use(&self, mut each: impl FnMut(u32, u32)) {
+        for (n, problem) in self.base.iter().enumerate() {
+            for candidate in 0..problem.candidates() {
+                if self.places_of[n][candidate] != NO_PRICE {
+                    each(self.places_of[n][candidate], 1);
+                }
+                for (line, &need) in problem.need().iter().enumerate() {
+                    let place = self.units_of[n][line * CANDIDATES_MAX + candidate];
+                    if place != NO_PRICE {
+                        each(place, need);
+                    }
+                }
+            }
+        }
+    }
+
     /// Return the cost of shipping nothing.
     #[cfg(feature = "highs")]
     pub(super) fn unfilled_cost(&self) -> Cost {
