@@ -73,6 +73,11 @@ pub enum CsvError {
         /// The columns the file has.
         found: String,
     },
+    /// A quote spans lines, or is never closed: what follows it cannot be told apart.
+    OpenQuote {
+        /// The line on which it opens.
+        line: u64,
+    },
     /// A column appears twice.
     ColumnTwice {
         /// Its name.
@@ -86,6 +91,9 @@ impl fmt::Display for CsvError {
             CsvError::Io(error) => write!(f, "reading failed: {error}"),
             CsvError::MissingColumn { column, found } => {
                 write!(f, "line 1: column {column} is missing; the header has: {found}")
+            }
+            CsvError::OpenQuote { line } => {
+                write!(f, "line {line}: a quote opens and is not closed on this line; close it")
             }
             CsvError::ColumnTwice { column } => {
                 write!(f, "line 1: column {column} appears twice; remove one")
@@ -136,6 +144,9 @@ fn read_rows<T>(
             Err(error) => return Err(io_error(error)),
         }
         let line = record.position().map_or(line, ::csv::Position::line);
+        if record.iter().any(|cell| cell.contains('\n')) {
+            return Err(CsvError::OpenQuote { line });
+        }
         if record.len() != header.len() {
             let message = format!("{} cells, but the header has {}", record.len(), header.len());
             rows.refuse(line, message);

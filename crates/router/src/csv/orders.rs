@@ -10,7 +10,7 @@ use crate::network::Network;
 use crate::node::NodeIx;
 use crate::order::{ChannelNo, Line, Order, SkuNo};
 use onrush_types::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 const COLUMNS: &[&str] = &[
@@ -62,24 +62,32 @@ impl Names for Network {
 }
 
 /// Read orders, in the order of their first rows. Rows of one order need not be together; what they
-/// say besides SKU and quantity must agree. A SKU named twice adds up.
+/// say besides SKU and quantity must agree. A SKU named twice adds up. An order with a bad row is left
+/// out whole: a part of it is not what was ordered.
 ///
 /// # Errors
 /// When the reader fails or a column that must be there is missing.
 pub fn read_orders(input: impl Read, names: &mut impl Names) -> Result<Rows<Order>, CsvError> {
     let mut orders: Vec<Order> = Vec::new();
     let mut by_id: HashMap<Label, usize> = HashMap::new();
+    let mut spoiled: HashSet<Label> = HashSet::new();
     let read = read_rows::<Order>(input, COLUMNS, 4, |row| {
-        let (head, line) = parse(row, names)?;
-        match by_id.get(&head.id) {
-            Some(&at) => add_line(&mut orders[at], &head, line)?,
+        let added = parse(row, names).and_then(|(head, line)| match by_id.get(&head.id) {
+            Some(&at) => add_line(&mut orders[at], &head, line),
             None => {
                 by_id.insert(head.id.clone(), orders.len());
                 orders.push(Order { lines: vec![line], ..head });
+                Ok(())
             }
+        });
+        if added.is_err()
+            && let Ok(id) = Label::new(row.get(0).unwrap_or_default())
+        {
+            spoiled.insert(id);
         }
-        Ok(None)
+        added.map(|()| None)
     })?;
+    orders.retain(|order| !spoiled.contains(&order.id));
     Ok(Rows { rows: orders, ..read })
 }
 
@@ -228,12 +236,27 @@ mod tests {
              a,2026-11-11T12:00:00Z,1,2,x,1,one_hour,2026-11-11T11:00:00Z,\n\
              a,2026-11-11T12:00:00Z,1,2,x,1,scheduled,,\n\
              ok,2026-11-11T12:00:00Z,,,x,1,,,store-1\n\
-             ok,2026-11-11T12:00:01Z,,,y,1,,,store-1\n",
+             ok,2026-11-11T12:00:01Z,,,y,1,,,store-1\n\
+             fine,2026-11-11T12:00:00Z,,,x,1,,,store-1\n",
         );
         let lines: Vec<u64> = rows.bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9, 11]);
-        assert_eq!(rows.rows.len(), 1);
+        let kept: Vec<&str> = rows.rows.iter().map(|order| order.id.as_str()).collect();
+        assert_eq!(kept, ["fine"], "an order with a bad row is left out whole");
         assert_eq!(rows.rows[0].delivery, Delivery::Pickup, "a pick-up node says so");
+    }
+
+    #[test]
+    fn a_quote_that_stays_open_swallows_nothing_in_silence() {
+        let node = NodeSpec::new(
+            Label::new("n").expect("a label"),
+            NodeKind::Store,
+            Position::new(41.0, 123.0).expect("on the globe"),
+        );
+        let mut network = Network::build(vec![node], Vec::new()).expect("a network");
+        let text = "order,time,lat,lon,sku,quantity\na,1,1,1,x,1\nb,1,1,1,\"x,1\nc,1,1,1,x,1\n";
+        let error = read_orders(text.as_bytes(), &mut network).expect_err("which rows are there?");
+        assert!(error.to_string().starts_with("line 3: a quote opens"), "{error}");
     }
 
     #[test]

@@ -122,6 +122,12 @@ impl Words<'_> {
                     Language::Chinese => format!(";截单时间晚 {minutes} 分钟即可胜出"),
                 }
             }
+            (true, Excluded::Late { late_ms: ..=0, .. }, Language::English) => {
+                "; it would win if it were surer".to_owned()
+            }
+            (true, Excluded::Late { late_ms: ..=0, .. }, Language::Chinese) => {
+                ";若更有把握即可胜出".to_owned()
+            }
             (true, _, Language::English) => "; it would win if it were fast enough".to_owned(),
             (true, _, Language::Chinese) => ";若来得及即可胜出".to_owned(),
             (false, ..) => String::new(),
@@ -176,8 +182,13 @@ fn english(why: &Excluded) -> String {
         Excluded::Closed => "closed on every day that counts".to_owned(),
         Excluded::Full => "no free slot before the order is due".to_owned(),
         Excluded::Acceptance => "it accepts too few orders".to_owned(),
+        Excluded::Late { confidence, late_ms, .. } if *late_ms <= 0 => format!(
+            "{} min early on average, but sure with {:.0} % only: what it accepts and its road vary",
+            -late_ms / 60_000,
+            confidence * 100.0
+        ),
         Excluded::Late { confidence, late_ms, .. } => format!(
-            "on time with {:.0} % only, {} min against the deadline",
+            "on time with {:.0} % only, {} min late on average",
             confidence * 100.0,
             late_ms / 60_000
         ),
@@ -199,8 +210,13 @@ fn chinese(why: &Excluded) -> String {
         Excluded::Closed => "有效日期内均不营业".to_owned(),
         Excluded::Full => "截止前没有空闲时段".to_owned(),
         Excluded::Acceptance => "接单率过低".to_owned(),
+        Excluded::Late { confidence, late_ms, .. } if *late_ms <= 0 => format!(
+            "平均提前 {} 分钟,但把握仅 {:.0}%:接单率与路况有波动",
+            -late_ms / 60_000,
+            confidence * 100.0
+        ),
         Excluded::Late { confidence, late_ms, .. } => {
-            format!("准时概率仅 {:.0}%,与截止相差 {} 分钟", confidence * 100.0, late_ms / 60_000)
+            format!("准时概率仅 {:.0}%,平均晚 {} 分钟", confidence * 100.0, late_ms / 60_000)
         }
     }
 }
