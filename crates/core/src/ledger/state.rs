@@ -201,6 +201,13 @@ impl Ledger {
         self.reservations.get(seq.0)
     }
 
+    /// Return when a reservation was put on hold.
+    pub fn held_at(&self, seq: ReservationSeq) -> Option<Timestamp> {
+        let r = self.reservation(seq)?;
+        let hold = self.hold_classes.get(usize::from(r.hold_class))?.hold;
+        Some(Timestamp(r.expires_at.0.saturating_sub(hold.0)))
+    }
+
     /// Return the details journaled with a reservation.
     pub fn details(&self, seq: ReservationSeq) -> Option<&[u8]> {
         self.extra_of(seq)?.details.as_deref()

@@ -8,7 +8,7 @@ use crate::gateway::{Ask, Gateway, Reply};
 use crate::jitter::Jitter;
 use crate::problem::Problem;
 use crate::routes::Route;
-use crate::stores::Outlook;
+use crate::stores::{Outlook, Wanted, in_units};
 use crate::waiting::{Settled, Waiting};
 use crate::wire::{Details, ReserveBody, read_json};
 use http::HeaderMap;
@@ -114,7 +114,10 @@ impl Gateway {
     ) -> Outlook {
         let sku = request.campaign.sku(request.sku).filter(|_| request.details.is_some());
         sku.map_or(Outlook::Open, |sku| {
-            self.stores.outlook(sku.ix, request.quantity.get(), details, now)
+            let units = request.quantity.get();
+            let value = in_units(sku.price.amount) * f64::from(units);
+            let wanted = Wanted { sku: sku.ix, units, value, placed: now, ready: now };
+            self.stores.outlook(&wanted, details)
         })
     }
 

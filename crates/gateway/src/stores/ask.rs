@@ -43,12 +43,15 @@ impl fmt::Display for NoOrder {
 
 /// What is asked for, apart from how it gets there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
-    pub(super) sku: SkuIx,
-    pub(super) units: u32,
+pub(crate) struct Wanted {
+    pub(crate) sku: SkuIx,
+    pub(crate) units: u32,
     /// What the buyer pays, in currency units.
-    pub(super) value: f64,
-    pub(super) placed: Timestamp,
+    pub(crate) value: f64,
+    /// When it was put on hold: what it was promised then counts from there.
+    pub(crate) placed: Timestamp,
+    /// When a store can begin.
+    pub(crate) ready: Timestamp,
 }
 
 /// Make the router's order.
@@ -74,6 +77,7 @@ pub(super) fn order_of(
     let id = Label::new("order").expect("a word is a label");
     let lines = vec![Line { sku, units: wanted.units }];
     let mut order = Order::new(id, wanted.placed, destination, lines);
+    order.ready = wanted.ready.max(wanted.placed);
     (order.delivery, order.pickup, order.value) = (delivery, pickup, wanted.value);
     if let Some(window) = &details.window {
         let time = |text: &str| parse_timestamp(text).map_err(|e| NoOrder::Invalid(e.to_string()));
@@ -125,4 +129,10 @@ fn system(crs: Crs) -> crs::Crs {
         Crs::Gcj02 => crs::Crs::Gcj02,
         Crs::Bd09 => crs::Crs::Bd09,
     }
+}
+
+/// Return an amount in currency units, as policies state values. Every currency counts as one of two
+/// decimals, as everywhere in a policy.
+pub(crate) fn in_units(amount: i64) -> f64 {
+    amount as f64 / 100.0
 }

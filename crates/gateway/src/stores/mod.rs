@@ -36,6 +36,7 @@ mod schemas;
 mod sourcing;
 mod worker;
 
+pub(crate) use ask::{Wanted, in_units};
 pub(crate) use later::Later;
 pub(crate) use promise::Outlook;
 pub(crate) use schemas::schemas;

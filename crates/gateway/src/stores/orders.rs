@@ -1,7 +1,7 @@
 //! `/admin/v1/orders`: what sales became at stores, why, and what stores do with them.
 
 use super::Stores;
-use super::ask::{Wanted, order_of};
+use super::ask::{Wanted, in_units, order_of};
 use super::live::{Net, with_planner};
 use super::nodes::{granted, later, ok};
 use super::query::Query;
@@ -81,7 +81,8 @@ pub(super) struct OrderRow {
     sku: SkuIx,
     quantity: u32,
     pub(super) state: State,
-    value: f64,
+    pub(super) value: f64,
+    pub(super) held_at: Timestamp,
     pub(super) open: u32,
     pub(super) order: Option<OrderState>,
     pub(super) details: Option<Box<[u8]>>,
@@ -103,7 +104,8 @@ impl OrderRow {
             sku: r.sku,
             quantity: r.quantity.get(),
             state: r.state,
-            value: r.amount as f64 / 100.0,
+            value: in_units(r.amount),
+            held_at: ledger.held_at(seq)?,
             open: ledger.open_units(seq),
             names: shipments.iter().filter_map(|s| name(s.planned.node)).collect(),
             details: ledger.details(seq).map(Into::into),
@@ -174,7 +176,8 @@ impl OrderRow {
             Some(Err(_)) => return value!({"problem": "its details cannot be read"}),
         };
         let (sku, units, value) = (self.sku, self.open, self.value);
-        let order = match order_of(net, &Wanted { sku, units, value, placed: now }, &details) {
+        let wanted = Wanted { sku, units, value, placed: self.held_at, ready: now };
+        let order = match order_of(net, &wanted, &details) {
             Err(problem) => return value!({"problem": problem.to_string()}),
             Ok(order) => order,
         };

@@ -9,7 +9,6 @@ use super::live::{Net, with_planner};
 use crate::errors::Code;
 use crate::problem::Problem;
 use crate::wire::{Details, push_json_string, push_timestamp, push_u64};
-use onrush::SkuIx;
 use onrush::Timestamp;
 use onrush_router::order::Order;
 use onrush_router::plan::Plan;
@@ -37,16 +36,9 @@ impl Outlook {
 
 impl Stores {
     /// Tell what a hold would be promised. One decision of the router; no lock, no waiting.
-    pub(crate) fn outlook(
-        &self,
-        sku: SkuIx,
-        units: u32,
-        details: &Details<'_>,
-        placed: Timestamp,
-    ) -> Outlook {
+    pub(crate) fn outlook(&self, wanted: &Wanted, details: &Details<'_>) -> Outlook {
         let Some(net) = self.net() else { return Outlook::Open };
-        let wanted = Wanted { sku, units, value: 0.0, placed };
-        match order_of(&net, &wanted, details) {
+        match order_of(&net, wanted, details) {
             Err(NoOrder::NotAtStores | NoOrder::NoPlace) => Outlook::Open,
             Err(other) => Outlook::Refused(Problem::invalid(other.to_string())),
             Ok(order) => match promised(&net, &order) {

@@ -1,7 +1,7 @@
 //! What buyers can ask about stores: what was promised, and who near them still has it.
 
-use super::ask::position;
-use super::live::Net;
+use super::ask::{Wanted, position};
+use super::live::{Net, with_planner};
 use super::nodes::{later, ok};
 use super::orders::OrderRow;
 use super::promise::Outlook;
@@ -10,10 +10,10 @@ use crate::config::{Shown, StockShown};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::problem::{NearStore, Problem};
 use crate::routes::Route;
-use crate::wire::{Crs, Delivery, Destination, Details, format_timestamp};
+use crate::wire::{Crs, Destination, Details, format_timestamp};
 use onrush::{SkuIx, State, Timestamp};
+use onrush_router::Nearby;
 use onrush_router::geo::Position;
-use onrush_router::node::NodeIx;
 use serde_json::{Value, json as value};
 use std::sync::Arc;
 
@@ -21,28 +21,14 @@ use std::sync::Arc;
 const NEAR_MAX: usize = 20;
 /// Stores named with a refusal.
 const ALTERNATIVES_MAX: usize = 4;
-/// Stores looked at, nearest first, to find them.
-const LOOKED_AT_MAX: usize = 512;
 
-/// Return the nearest stores with at least so many free units: store, straight kilometres times the
-/// policy's detour, free units.
-fn near(
-    net: &Net,
-    sku: SkuIx,
-    units: u32,
-    place: Position,
-    most: usize,
-) -> Vec<(NodeIx, f64, u32)> {
+/// Return the nearest stores that may sell so many units to whoever walks in.
+fn near(net: &Net, sku: SkuIx, units: u32, place: Position, most: usize) -> Vec<Nearby> {
     let sku = net.sku(sku).filter(|sku| !net.network.is_sold_out(*sku));
     let Some(sku) = sku else { return Vec::new() };
-    let spot = place.on_sphere();
-    let detour = net.rules.policy().detour;
-    let nodes = net.network.cells().by_distance(spot).take(LOOKED_AT_MAX).map(NodeIx);
-    let having = nodes.filter_map(|node| {
-        let free = net.network.entry(net.network.entry_of(node, sku)?).available(0);
-        (free >= units).then(|| (node, spot.km(net.network.spot(node)) * detour, free))
-    });
-    having.take(most).collect()
+    with_planner(|planner| {
+        planner.on(&net.network, &net.rules, |router| router.nearby(sku, units, place, most))
+    })
 }
 
 fn crs_named(text: Option<&str>) -> Result<Crs, Problem> {
@@ -67,11 +53,11 @@ impl Gateway {
         let place = position(destination.lat, destination.lon, destination.crs);
         let Ok(place) = place else { return Vec::new() };
         let found = near(&net, sku, units, place, ALTERNATIVES_MAX);
-        let named = found.into_iter().map(|(node, km, free)| NearStore {
-            node: net.name(node).to_owned(),
+        let named = found.into_iter().map(|found| NearStore {
+            node: net.name(found.node).to_owned(),
             sku: sku_name.to_owned(),
-            km,
-            units: free,
+            km: found.km,
+            units: found.available,
         });
         named.collect()
     }
@@ -100,12 +86,12 @@ impl Gateway {
             StockShown::Exact => value!(free),
             StockShown::Band => value!(if free <= shown.few_at { "few" } else { "many" }),
         };
-        let row = |(node, km, free): (NodeIx, f64, u32)| {
+        let row = |Nearby { node, km, available }: Nearby| {
             let n = net.network.node(node);
             value!({
                 "node": n.name.as_str(), "kind": n.kind.as_str(),
                 "lat": n.position.lat(), "lon": n.position.lon(),
-                "km": (km * 1e3).round() / 1e3, "available": stock(free),
+                "km": (km * 1e3).round() / 1e3, "available": stock(available),
             })
         };
         let stores = near(&net, sku.ix, units, place, NEAR_MAX).into_iter().map(row);
@@ -140,8 +126,8 @@ impl Gateway {
                 let collected = row.order.as_ref().map(|order| order.collected_at);
                 let collected = collected.filter(|at| *at != Timestamp(0));
                 body["collected_at"] = collected.map(format_timestamp).into();
-                let is_pickup = super::ask::delivery_of(&details) == Delivery::Pickup;
-                if is_pickup && row.state == State::Sold && collected.is_none() {
+                let is_collected = super::ask::delivery_of(&details).is_collected();
+                if is_collected && row.state == State::Sold && collected.is_none() {
                     body["code"] = stores.code_of(seq).into();
                 }
                 return Ok(ok(Route::Promise, &body));
@@ -149,8 +135,9 @@ impl Gateway {
             body["routed"] = false.into();
             let waits = row.state.is_held() || row.state == State::Sold;
             let units = found.quantity.get();
-            let outlook =
-                if waits { stores.outlook(sku, units, &details, now) } else { Outlook::Open };
+            let (placed, value) = (row.held_at, row.value);
+            let wanted = Wanted { sku, units, value, placed, ready: now };
+            let outlook = if waits { stores.outlook(&wanted, &details) } else { Outlook::Open };
             body["promise"] = match outlook {
                 Outlook::Promised(promise) => serde_json::from_slice(&promise).unwrap_or_default(),
                 Outlook::Open => Value::Null,

@@ -1,6 +1,6 @@
 //! `/admin/v1/routing`: the policy in force, a new one, and what either would do with an order.
 
-use super::ask::{Wanted, order_of};
+use super::ask::{Wanted, in_units, order_of};
 use super::live::with_planner;
 use super::nodes::{granted, later, ok};
 use crate::admin::{by, checked_reason};
@@ -102,8 +102,8 @@ impl Gateway {
         let campaign = self.engine.campaign(&body.campaign).ok_or_else(Problem::not_found)?;
         let sku = campaign.sku(&sku).ok_or_else(Problem::not_found)?;
         let net = self.stores.net_or_refuse(&self.engine)?;
-        let value = sku.price.amount as f64 / 100.0 * f64::from(units);
-        let wanted = Wanted { sku: sku.ix, units, value, placed: now };
+        let value = in_units(sku.price.amount) * f64::from(units);
+        let wanted = Wanted { sku: sku.ix, units, value, placed: now, ready: now };
         let order = order_of(&net, &wanted, &details);
         let order = order.map_err(|problem| Problem::invalid(problem.to_string()))?;
         let other = policy.map(|policy| Ruleset::new(policy, &net.network));

@@ -6,7 +6,7 @@
 //! in the ledger, which the next start finds; a crash between the plan's record and its answer leaves
 //! a planned one, which the next start finds planned.
 
-use super::ask::{Wanted, order_of};
+use super::ask::{Wanted, in_units, order_of};
 use super::follow::{News, follow, opened};
 use super::image::{Image, OpenOrder, OpenOrders, OpenShipment};
 use super::live::{Live, Net};
@@ -53,8 +53,8 @@ pub(super) struct Sourcing<'a> {
     stale: bool,
     /// A SKU came to stores that had none: what was sold of it before becomes orders too.
     rescan: bool,
-    /// Sold reservations to look at, with when they were sold, where that is known.
-    queue: VecDeque<(ReservationSeq, Option<Timestamp>)>,
+    /// Sold reservations to look at.
+    queue: VecDeque<ReservationSeq>,
     /// Sold reservations that no store could serve, by SKU.
     unrouted: BTreeMap<SkuIx, BTreeSet<u32>>,
     /// Of those, the ones whose plan the ledger refused since the last retry of all.
@@ -75,7 +75,7 @@ struct OpenAsk {
     refused_by: Vec<NodeNo>,
     details: Option<Box<[u8]>>,
     value: f64,
-    placed: Option<Timestamp>,
+    placed: Timestamp,
 }
 
 /// A plan on its way to the ledger.
@@ -122,7 +122,7 @@ impl<'a> Sourcing<'a> {
         loop {
             let scan = self.engine.inspect(move |ledger| unplanned(ledger, from));
             let (found, next) = scan.wait()?;
-            self.queue.extend(found.into_iter().map(|seq| (seq, None)));
+            self.queue.extend(found);
             match next {
                 Some(next) => from = next,
                 None => return Ok(()),
@@ -156,8 +156,7 @@ impl<'a> Sourcing<'a> {
             self.rescan |= is_first_stock(&self.net, &record.change);
             match follow(&self.net, &mut self.open, &record.change) {
                 News::None => {}
-                News::Sold(seq) => self.queue.push_back((seq, Some(record.stamp))),
-                News::Open(seq) => self.queue.push_back((seq, None)),
+                News::Sold(seq) | News::Open(seq) => self.queue.push_back(seq),
                 News::More(sku, units) => self.retry(sku, units as usize),
                 News::Stale => self.stale = true,
             }
@@ -185,8 +184,7 @@ impl<'a> Sourcing<'a> {
             self.followed = at;
             self.rescan |= is_first_stock(&self.net, &record.change);
             match opened(&record.change) {
-                News::Sold(seq) => self.queue.push_back((seq, Some(record.stamp))),
-                News::Open(seq) => self.queue.push_back((seq, None)),
+                News::Sold(seq) | News::Open(seq) => self.queue.push_back(seq),
                 _ => {}
             }
         }
@@ -201,13 +199,13 @@ impl<'a> Sourcing<'a> {
         let Some(waiting) = self.unrouted.get_mut(&sku) else { return };
         for _ in 0..most {
             let Some(seq) = waiting.pop_first() else { break };
-            self.queue.push_back((ReservationSeq(seq), None));
+            self.queue.push_back(ReservationSeq(seq));
         }
     }
 
     fn retry_all(&mut self) {
         for (_, waiting) in std::mem::take(&mut self.unrouted) {
-            self.queue.extend(waiting.into_iter().map(|seq| (ReservationSeq(seq), None)));
+            self.queue.extend(waiting.into_iter().map(ReservationSeq));
         }
     }
 
@@ -238,24 +236,28 @@ impl<'a> Sourcing<'a> {
     fn propose(&mut self, ask: OpenAsk) -> Result<Proposed, OpenAsk> {
         let net = self.net.clone();
         let now = self.engine.now();
-        let placed = ask.placed.unwrap_or(now);
-        let wanted = Wanted { sku: ask.sku, units: ask.units, value: ask.value, placed };
+        let (sku, units, value) = (ask.sku, ask.units, ask.value);
         let details = ask.details.as_deref().map(Details::decode);
         let details = match details {
             None => Details::default(),
             Some(Ok(details)) => details,
             Some(Err(_)) => return Err(ask),
         };
-        let Ok(order) = order_of(&net, &wanted, &details) else { return Err(ask) };
-        let channel = details.attribution.and_then(|by| by.channel).map(|c| Box::from(&*c));
         let without: Vec<NodeIx> = ask.refused_by.iter().filter_map(|&n| net.node(n)).collect();
-        let mut plan = Plan::default();
-        let why = self.planner.on(&net.network, &net.rules, |router| {
-            router.plan_with(&order, Ask { without: &without, credit: None }, &mut plan);
-            let whole = plan.unfilled.is_empty() && !plan.shipments.is_empty();
-            whole.then(|| router.explain(&order, &plan))
+        // What was promised with the hold, and where nobody can keep that any more, what can be kept.
+        let planned = [ask.placed, now].into_iter().find_map(|placed| {
+            let wanted = Wanted { sku, units, value, placed, ready: now };
+            let order = order_of(&net, &wanted, &details).ok()?;
+            let mut plan = Plan::default();
+            let why = self.planner.on(&net.network, &net.rules, |router| {
+                router.plan_with(&order, Ask { without: &without, credit: None }, &mut plan);
+                let whole = plan.unfilled.is_empty() && !plan.shipments.is_empty();
+                whole.then(|| router.explain(&order, &plan))
+            });
+            why.map(|why| (order, plan, why))
         });
-        let Some(why) = why else { return Err(ask) };
+        let Some((order, plan, why)) = planned else { return Err(ask) };
+        let channel = details.attribution.and_then(|by| by.channel).map(|c| Box::from(&*c));
         let note = note(&net, &plan, &why);
         if net.network.hold(&plan).is_err() {
             return Err(ask);
@@ -300,7 +302,8 @@ impl<'a> Sourcing<'a> {
                 open.attempt = ask.attempt + 1;
                 open.shipments.extend(shipments);
                 let OpenAsk { sku, units, value, details, .. } = ask;
-                let wanted = Wanted { sku, units, value, placed: order.placed };
+                let (placed, ready) = (order.placed, order.ready);
+                let wanted = Wanted { sku, units, value, placed, ready };
                 let net = self.net.clone();
                 self.pricing.observe(Routed { net, wanted, details, order, plan });
             }
@@ -320,7 +323,7 @@ impl<'a> Sourcing<'a> {
         tracing::debug!(%refusal, seq = ask.seq.0, "a plan was refused");
         match refusal {
             Refusal::Stopping => return Err(EngineError::Stopped.into()),
-            Refusal::Overloaded { .. } => self.queue.push_back((ask.seq, ask.placed)),
+            Refusal::Overloaded { .. } => self.queue.push_back(ask.seq),
             Refusal::AlreadyFinal | Refusal::NotFound => {}
             _ => {
                 self.unrouted.entry(ask.sku).or_default().insert(ask.seq.0);
@@ -364,9 +367,9 @@ pub(super) fn is_open(ledger: &Ledger, seq: ReservationSeq) -> bool {
         && ledger.open_units(seq) > 0
 }
 
-fn open_asks(ledger: &Ledger, batch: &[(ReservationSeq, Option<Timestamp>)]) -> Vec<OpenAsk> {
+fn open_asks(ledger: &Ledger, batch: &[ReservationSeq]) -> Vec<OpenAsk> {
     let mut seen = BTreeSet::new();
-    let ask = |&(seq, sold_at): &(ReservationSeq, Option<Timestamp>)| {
+    let ask = |&seq: &ReservationSeq| {
         let order = ledger.order(seq);
         let attempt = order.map_or(0, |order| order.attempt);
         if !is_open(ledger, seq) || attempt >= PLANS_PER_RESERVATION_MAX || !seen.insert(seq) {
@@ -383,8 +386,8 @@ fn open_asks(ledger: &Ledger, batch: &[(ReservationSeq, Option<Timestamp>)]) -> 
             planned: shipments.len(),
             refused_by: refused.map(|s| s.planned.node).collect(),
             details: ledger.details(seq).map(Into::into),
-            value: r.amount as f64 / 100.0,
-            placed: shipments.first().map(|s| s.since).or(sold_at),
+            value: in_units(r.amount),
+            placed: ledger.held_at(seq)?,
         })
     };
     batch.iter().filter_map(ask).collect()
