@@ -170,7 +170,12 @@ impl Shared {
         }
         let free = self.slots.get(sku.index()).map_or(0, |slot| slot.look().free);
         if free > 0 && !self.waits.is_waiting(sku) {
-            return Err(Refusal::UnitsFree { free }.into());
+            // Where there is a line, free units are for those whose turn it is.
+            let refusal = match campaign.line {
+                Some(_) => Refusal::PassRequired,
+                None => Refusal::UnitsFree { free },
+            };
+            return Err(refusal.into());
         }
         Ok(WaitAction::Join { sku, buyer: ask.buyer, quantity: ask.quantity })
     }

@@ -109,6 +109,8 @@ impl Ledger {
     ) -> Applied {
         let expected = self.lane_to_join(campaign, class, stamp).ok_or("no such line or class")?;
         ensure(lane == expected.0, "a ticket in a lane that is not its own")?;
+        let closes_at = self.lane_closes_at(campaign, lane).filter(|_| !expected.1);
+        ensure(closes_at.is_none_or(|at| stamp < at), "a ticket for a draw that was closed")?;
         let line = self.line_mut(campaign)?;
         ensure(number.0 == line.joined(), "ticket numbers are dense")?;
         ensure(number.index() < TICKETS_MAX, "more tickets than a line holds")?;

@@ -199,7 +199,13 @@ impl Ledger {
             return refuse(Refusal::LimitReached { limit });
         }
         if planted!("wait-though-free", false, free > 0) && !self.waits.is_waiting(sku) {
-            return refuse(Refusal::UnitsFree { free });
+            // Where there is a line, free units are for those whose turn it is.
+            let in_line = self.line(campaign).is_some();
+            return refuse(if in_line {
+                Refusal::PassRequired
+            } else {
+                Refusal::UnitsFree { free }
+            });
         }
         // What is on hold may come back, and then it is for those in line before it is for others.
         let line_goes_first = |line: &LineState| line.served() < line.joined();

@@ -7,9 +7,9 @@ use crate::flight::{LaneKind, Work};
 use crate::pending::{Pending, View};
 use crate::shared::Shared;
 use onrush_core::ledger::{Action, By, Subject};
-use onrush_core::line::Pseudonym;
 use onrush_core::line::outflow::Outflow;
 use onrush_core::line::terms::LineTerms;
+use onrush_core::line::{ListDigest, Pseudonym};
 use onrush_core::refusal::Refusal;
 use onrush_types::{BuyerDigest, TicketNo, Timestamp};
 use std::sync::Arc;
@@ -135,6 +135,12 @@ impl Engine {
     ) -> Vec<(Pseudonym, u8)> {
         let line = campaign.line.as_deref();
         line.map_or_else(Vec::new, |line| line.participants(lane, from, max.min(PAGE_MAX)))
+    }
+
+    /// Return the list of a lane whose draw nobody can join any more, and that was not drawn yet: how
+    /// many, and the digest that the draw will use.
+    pub fn closed_list(&self, campaign: &Campaign, lane: u8) -> Option<(u32, ListDigest)> {
+        *campaign.line.as_deref()?.closed.lock().get(usize::from(lane))?
     }
 
     /// Return the pseudonym of a buyer in a campaign, as the published list has it; `None`: the

@@ -26,6 +26,8 @@ const STEP_TICKETS: u32 = 16_384;
 const FIRST_PLACES: u32 = 256;
 /// A lane's start is looked for at least this often.
 pub(crate) const IDLE_MS_MAX: u64 = 50;
+/// From the time at which joining a draw ends until its list is told.
+const CLOSING_MS: u64 = 1_000;
 /// A draw that was refused is sent again after this.
 const RETRY_MS: u64 = 5;
 
@@ -76,7 +78,9 @@ impl Indexer {
                 *slot = Some(Indexed::new(line.clone()));
             }
             let indexed = slot.as_mut().expect("made above");
-            busy |= indexed.look() | indexed.draw(&self.shared, campaign, now) | indexed.place();
+            busy |= indexed.look();
+            indexed.close(now);
+            busy |= indexed.draw(&self.shared, campaign, now) | indexed.place();
         }
         busy
     }
@@ -130,6 +134,23 @@ impl Indexed {
         let some = end > self.next;
         self.next = end;
         some
+    }
+
+    /// Fix the lists of lanes in which nobody can join the draw any more.
+    fn close(&mut self, now: Timestamp) {
+        let published = self.line.published.load();
+        for (n, view) in published.view.lanes.iter().enumerate() {
+            let list = &self.lanes[n].list;
+            // Who joined in time may still be on the way to the disk.
+            let is_over = view.closes_at.is_some_and(|at| at + DurationMs(CLOSING_MS) <= now);
+            if !is_over || view.drawn.is_some() || list.count() != view.participants {
+                continue;
+            }
+            let mut closed = self.line.closed.lock();
+            if closed[n].is_none_or(|(count, _)| count != list.count()) {
+                closed[n] = Some((list.count(), list.digest()));
+            }
+        }
     }
 
     /// Send the draw of the next lane to the ledger, once it has started.

@@ -30,7 +30,9 @@ use onrush_core::line::outflow::ShopHealth;
 use onrush_core::line::terms::LineTerms;
 use onrush_core::line::tickets::Tickets;
 use onrush_core::line::wheel::LANES_MAX;
-use onrush_core::line::{Forecast, Forecaster, Places, Pseudonyms, Sample, Seed, Weights};
+use onrush_core::line::{
+    Forecast, Forecaster, ListDigest, Places, Pseudonyms, Sample, Seed, Weights,
+};
 use onrush_types::{CampaignIx, Name, Timestamp};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,6 +55,8 @@ pub(crate) struct LineShared {
     pub(crate) places: [OnceLock<Places>; LANES_MAX],
     /// Every so many participants of a lane, the number of a ticket: where to look for a page.
     pub(crate) marks: Mutex<Vec<Vec<u32>>>,
+    /// The list of each lane that is closed and waits for its draw.
+    pub(crate) closed: Mutex<Vec<Option<(u32, ListDigest)>>>,
     /// Learns how long it takes. Ledger thread only.
     forecaster: Mutex<Forecaster>,
     health: Mutex<ShopHealth>,
@@ -85,6 +89,7 @@ impl LineShared {
             published: ArcSwap::from_pointee(published),
             places: Default::default(),
             marks: Mutex::new(vec![Vec::new(); lanes]),
+            closed: Mutex::new(vec![None; lanes]),
             health_milli: AtomicU32::new(health.milli()),
             forecaster: Mutex::default(),
             health: Mutex::new(health),

@@ -166,7 +166,7 @@ fn line_dangers(
     say: &mut impl FnMut(&str, &str),
 ) {
     if campaign.preheat_at.is_none() && campaign.opens_at.is_some() {
-        let text = "nobody can join before the sale opens: set `preheat_at`, or there is no draw";
+        let text = "joining begins as soon as the campaign is published: set `preheat_at` to name a time";
         say("tiers", text);
     }
     if line.public_value.is_empty() {

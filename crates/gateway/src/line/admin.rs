@@ -7,17 +7,21 @@ use super::routes::ticket_part;
 use crate::admin::{by, checked_reason};
 use crate::answer::Answer;
 use crate::config::{OutflowBody, Scope};
+use crate::errors::Code;
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::waiting::{Waiting, What};
 use crate::wire::{format_timestamp, json, read_json};
 use http::StatusCode;
-use onrush::{Standing, TicketNo, Timestamp};
+use onrush::{LaneView, Standing, TicketNo, Timestamp};
 use onrush_types::limits::TEXT_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 use std::borrow::Cow;
+
+/// When to come back while a list is being closed.
+const RETRY_MS_CLOSING: u32 = 1_000;
 
 /// Longest message to a line, in bytes.
 const MESSAGE_BYTES_MAX: usize = 500;
@@ -112,6 +116,17 @@ impl Gateway {
         let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         self.lines.settings(&campaign)?;
+        let view = self.engine.line(&campaign);
+        let lane = view.as_ref().and_then(|view| view.lanes.get(usize::from(body.lane)));
+        let is_over =
+            |lane: &LaneView| lane.drawn.is_none() && lane.closes_at.is_some_and(|at| at <= now);
+        if lane.is_some_and(is_over) && self.engine.closed_list(&campaign, body.lane).is_none() {
+            // Whoever knows the value must not be able to choose who takes part.
+            let detail = "the list of participants is being closed; send the value when GET …/draw \
+                          shows its digest";
+            let problem = Problem::new(Code::Overloaded, detail);
+            return Err(Problem { retry_ms: Some(RETRY_MS_CLOSING), ..problem });
+        }
         let pending = self.engine.set_public_value(&campaign, body.lane, &body.public_value, by);
         Ok(Reply::Wait(Waiting::of(Route::AdminDraw, What::Campaign(pending))))
     }

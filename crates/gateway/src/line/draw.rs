@@ -1,8 +1,9 @@
 //! `GET /v1/campaigns/{campaign}/draw` and its participants: all that is needed to draw again.
 //!
-//! One lane at a time (`?lane=0`). Before the draw there are the rule, the commitment, the weights
-//! and where the public value will come from; afterwards also what decided it. The list is pseudonym
-//! and class in the order of joining, no more, and only once it is closed.
+//! One lane at a time (`?lane=0`). While people join there are the rule, the commitment, the weights
+//! and where the public value will come from; once the list is closed also the list and its digest, so
+//! that nobody can be added after the public value is known; after the draw also what decided it. The
+//! list is pseudonym and class in the order of joining, no more.
 
 use crate::answer::Answer;
 use crate::errors::Code;
@@ -12,6 +13,7 @@ use crate::routes::Route;
 use crate::wire::{format_timestamp, json, push_u64};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
+use onrush::draw_rule::ListDigest;
 use onrush::draw_rule::draw::RULE;
 use onrush::{Campaign, LaneView, LineTerms, LineView, Timestamp};
 use serde_json::{Value, json as value};
@@ -37,7 +39,8 @@ impl Gateway {
         let campaign = self.visible(name, now)?;
         let (terms, line) = self.drawn_line(&campaign)?;
         let lane = line.lanes.get(usize::from(part.lane)).ok_or_else(no_lane)?;
-        let body = described(&campaign, terms, &line, lane, part.lane);
+        let closed = self.engine.closed_list(&campaign, part.lane);
+        let body = described(&campaign, terms, &line, (lane, closed), part.lane);
         let answer = Answer::json(StatusCode::OK, Route::LineDraw, json(&body));
         // What was drawn never changes; what was not may, any moment.
         let cache = if lane.drawn.is_some() { "public, max-age=60" } else { "no-cache" };
@@ -54,10 +57,11 @@ impl Gateway {
         let campaign = self.visible(name, now)?;
         let (_, line) = self.drawn_line(&campaign)?;
         let lane = line.lanes.get(usize::from(part.lane)).ok_or_else(no_lane)?;
-        let Some(drawn) = &lane.drawn else {
-            let detail = "the list is published once it is closed, at the start of its lane";
+        let closed = self.engine.closed_list(&campaign, part.lane).map(|(count, _)| count);
+        let Some(count) = lane.drawn.as_ref().map(|drawn| drawn.count).or(closed) else {
+            let detail = "the list is published once it is closed";
             let problem = Problem::new(Code::NotOpen, detail);
-            return Err(Problem { opens_at: lane.starts_at, ..problem });
+            return Err(Problem { opens_at: lane.closes_at.or(lane.starts_at), ..problem });
         };
         let from = part.after.map_or(0, |after| after.saturating_add(1));
         let page = self.engine.participants(&campaign, part.lane, from, part.limit as usize);
@@ -72,7 +76,7 @@ impl Gateway {
         }
         out.extend_from_slice(b"],\"next_after\":");
         let next = from.saturating_add(page.len() as u32);
-        match next < drawn.count && !page.is_empty() {
+        match next < count && !page.is_empty() {
             true => push_u64(&mut out, u64::from(next - 1)),
             false => out.extend_from_slice(b"null"),
         }
@@ -95,7 +99,7 @@ fn described(
     campaign: &Campaign,
     terms: &LineTerms,
     line: &LineView,
-    lane: &LaneView,
+    (lane, closed): (&LaneView, Option<(u32, ListDigest)>),
     number: u8,
 ) -> Value {
     let source = Some(&terms.public_value_source).filter(|source| !source.is_empty());
@@ -106,13 +110,22 @@ fn described(
     });
     let mut body = value!({
         "campaign": campaign.name().as_str(), "lane": number, "lanes": line.lanes.len(),
-        "state": if lane.drawn.is_some() { "drawn" } else { "joining" },
+        "state": match (&lane.drawn, closed) {
+            (Some(_), _) => "drawn",
+            (None, Some(_)) => "closed",
+            (None, None) => "joining",
+        },
         "opens_at": lane.starts_at.map(format_timestamp),
         "rule": RULE, "commitment": hex(&lane.commitment),
         "public_value_source": source, "weights": weights,
         "tiers": tiers.collect::<Vec<Value>>(), "joined": lane.participants,
         "closes_at": lane.closes_at.map(format_timestamp),
     });
+    if let (Some((count, list_digest)), None) = (closed, &lane.drawn) {
+        body["count"] = count.into();
+        body["list_digest"] = hex(&list_digest.0).into();
+        body["public_value"] = lane.public_value.as_deref().into();
+    }
     if let Some(drawn) = &lane.drawn {
         body["count"] = drawn.count.into();
         body["list_digest"] = hex(&drawn.list_digest.0).into();

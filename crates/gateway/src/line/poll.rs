@@ -52,7 +52,11 @@ impl Gateway {
         let (campaign, ticket) = self.shown_ticket(part, ask, now)?;
         self.lines.figures.count(Counted::Polled);
         let standing = self.engine.standing(&campaign, TicketNo(ticket.number));
-        let standing = standing.ok_or_else(no_ticket)?;
+        let mut standing = standing.ok_or_else(no_ticket)?;
+        if campaign.phase(now) >= Phase::Closed && !matches!(standing, Standing::Used) {
+            // Whoever waits when the sale ends waits for nothing.
+            standing = Standing::Lost;
+        }
         let line = self.engine.line(&campaign).ok_or_else(no_ticket)?;
         let mut out = Vec::with_capacity(512);
         self.write_standing(&mut out, &campaign, &ticket, &standing, &line, now)?;

@@ -1,5 +1,6 @@
 //! The line from joining to buying, and what everybody sees on the way.
 
+use crate::chain::until;
 use crate::client::ask;
 use crate::queue::{
     UNTIL_OPEN_MS, figure, join, poll, post, reserve_with, serving, settled, ticket, until,
@@ -326,20 +327,29 @@ fn what_was_drawn_can_be_drawn_again() {
     assert_eq!(before["public_value_source"], "the lottery of the evening");
     assert!(before.get("seed").is_none() && before.get("list_digest").is_none());
     let list = draw("/participants").to(server.public);
-    assert_eq!(list.is_problem("not_open")["opens_at"], "2026-12-01T12:10:00.000Z");
+    assert_eq!(list.is_problem("not_open")["opens_at"], "2026-12-01T12:05:00.000Z");
     let value = json!({"public_value": "4 8 15 16 23 42", "reason": "drawn on television"});
     let set = || server.operate("POST", "/admin/v1/campaigns/drop/draw", Some(value.clone()));
     assert_ne!(set().status, 200, "too early: people join");
     server.clock.advance(300_000);
     join(&server, "late").is_problem("not_open");
+    set().is_problem("overloaded");
+    server.clock.advance(1_000);
+    let closed = || draw("").to(server.public).json();
+    until(|| closed()["state"] == "closed");
+    let closed = closed();
+    assert_eq!((&closed["count"], closed.get("seed")), (&json!(25), None));
+    let early = draw("/participants?limit=25").to(server.public).json();
     let answer = set();
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-    server.clock.advance(300_000);
+    assert_eq!(draw("").to(server.public).json()["public_value"], "4 8 15 16 23 42");
+    server.clock.advance(299_000);
     serving(&server, 5);
 
     let after = draw("?lane=0").to(server.public).json();
     assert_eq!((&after["commitment"], &after["count"]), (&before["commitment"], &json!(25)));
     assert_eq!(after["public_value"], "4 8 15 16 23 42");
+    assert_eq!(after["list_digest"], closed["list_digest"], "nobody came to it with the value");
     let mut people: Vec<Value> = Vec::new();
     let mut next = String::new();
     loop {
@@ -350,6 +360,7 @@ fn what_was_drawn_can_be_drawn_again() {
             None => break,
         }
     }
+    assert_eq!(early["participants"], json!(people));
     let bytes = |value: &Value| -> Vec<u8> {
         let text = value.as_str().expect("digits");
         let at = |n: usize| u8::from_str_radix(&text[n..n + 2], 16).expect("hexadecimal");
