@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Run it as another user, where this program may.
-    pub(crate) fn as_user(mut self, user: Option<String>) -> Server {
+    pub(crate) fn owned_by(mut self, user: Option<String>) -> Server {
         self.user = user;
         self
     }

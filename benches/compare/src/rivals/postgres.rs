@@ -12,8 +12,8 @@ use tokio_postgres::NoTls;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// Orders of an earlier sale that the tables start with.
-const EARLIER_ORDERS: u32 = 200_000;
+/// Orders of each SKU, sold earlier, that the tables start with.
+const EARLIER_ORDERS: u32 = 100_000;
 
 /// What differs from the defaults, none of it against PostgreSQL: no checkpoint, no vacuum and no
 /// statistics are written within a round; commits are synced as they are by default.
@@ -67,7 +67,7 @@ impl Database {
         let server = Server::new(programs.join("postgres"), &folder)
             .args(["-D", &data, "-p", &port])
             .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
-            .as_user(user)
+            .owned_by(user)
             .ended_by(Signal::QUIT)
             .start(setup.place)?;
         let version = version.split_whitespace().nth(2).unwrap_or("?").to_owned();
@@ -87,9 +87,10 @@ impl Database {
             let insert = "INSERT INTO stock VALUES ($1, $2)";
             client.execute(insert, &[&sku, &(units as i64)]).await?;
         }
+        // Of the same SKUs, so that statistics know them; by buyers whom nobody else is named like.
         let earlier = format!(
-            "INSERT INTO orders (sku, buyer, key) SELECT 'earlier', 'e-' || n, 'k-1' \
-             FROM generate_series(1, {EARLIER_ORDERS}) n; VACUUM ANALYZE;"
+            "INSERT INTO orders (sku, buyer, key) SELECT sku, 'earlier-' || n, 'k-1' \
+             FROM stock, generate_series(1, {EARLIER_ORDERS}) n; VACUUM ANALYZE;"
         );
         // VACUUM wants no transaction around it.
         for statement in earlier.split_inclusive(';') {
@@ -121,7 +122,7 @@ impl Database {
                     client.query_one("SELECT free FROM stock WHERE sku = $1", &[&sku]).await?;
                 books.units.insert(sku.to_owned(), Units { supply, left: left.get(0) });
             }
-            let orders = "SELECT sku, buyer, id FROM orders WHERE sku <> 'earlier'";
+            let orders = "SELECT sku, buyer, id FROM orders WHERE buyer NOT LIKE 'earlier-%'";
             for order in client.query(orders, &[]).await? {
                 let id = order.get::<_, i64>(2).to_string();
                 books.rows.push(Row { sku: order.get(0), id, buyer: Some(order.get(1)) });
@@ -135,7 +136,7 @@ impl Database {
         let shown = SETTINGS.iter().filter(|s| !s.contains("addresses") && !s.contains("socket"));
         let shown: Vec<&str> = shown.copied().collect();
         format!(
-            "PostgreSQL {}, {}, {EARLIER_ORDERS} earlier orders, analysed, TCP",
+            "PostgreSQL {}, {}, {EARLIER_ORDERS} earlier orders of each SKU, analysed, TCP",
             self.version,
             shown.join(" ")
         )

@@ -6,7 +6,8 @@ CREATE TABLE orders (
   key text NOT NULL,
   state text NOT NULL DEFAULT 'held',
   at timestamptz NOT NULL DEFAULT now(),
-  UNIQUE (sku, buyer)
+  -- The buyer first: a SKU has many orders, a buyer few, and plans should know.
+  UNIQUE (buyer, sku)
 );
 
 -- One reservation. The stock's row is locked last, for as short a time as can be.
@@ -15,7 +16,7 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   INSERT INTO orders (sku, buyer, key) VALUES (p_sku, p_buyer, p_key)
-    ON CONFLICT (sku, buyer) DO NOTHING RETURNING orders.id INTO id;
+    ON CONFLICT (buyer, sku) DO NOTHING RETURNING orders.id INTO id;
   IF NOT FOUND THEN
     SELECT CASE WHEN o.key = p_key THEN 'repeat' ELSE 'limit' END, o.id INTO outcome, id
       FROM orders o WHERE o.sku = p_sku AND o.buyer = p_buyer;
