@@ -124,6 +124,8 @@ impl Server {
         command.current_dir(&self.folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // Ctrl-C at the terminal is for this program, which then ends its servers in order.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        // Held while it starts: an interrupt either finds it in the list or lets none start.
+        let mut started = STARTED.lock().expect("no panic inside");
         let before = sched_getaffinity(None)?;
         if place == Place::Pinned {
             // A child inherits the core of the thread that starts it.
@@ -133,7 +135,7 @@ impl Server {
         sched_setaffinity(None, &before)?;
         let program = self.program.display();
         let child = child.with_context(|| format!("starting {program}"))?;
-        STARTED.lock().expect("no panic inside").push((child.id(), self.end));
+        started.push((child.id(), self.end));
         Ok(Running { child, end: self.end, log: self.log })
     }
 }
@@ -223,7 +225,8 @@ static STARTED: Mutex<Vec<(u32, Signal)>> = Mutex::new(Vec::new());
 pub(crate) fn clean_up_on_interrupt(folder: &Path) -> Result<()> {
     let folder = folder.to_owned();
     let handler = move || {
-        let started = STARTED.lock().map(|started| started.clone()).unwrap_or_default();
+        // Never let go: whatever this program still does, it starts no server any more.
+        let Ok(started) = STARTED.lock() else { std::process::exit(130) };
         started.iter().for_each(|&(id, signal)| send(id, signal));
         let until = Instant::now() + Duration::from_secs(END_SECONDS_MAX);
         let alive = |id: u32| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|l| !l.is_empty());
@@ -231,7 +234,8 @@ pub(crate) fn clean_up_on_interrupt(folder: &Path) -> Result<()> {
             std::thread::sleep(Duration::from_millis(10));
         }
         started.iter().for_each(|&(id, _)| send(id, Signal::KILL));
-        let _ = fs::remove_dir_all(&folder);
+        // A file that is being written meanwhile may make it fail once.
+        while fs::remove_dir_all(&folder).is_err() && folder.exists() && Instant::now() < until {}
         std::process::exit(130);
     };
     Ok(ctrlc::set_handler(handler)?)
