@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "this is a program for people at a terminal")]
 
+pub mod compare;
 pub mod process;
 pub mod prove;
 pub mod setup;

@@ -17,6 +17,7 @@ const HELP: &str = "\
 cargo xtask test [STEP…]       run every step, or those named, and print a table
 cargo xtask tidy               check the rules of the house only
 cargo xtask bench NAME [ARG…]  build and run benches/NAME in release
+cargo xtask compare [ARG…]     Onrush beside Redis, PostgreSQL and others; --smoke, --help
 cargo xtask crashes [ARG…]     crash a release build under load: --kills N --cuts N --seed N
 cargo xtask prove-checkers [BUG…]  switch on each planted bug; something must find it
 cargo xtask corpus             write the fuzz corpora again
@@ -47,6 +48,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "test" => test::run(&root, rest),
         "tidy" => Ok(matches!(steps::tidy(&root)?, End::Passed(_))),
         "bench" => bench(&root, rest),
+        "compare" => xtask::compare::compare(&root, rest),
         "crashes" => steps::crash(&root, &["--release"], rest),
         "prove-checkers" => xtask::prove::run_all(&root, rest),
         "corpus" => {
@@ -87,7 +89,10 @@ fn bench(root: &Path, arguments: &[String]) -> Result<bool> {
 
 fn benches(root: &Path) -> Vec<String> {
     let folders = std::fs::read_dir(root.join("benches")).into_iter().flatten().flatten();
-    let benches = folders.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    // The comparison is a workspace of its own, with a command of its own.
+    let member = |manifest: String| !manifest.contains("\n[workspace]");
+    let benches = folders
+        .filter(|entry| std::fs::read_to_string(entry.path().join("Cargo.toml")).is_ok_and(member));
     let mut names: Vec<String> =
         benches.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();

@@ -30,6 +30,20 @@ const SOLVER_NEEDS: &[Need] = &[
     Need { program: "llvm-config", package: "llvm-dev libclang-dev", why: "reads its headers" },
 ];
 
+/// What rivals of the comparison need; only `cargo xtask compare` asks for it.
+const RIVAL_NEEDS: &[Need] = &[
+    Need { program: "nginx", package: "nginx-light", why: "is a ceiling of the comparison" },
+    Need {
+        program: "/usr/lib/nginx/modules/ngx_http_lua_module.so",
+        package: "libnginx-mod-http-lua lua-cjson",
+        why: "runs Lua in nginx",
+    },
+    Need { program: "redis-server", package: "redis-server", why: "keeps the stock of rivals" },
+    Need { program: "node", package: "nodejs", why: "runs a rival" },
+    Need { program: "npm", package: "npm", why: "installs that rival's packages" },
+    Need { program: "pg_ctlcluster", package: "postgresql", why: "keeps the stock of rivals" },
+];
+
 /// A component of the toolchain and the program that it brings.
 const COMPONENTS: [(&str, &str); 2] = [("rustfmt", "cargo-fmt"), ("clippy", "cargo-clippy")];
 
@@ -55,6 +69,14 @@ pub fn prepare(root: &Path) -> Result<bool> {
 /// When a command cannot be started.
 pub fn prepare_solver(root: &Path) -> Result<bool> {
     install(root, SOLVER_NEEDS)
+}
+
+/// Install what rivals of the comparison need; return whether everything is there.
+///
+/// # Errors
+/// When a command cannot be started.
+pub fn prepare_rivals(root: &Path) -> Result<bool> {
+    install(root, RIVAL_NEEDS)
 }
 
 fn install(root: &Path, needs: &[Need]) -> Result<bool> {

@@ -45,6 +45,11 @@ pub const STEPS: &[Step] = &[
     Step { name: "fuzz-build", checks: "fuzz targets compile", run: fuzz_build },
     Step { name: "examples", checks: "examples compile", run: examples },
     Step { name: "benches", checks: "benches compile", run: benches },
+    Step {
+        name: "compare",
+        checks: "the comparison's checks catch a rival that cheats",
+        run: compare,
+    },
 ];
 
 /// The package that runs the corpora; its tests are a step of their own.
@@ -56,7 +61,11 @@ fn set_up(root: &Path) -> Result<End> {
 }
 
 fn format(root: &Path) -> Result<End> {
-    ended(cargo(root).args(["fmt", "--all", "--check"]))
+    let mut all = Found::default();
+    all.add(ended(cargo(root).args(["fmt", "--all", "--check"]))?);
+    let compare = ["fmt", "--manifest-path", crate::compare::MANIFEST, "--check"];
+    all.add(ended(cargo(root).args(compare))?);
+    Ok(all.end("nothing to format"))
 }
 
 fn clippy(root: &Path) -> Result<End> {
@@ -213,6 +222,21 @@ fn benches(root: &Path) -> Result<End> {
         }
     }
     Ok(all.end("no benches yet"))
+}
+
+/// No rival runs here: only the comparison's own tests.
+fn compare(root: &Path) -> Result<End> {
+    let target = crate::compare::own_target(&target_folder(root)?);
+    let arguments = ["test", "--locked", "--manifest-path", crate::compare::MANIFEST];
+    ended(cargo(root).args(arguments).env("CARGO_TARGET_DIR", target))
+}
+
+/// Return where cargo builds.
+///
+/// # Errors
+/// When cargo does not tell.
+pub fn target_folder(root: &Path) -> Result<PathBuf> {
+    Ok(PathBuf::from(metadata(root)?.target_directory))
 }
 
 /// The ends of several commands of one step.
