@@ -18,7 +18,8 @@ cargo xtask test [STEP…]       run every step, or those named, and print a tab
 cargo xtask tidy               check the rules of the house only
 cargo xtask bench NAME [ARG…]  build and run benches/NAME in release
 cargo xtask compare [ARG…]     Onrush beside Redis, PostgreSQL and others; --smoke, --help
-cargo xtask crashes [ARG…]     crash a release build under load: --kills N --cuts N --seed N
+cargo xtask crashes [ARG…]     crash a release build: --kills N --cuts N --calls N --seed N
+cargo xtask linear [ARG…]      is a release build linearizable? --operations N --seed N
 cargo xtask prove-checkers [BUG…]  switch on each planted bug; something must find it
 cargo xtask corpus             write the fuzz corpora again
 cargo xtask fuzz TARGET [ARG…] fuzz a target (nightly and cargo-fuzz); ARGs go to libFuzzer
@@ -49,7 +50,8 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "tidy" => Ok(matches!(steps::tidy(&root)?, End::Passed(_))),
         "bench" => bench(&root, rest),
         "compare" => xtask::compare::compare(&root, rest),
-        "crashes" => steps::crash(&root, &["--release"], rest),
+        "crashes" => steps::attack(&root, "onrush-crashes", &["--release"], rest),
+        "linear" => steps::attack(&root, "onrush-linear", &["--release"], rest),
         "prove-checkers" => xtask::prove::run_all(&root, rest),
         "corpus" => {
             let corpus =

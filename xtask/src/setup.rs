@@ -20,6 +20,7 @@ const NEEDS: &[Need] = &[
     Need { program: "nginx", package: "nginx-light", why: "runs the example of a waiting room" },
     Need { program: "caddy", package: "caddy", why: "runs the same example" },
     Need { program: "faketime", package: "faketime", why: "steps a running server's clock" },
+    Need { program: "strace", package: "strace", why: "lets system calls fail" },
     Need { program: "git", package: "git", why: "lists the files that tidy reads" },
 ];
 

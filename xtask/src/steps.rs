@@ -40,7 +40,8 @@ pub const STEPS: &[Step] = &[
     Step { name: "loom", checks: "every interleaving of the atomics", run: loom },
     Step { name: "simulator", checks: "whole sales from seeds, crashed at will", run: simulator },
     Step { name: "prove", checks: "every planted bug is found", run: prove },
-    Step { name: "crashes", checks: "kill -9 and power cuts under load", run: crashes },
+    Step { name: "crashes", checks: "kills, power cuts, calls that fail under load", run: crashes },
+    Step { name: "linear", checks: "what is told over HTTP is linearizable", run: linear },
     Step { name: "corpora", checks: "fuzz corpora as plain tests", run: corpora },
     Step { name: "fuzz-build", checks: "fuzz targets compile", run: fuzz_build },
     Step { name: "examples", checks: "examples compile", run: examples },
@@ -153,31 +154,47 @@ fn prove(root: &Path) -> Result<End> {
 
 /// Blows of each kind in the test command; `docs/invariants.md` says how many ran by hand.
 const BLOWS: &str = "200";
+/// Each of the first so many system calls of each kind fails in each way.
+const CALLS: &str = "10";
+/// Operations over HTTP that each run of the tests checks.
+const OPERATIONS: &str = "200000";
 
 fn crashes(root: &Path) -> Result<End> {
-    let blows = ["--kills", BLOWS, "--cuts", BLOWS].map(str::to_owned);
-    let binaries = crash_binaries(root, &[])?;
-    let Some((onrush, crashes)) = binaries else { return Ok(End::Failed(Counts::default())) };
-    ended(command(crashes, root).arg(onrush).args(blows))
+    let blows = ["--kills", BLOWS, "--cuts", BLOWS, "--calls", CALLS];
+    against(root, "onrush-crashes", &blows)
 }
 
-/// Build the command with `profile` and crash it as `arguments` say.
+fn linear(root: &Path) -> Result<End> {
+    against(root, "onrush-linear", &["--operations", OPERATIONS])
+}
+
+/// Run a program against the command.
+fn against(root: &Path, program: &str, arguments: &[&str]) -> Result<End> {
+    let Some(folder) = build_attackers(root, &[])? else {
+        return Ok(End::Failed(Counts::default()));
+    };
+    ended(command(folder.join(program), root).arg(folder.join("onrush")).args(arguments))
+}
+
+/// Build the command with `profile` and attack it with `program` as `arguments` say.
 ///
 /// # Errors
 /// When a program cannot be started.
-pub fn crash(root: &Path, profile: &[&str], arguments: &[String]) -> Result<bool> {
-    let Some((onrush, crashes)) = crash_binaries(root, profile)? else { return Ok(false) };
-    // Thousands of blows take longer than a step may.
-    let status = command(crashes, root).arg(onrush).args(arguments).status();
-    Ok(status.context("the crashes did not start")?.success())
+pub fn attack(root: &Path, program: &str, profile: &[&str], arguments: &[String]) -> Result<bool> {
+    let Some(folder) = build_attackers(root, profile)? else { return Ok(false) };
+    // What is asked for by hand takes longer than a step may.
+    let mut command = command(folder.join(program), root);
+    let status = command.arg(folder.join("onrush")).args(arguments).status();
+    Ok(status.with_context(|| format!("`{program}` did not start"))?.success())
 }
 
-fn crash_binaries(root: &Path, profile: &[&str]) -> Result<Option<(PathBuf, PathBuf)>> {
-    let packages = ["build", "-p", "onrush-cli", "-p", "onrush-load", "--bins"];
+/// Build the command and what attacks it; return their folder.
+fn build_attackers(root: &Path, profile: &[&str]) -> Result<Option<PathBuf>> {
+    let packages =
+        ["build", "-p", "onrush-cli", "-p", "onrush-load", "-p", "onrush-linear", "--bins"];
     let built = run(cargo(root).args(packages).args(profile))?.ok;
     let target = PathBuf::from(&metadata(root)?.target_directory);
-    let folder = target.join(if profile.is_empty() { "debug" } else { "release" });
-    Ok(built.then(|| (folder.join("onrush"), folder.join("onrush-crashes"))))
+    Ok(built.then(|| target.join(if profile.is_empty() { "debug" } else { "release" })))
 }
 
 fn corpora(root: &Path) -> Result<End> {

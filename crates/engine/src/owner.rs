@@ -4,7 +4,7 @@
 //! ```text
 //! turn:  switches and waves due ─ settle lane ─ expiries due ─ offers ─ reserve lane ─► records
 //!        write + fdatasync
-//!        1 read table and claims   2 slots   3 durable LSN   4 wake callers
+//!        1 units that are free   2 read table and claims   3 durable LSN   4 wake callers
 //! ```
 //!
 //! Whatever queues while a sync runs goes into the next batch: batches grow with load and there is

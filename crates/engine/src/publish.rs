@@ -1,8 +1,15 @@
 //! What happens between the sync and the wake, in the order that makes a crash safe and a reader
-//! right: read table and claims, slots, catalogue, durable LSN, callers.
+//! right: units that are free again, read table and claims, units that are kept, catalogue, durable LSN,
+//! callers.
 //!
 //! Stock goes back *after* the record that frees it is durable. The other way round, a crash between
 //! the two would sell a unit whose earlier hold the journal still knows (INV-2).
+//!
+//! Whoever sees that a hold is over finds its units free: they go back *before* the read table says so.
+//! The other way round, somebody who was told of a release, or whose limit it had freed, could be told
+//! next that all units are held, which no order of the two explains (linearizability; found by
+//! `onrush-linear`). Nobody is told of a unit that is taken between the two before the next batch.
+//! What is sold is kept *after* the table says so: in between, `all_held` promises too little.
 
 use crate::catalogue::Dirt;
 use crate::flight::{Claimed, Work};
@@ -66,8 +73,9 @@ impl Owner {
     /// Mirror the durable batch and wake its callers.
     pub(crate) fn publish(&mut self) -> Result<(), Fatal> {
         let (batch, shared, ledger) = self.batch_mut();
+        free_units(batch, shared, ledger);
         post(batch, shared, ledger);
-        move_stock(batch, shared, ledger);
+        keep_units(batch, shared);
         for landing in &batch.landings {
             if let (Some(claimed), Ok(answer)) = (&landing.claimed, &landing.outcome) {
                 let exist = units_exist(answer) || are_free(shared, ledger, claimed);
@@ -106,7 +114,7 @@ impl Owner {
     }
 }
 
-/// 1: the read table, and with it the claims.
+/// 2: the read table, and with it the claims.
 fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
     let catalogue = shared.catalogue.load();
     for posted in &batch.posted {
@@ -137,16 +145,16 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
     shared.waits.follow(&batch.waits, ledger);
 }
 
-/// 2: the slots. Units that were freed or added and taken again within the batch are never free in
-/// them.
-fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
+/// 1: units that are free again, or new. Those that were taken again within the batch are never free in
+/// the slots.
+fn free_units(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
     let Batch { posted, reused, .. } = batch;
     for posted in posted {
         let Some((sku, moved)) = posted.effect.stock else { continue };
         shared.make_sku(ledger, sku);
         let slot = shared.slots.get(sku.index()).expect("made above");
         match moved {
-            StockMove::Keep(units) => slot.keep(units),
+            StockMove::Keep(_) => {}
             StockMove::Add(units) => {
                 let reused = taken_again(reused, sku, units);
                 slot.add_held(reused);
@@ -159,6 +167,15 @@ fn move_stock(batch: &mut Batch, shared: &Shared, ledger: &Ledger) {
                     slot.give_back(units);
                 }
             }
+        }
+    }
+}
+
+/// 3: units that are sold or withdrawn.
+fn keep_units(batch: &Batch, shared: &Shared) {
+    for posted in &batch.posted {
+        if let Some((sku, StockMove::Keep(units))) = posted.effect.stock {
+            shared.slots.get(sku.index()).expect("made when units were added").keep(units);
         }
     }
 }

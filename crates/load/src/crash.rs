@@ -10,8 +10,11 @@
 //! |---|---|
 //! | [`Blow::Kill`] | what the process had in memory (`kill -9`) |
 //! | [`Blow::PowerCut`] | also what the file system had not written: it is shut down without its log, taken off and put on again (see [`disk`]) |
+//!
+//! Single system calls that fail are in [`inject`].
 
 pub mod disk;
+pub mod inject;
 
 use crate::admin;
 use crate::arrivals::Arrivals;

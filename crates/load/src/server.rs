@@ -97,6 +97,19 @@ impl Server {
         (self.public, self.admin)
     }
 
+    /// Return the number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tell whether it ended by itself.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Kill it with SIGKILL, so that it can finish nothing, and wait until it is gone.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("onrush-oms", &["onrush", "onrush-router", "onrush-types"]),
     ("onrush-gateway", &["onrush", "onrush-notify", "onrush-router", "onrush-types"]),
     ("onrush-load", &["onrush", "onrush-gateway", "onrush-router", "onrush-types"]),
+    ("onrush-linear", &["onrush", "onrush-load", "onrush-types"]),
     (
         "onrush-sim",
         &[

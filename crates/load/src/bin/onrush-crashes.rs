@@ -1,19 +1,22 @@
-//! `onrush-crashes PROGRAM [--kills N] [--cuts N] [--seed N] [--folder DIR]`: crash the `onrush`
-//! binary PROGRAM so often, and say whether it kept its word. Exit code 3 when it did not.
+//! `onrush-crashes PROGRAM [--kills N] [--cuts N] [--calls N] [--seed N] [--folder DIR]`: crash the
+//! `onrush` binary PROGRAM so often, let each of its first N system calls of each kind fail, and say
+//! whether it kept its word. Exit code 3 when it did not.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use onrush_load::crash::disk::CutDisk;
+use onrush_load::crash::inject;
 use onrush_load::crash::{Blow, Total, strike};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: onrush-crashes PROGRAM [--kills N] [--cuts N] [--seed N] [--folder DIR]";
+const USAGE: &str = "usage: onrush-crashes PROGRAM [--kills N] [--cuts N] [--calls N] [--seed N] \
+                     [--folder DIR]";
 
 struct Wish {
     program: PathBuf,
     kills: u64,
     cuts: u64,
+    calls: u32,
     seed: u64,
     folder: PathBuf,
 }
@@ -36,6 +39,20 @@ fn main() -> ExitCode {
             Ok(true) => held += 1,
             Ok(false) => broken += 1,
             Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    if wish.calls > 0 {
+        match inject::why_not().map_or_else(|| Ok(fail_calls(&wish)), Err) {
+            Err(why) => {
+                println!("skipped: system calls that fail: {why}");
+                skipped += 1;
+            }
+            Ok(Ok(true)) => held += 1,
+            Ok(Ok(false)) => broken += 1,
+            Ok(Err(error)) => {
                 eprintln!("error: {error}");
                 return ExitCode::FAILURE;
             }
@@ -71,15 +88,31 @@ fn strike_all(wish: &Wish, blow: Blow, blows: u64, name: &str) -> std::io::Resul
     Ok(violations == 0)
 }
 
+fn fail_calls(wish: &Wish) -> std::io::Result<bool> {
+    let home = wish.folder.join("calls");
+    let inject::Total { failed, ended, refused, violations, looked_at } =
+        inject::fail_each(&wish.program, &home, wish.calls, wish.seed, |fault, outcome| {
+            if outcome.verdict.checks.iter().any(|check| check.violations > 0) {
+                println!("{fault:?}:\n{}", outcome.verdict);
+            }
+        })?;
+    println!(
+        "system calls: {failed} failed, {ended} servers ended, {refused} folders refused after a disk \
+         that lied, {looked_at} things compared, {violations} violations"
+    );
+    Ok(violations == 0 && failed > 0)
+}
+
 fn read(mut arguments: impl Iterator<Item = String>) -> Option<Wish> {
     let program = PathBuf::from(arguments.next()?);
     let folder = std::env::temp_dir().join(format!("onrush-crashes-{}", std::process::id()));
-    let mut wish = Wish { program, kills: 0, cuts: 0, seed: 1, folder };
+    let mut wish = Wish { program, kills: 0, cuts: 0, calls: 0, seed: 1, folder };
     while let Some(name) = arguments.next() {
         let value = arguments.next()?;
         match name.as_str() {
             "--kills" => wish.kills = value.parse().ok()?,
             "--cuts" => wish.cuts = value.parse().ok()?,
+            "--calls" => wish.calls = value.parse().ok()?,
             "--seed" => wish.seed = value.parse().ok()?,
             "--folder" => wish.folder = Path::new(&value).to_owned(),
             _ => return None,
