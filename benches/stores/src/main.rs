@@ -100,6 +100,7 @@ fn wait_for_stores(gateway: &Gateway) {
         headers: &headers,
         body: b"",
         peer: None,
+        memo: None,
     };
     loop {
         let now = gateway.engine().now();
@@ -143,6 +144,7 @@ fn holds(
             headers: &headers,
             body: body.as_bytes(),
             peer: None,
+            memo: None,
         };
         let now = gateway.engine().now();
         let started = Instant::now();

@@ -101,7 +101,12 @@ impl Engine {
     /// the buyer used the key for the same request before, or to the first refusal in the order of
     /// [`Refusal`]. Never blocks; a refusal touches nothing and is there at once.
     pub fn reserve(&self, ask: &ReserveRequest<'_>) -> Pending<Reservation> {
-        self.shared.reserve(ask, self.screen.as_deref(), self.now())
+        self.reserve_at(ask, self.now())
+    }
+
+    /// As [`reserve`](Engine::reserve), for who has just read [`now`](Engine::now).
+    pub fn reserve_at(&self, ask: &ReserveRequest<'_>, now: Timestamp) -> Pending<Reservation> {
+        self.shared.reserve(ask, self.screen.as_deref(), now)
     }
 
     /// Add payments to a reservation, and sell it when they cover its price.
@@ -242,7 +247,7 @@ impl Engine {
             stopping: shared.stopping(),
             durable_lsn: shared.durable_lsn(),
             reserves_in_flight: shared.flights.in_use(LaneKind::Reserve),
-            reserves_in_flight_max: shared.flights.capacity(LaneKind::Reserve),
+            reserves_in_flight_max: shared.admission.admitted() as usize,
             settles_in_flight: shared.flights.in_use(LaneKind::Settle),
             joins_in_flight: shared.flights.in_use(LaneKind::Join),
             syncs: figure(&counters.syncs),

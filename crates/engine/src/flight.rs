@@ -181,11 +181,6 @@ impl Flights {
         self.lane(kind).free.used()
     }
 
-    /// Return how many requests of a lane can be under way.
-    pub(crate) fn capacity(&self, kind: LaneKind) -> usize {
-        self.lane(kind).free.count()
-    }
-
     /// Tell whether a lane has requests waiting.
     pub(crate) fn waiting(&self) -> bool {
         [&self.reserve, &self.settle, &self.join].iter().any(|lane| !lane.queue.is_empty())

@@ -9,7 +9,7 @@
 //! limit ── reached
 //! waitlist ── somebody waits: sold out, all held
 //! slot.look ── sold out, all held          touches nothing
-//! credit ── none: overloaded               nothing taken yet
+//! credit ── none, or too many under way: overloaded     nothing taken yet
 //! claim ── lost the race: limit            credit back
 //! slot.take ── lost the race: sold out     claim undone, credit back
 //! push ── cannot fail: it has a credit
@@ -152,7 +152,7 @@ impl Shared {
         if let Some(shortage) = seen.shortage(quantity) {
             return Err(refusal_of(shortage).into());
         }
-        let credit = self.flights.credit(LaneKind::Reserve).ok_or_else(overloaded)?;
+        let credit = self.reserve_credit().ok_or_else(overloaded)?;
         let claim = claim();
         let action = Action::Reserve(Reserve {
             sku: sku.ix,
@@ -186,6 +186,15 @@ impl Shared {
         self.flights.send(credit);
         self.bell.ring();
         Ok(credit)
+    }
+
+    /// Take a credit for a reserve, unless those under way would make it wait too long.
+    fn reserve_credit(&self) -> Option<u32> {
+        let under_way = self.flights.in_use(LaneKind::Reserve);
+        if under_way >= self.admission.admitted() as usize {
+            return None;
+        }
+        self.flights.credit(LaneKind::Reserve)
     }
 
     /// Queue anything but a reserve.

@@ -35,6 +35,7 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+mod admission;
 mod background;
 mod bell;
 mod catalogue;

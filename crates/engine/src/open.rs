@@ -1,5 +1,6 @@
 //! Opening a data folder: recover the ledger, mirror it, start the threads.
 
+use crate::admission::Admission;
 use crate::background::{Background, start_indexing, start_preparing, start_snapshots};
 use crate::bell::Bell;
 use crate::catalogue::Catalogue;
@@ -36,7 +37,8 @@ pub const QUEUE_MAX: u32 = 1 << 20;
 /// How an engine is set up. The default suits a sale on one box.
 #[derive(Clone)]
 pub struct Options {
-    /// Reserves under way at most; one more is answered `overloaded`.
+    /// Reserves under way at most; one more is answered `overloaded`. Fewer are let in while batches
+    /// take so long that a reserve would wait more than 20 ms for its own.
     pub reserves_max: u32,
     /// Payments, releases and operators' actions under way at most.
     pub settles_max: u32,
@@ -244,6 +246,7 @@ fn recover(parts: Parts, options: &Options) -> Result<Recovered, OpenError> {
         board: Board::default(),
         links: FlightLinks::new((reserves_max + settles_max) as usize),
         flights: Flights::new(reserves_max, settles_max, joins_max),
+        admission: Admission::new(reserves_max),
         tags: tags(),
         waits: WaitRooms::new(),
         catalogue: ArcSwap::from_pointee(Catalogue::default()),

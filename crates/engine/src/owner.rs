@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Requests of one lane in one batch: bounds the time to the sync.
-const LANE_BATCH_MAX: usize = 32_768;
+const LANE_BATCH_MAX: u32 = 32_768;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
 /// A switch that comes within this time may come while a batch is decided.
@@ -166,6 +166,7 @@ impl Owner {
 
     fn try_turn(&mut self) -> Result<Turn, Fatal> {
         self.shared.bell.begin();
+        let began_ns = self.shared.time.monotonic_ns();
         let last = self.ledger.stamp();
         // A step after the close must not end holds early or keep them alive.
         let frozen =
@@ -179,7 +180,7 @@ impl Owner {
         self.expiries(now)?;
         self.offers(now)?;
         self.call_up(now)?;
-        self.lane(LaneKind::Reserve, now)?;
+        let reserves = self.lane(LaneKind::Reserve, now)?;
         self.lane(LaneKind::Join, now)?;
         let decided = !self.batch.landings.is_empty() || !self.batch.posted.is_empty();
         let busy = decided || !self.batch.inspections.is_empty();
@@ -189,6 +190,10 @@ impl Owner {
             self.sync()?;
         }
         self.publish()?;
+        if reserves > 0 {
+            let took_ns = self.shared.time.monotonic_ns() - began_ns;
+            self.shared.admission.batch_took(reserves, took_ns);
+        }
         if busy { Ok(Turn::Busy) } else { self.idle(now) }
     }
 
@@ -268,10 +273,11 @@ impl Owner {
         batch.appended()
     }
 
-    fn lane(&mut self, kind: LaneKind, mut now: Timestamp) -> Result<(), Fatal> {
+    /// Decide what is queued in a lane, and return how much that was.
+    fn lane(&mut self, kind: LaneKind, mut now: Timestamp) -> Result<u32, Fatal> {
         let switch_is_near = now + DurationMs(SWITCH_NEAR_MS) >= self.ledger.next_switch_at();
-        for _ in 0..LANE_BATCH_MAX {
-            let Some((credit, work)) = self.shared.flights.next(kind) else { break };
+        for done in 0..LANE_BATCH_MAX {
+            let Some((credit, work)) = self.shared.flights.next(kind) else { return Ok(done) };
             if switch_is_near {
                 // What came after the switch must not be decided by the time before it: a caller
                 // that saw the sale open would be told that it is not.
@@ -301,7 +307,7 @@ impl Owner {
                 look => self.batch.inspections.push((credit, look)),
             }
         }
-        Ok(())
+        Ok(LANE_BATCH_MAX)
     }
 
     /// Keep an outcome for after the sync. One that could not be decided is kept too: its caller

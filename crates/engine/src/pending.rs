@@ -206,8 +206,11 @@ impl<T> Inspect<T> {
 }
 
 impl<T> Looker<T> {
+    /// Look, unless whoever asked is gone: deciding waits meanwhile.
     pub(crate) fn look(self, ledger: &Ledger, f: impl FnOnce(&Ledger) -> T) {
-        self.put(Ok(f(ledger)));
+        if Arc::strong_count(&self.0) > 1 {
+            self.put(Ok(f(ledger)));
+        }
     }
 
     /// Answer that nobody can look any more.

@@ -1,5 +1,6 @@
 //! What caller threads and the ledger thread share.
 
+use crate::admission::Admission;
 use crate::bell::Bell;
 use crate::catalogue::{Catalogue, Dirt};
 use crate::clock::SaleTime;
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) links: FlightLinks,
     pub(crate) flights: Flights,
+    pub(crate) admission: Admission,
     pub(crate) tags: ChunkTable<OnceLock<SkuTag>>,
     pub(crate) waits: WaitRooms,
     pub(crate) catalogue: ArcSwap<Catalogue>,

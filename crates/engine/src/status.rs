@@ -28,7 +28,7 @@ pub struct Status {
     pub durable_lsn: Lsn,
     /// Reserves under way, and how many there can be.
     pub reserves_in_flight: usize,
-    /// The bound of `reserves_in_flight`.
+    /// The bound of `reserves_in_flight`: the credits there are, or fewer while batches take long.
     pub reserves_in_flight_max: usize,
     /// Other actions under way.
     pub settles_in_flight: usize,

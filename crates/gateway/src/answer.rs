@@ -4,8 +4,7 @@ use crate::errors::Code;
 use crate::routes::Route;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 /// A complete answer, free of any server's types until [`into_http`](Answer::into_http).
 #[derive(Clone, Debug)]
@@ -72,44 +71,17 @@ impl Answer {
         self.with(ALLOW, HeaderValue::from_static(methods))
     }
 
-    /// Make the server's response of it.
-    pub fn into_http(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        match self.content {
-            Content::Empty => {}
-            Content::Json => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            }
-            Content::Problem => {
-                let kind = HeaderValue::from_static("application/problem+json");
-                headers.insert(CONTENT_TYPE, kind);
-            }
-            Content::Html => {
-                let kind = HeaderValue::from_static("text/html; charset=utf-8");
-                headers.insert(CONTENT_TYPE, kind);
-                let policy = "default-src 'none'; style-src 'unsafe-inline'";
-                headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-            }
-            Content::Text => {
-                let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-                headers.insert(CONTENT_TYPE, kind);
-            }
-            Content::Calendar => {
-                let kind = HeaderValue::from_static("text/calendar; charset=utf-8");
-                headers.insert(CONTENT_TYPE, kind);
-            }
-            Content::Metrics => {
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            }
-            Content::Events => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            }
+    /// Make the server's response of it in `headers`, whose entries go and whose memory is used.
+    pub fn into_http(self, mut headers: HeaderMap) -> Response<Bytes> {
+        headers.clear();
+        if let Some(kind) = self.content.kind() {
+            headers.insert(CONTENT_TYPE, kind.clone());
+        }
+        if self.content == Content::Html {
+            headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone());
         }
         // What a buyer is told is theirs alone, unless a handler says how it may be kept.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(CACHE_CONTROL, NO_STORE.clone());
         for (name, value) in self.headers {
             if name == CACHE_CONTROL {
                 headers.insert(name, value);
@@ -117,6 +89,38 @@ impl Answer {
                 headers.append(name, value);
             }
         }
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
         response
+    }
+}
+
+// Prepared: making a value looks at each of its characters.
+static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+static PAGE_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+
+impl Content {
+    /// Return the media type.
+    fn kind(self) -> Option<&'static HeaderValue> {
+        static JSON: HeaderValue = HeaderValue::from_static("application/json");
+        static PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+        static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+        static TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+        static CALENDAR: HeaderValue = HeaderValue::from_static("text/calendar; charset=utf-8");
+        static METRICS: HeaderValue =
+            HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+        static EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+        Some(match self {
+            Content::Empty => return None,
+            Content::Json => &JSON,
+            Content::Problem => &PROBLEM,
+            Content::Html => &HTML,
+            Content::Text => &TEXT,
+            Content::Calendar => &CALENDAR,
+            Content::Metrics => &METRICS,
+            Content::Events => &EVENTS,
+        })
     }
 }

@@ -10,7 +10,7 @@ use crate::answer::Answer;
 use crate::config::{Config, ConfigErrors, Network};
 use crate::cors::Cors;
 use crate::errors::Code;
-use crate::identity::Identity;
+use crate::identity::{Identity, SessionMemo};
 use crate::jitter::Jitter;
 use crate::line::{Eligibility, Lines, Listener};
 use crate::metrics::Metrics;
@@ -61,6 +61,8 @@ pub struct Ask<'a> {
     pub body: &'a [u8],
     /// The other end of the connection.
     pub peer: Option<IpAddr>,
+    /// What the connection showed before; `None` where there is no connection.
+    pub memo: Option<&'a SessionMemo>,
 }
 
 /// An answer, or what to wait for.

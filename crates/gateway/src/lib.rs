@@ -50,7 +50,7 @@ mod waitlist;
 pub use answer::Answer;
 pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};
-pub use identity::IssuerError;
+pub use identity::{IssuerError, SessionMemo};
 pub use jitter::Jitter;
 pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;

@@ -4,7 +4,7 @@ use crate::answer::{Answer, Content};
 use crate::errors::Code;
 use crate::jitter::Jitter;
 use crate::routes::Route;
-use crate::wire::{push_json_string, push_timestamp, push_u64};
+use crate::wire::{prepared, push_json_string, push_timestamp, push_u64};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use onrush::{EngineError, Name, Refusal, Timestamp};
@@ -142,13 +142,13 @@ impl Problem {
         body.push(b']');
     }
 
-    /// Make an answer of it. One buffer, about 300 bytes.
+    /// Make an answer of it, of about 300 bytes.
     pub fn answer(self, route: Route, jitter: &Jitter) -> Answer {
-        let mut body = Vec::with_capacity(320);
-        let wait_ms = self.write(&mut body, jitter);
+        let mut wait_ms = None;
+        let body = prepared(|body| wait_ms = self.write(body, jitter));
         let status = self.code.page().status;
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut answer = Answer::of(status, route, Content::Problem, body.into());
+        let mut answer = Answer::of(status, route, Content::Problem, body);
         answer.code = Some(self.code);
         if let Some(wait_ms) = wait_ms {
             let seconds = HeaderValue::from(wait_ms.div_ceil(1000).max(1));

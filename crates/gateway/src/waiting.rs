@@ -9,7 +9,7 @@ use crate::reminders::{Asked, Told};
 use crate::routes::Route;
 use crate::stores::Later;
 use crate::waitlist::Place;
-use crate::wire::{json, reservation_json};
+use crate::wire::{json, prepared, push_reservation};
 use http::StatusCode;
 use onrush::{
     Campaign, Decision, Engine, EngineError, Inspect, Pending, Reservation, SkuIx, WaitTicket,
@@ -162,14 +162,17 @@ impl Settled {
                 let (new, r) = granted(decision)?;
                 let created = planted!("repeat-says-created", true, new) && route == Route::Reserve;
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-                let mut body = reservation_json(&r);
                 // What is over is promised nothing any more.
-                if let Some(promise) = self.promise.filter(|_| r.state.is_held()) {
-                    body.pop();
-                    body.extend_from_slice(b",\"promise\":");
-                    body.extend_from_slice(&promise);
-                    body.push(b'}');
-                }
+                let promise = self.promise.filter(|_| r.state.is_held());
+                let body = prepared(|body| {
+                    push_reservation(body, &r);
+                    if let Some(promise) = promise {
+                        body.pop();
+                        body.extend_from_slice(b",\"promise\":");
+                        body.extend_from_slice(&promise);
+                        body.push(b'}');
+                    }
+                });
                 Ok(Answer::json(status, route, body))
             }
             Outcome::Campaign(decision) => {

@@ -58,6 +58,7 @@ impl World {
             headers: &headers,
             body: br#"{"sku":"unit"}"#,
             peer: None,
+            memo: None,
         };
         self.gateway.handle(&ask, self.gateway.engine().now(), &self.jitter)
     }
@@ -80,8 +81,16 @@ fn a_reserve_waits_for_the_ledger_and_a_refusal_does_not() {
 fn the_given_time_decides_who_is_believed_and_what_is_shown() {
     let world = world(|_| {});
     let ask = |headers: &HeaderMap, method: &Method, path: &str, now: u64| {
-        let ask =
-            Ask { side: Side::Public, method, path, query: None, headers, body: b"", peer: None };
+        let ask = Ask {
+            side: Side::Public,
+            method,
+            path,
+            query: None,
+            headers,
+            body: b"",
+            peer: None,
+            memo: None,
+        };
         match world.gateway.handle(&ask, Timestamp(now), &world.jitter) {
             Reply::Ready(answer) => answer,
             Reply::Wait(_) | Reply::Events(..) => panic!("nothing to wait for"),
@@ -118,6 +127,7 @@ fn a_client_is_where_listed_proxies_say() {
             headers: &headers,
             body: b"",
             peer: Some(peer.parse().expect("address")),
+            memo: None,
         };
         world.gateway.client_addr(&ask).expect("a peer")
     };

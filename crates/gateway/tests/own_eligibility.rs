@@ -74,6 +74,7 @@ fn an_embedder_is_asked_once_for_each_buyer() {
             headers: &headers,
             body: body.as_bytes(),
             peer: None,
+            memo: None,
         };
         match gateway.handle(&ask, engine.now(), &jitter) {
             Reply::Wait(waiting) => waiting.wait().answer(&engine, &jitter),

@@ -245,6 +245,7 @@ impl Request {
             headers: &self.headers,
             body: self.body.as_bytes(),
             peer: None,
+            memo: None,
         };
         gateway.handle(&ask, now, &world.jitter)
     }

@@ -3,6 +3,10 @@
 //! Nothing in Onrush grows without one of these (INV-9). What reaches its limit answers
 //! `overloaded` or `invalid_request`; nothing live is dropped to make room.
 
+/// How long a reserve that was let in may wait for its turn; more are answered `overloaded` meanwhile.
+/// A fifth of what a hand notices: the answer still comes at once.
+pub const QUEUE_WAIT_MS_MAX: u64 = 20;
+
 /// Characters in a campaign, SKU, node or channel name.
 pub const NAME_BYTES_MAX: usize = 64;
 

@@ -93,7 +93,7 @@ impl Gateway {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Arc<ApiKey>, Problem> {
-        match self.identity.someone(headers, &self.engine, now)? {
+        match self.identity.someone(headers, None, &self.engine, now)? {
             Caller::BackEnd(key) => Ok(key),
             Caller::Buyer(_) => {
                 Err(Problem::new(Code::Forbidden, "this side needs an API key, not a buyer"))

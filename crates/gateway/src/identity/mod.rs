@@ -11,17 +11,22 @@ mod session;
 pub(crate) use api_key::{ApiKey, ApiKeys, dev_token};
 pub(crate) use jwt::Issuer;
 pub use jwt::IssuerError;
+pub use session::SessionMemo;
 pub(crate) use session::{SESSION_CHARS, Session, Sessions};
 
 use crate::config::{Config, ConfigErrors, Scope};
 use crate::errors::Code;
 use crate::problem::Problem;
 use arc_swap::ArcSwapOption;
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName};
 use onrush::{BuyerDigest, Engine, Timestamp};
 use onrush_types::limits::BUYER_BYTES_MAX;
 use std::sync::Arc;
+
+/// Names of the headers that say who asks, made once: a text would be parsed at each look.
+pub(crate) static SESSION: HeaderName = HeaderName::from_static("onrush-session");
+pub(crate) static DEV_BUYER: HeaderName = HeaderName::from_static("x-onrush-buyer");
 
 /// Name of the session cookie.
 pub(crate) const COOKIE_NAME: &str = "onrush_session";
@@ -73,21 +78,22 @@ impl Identity {
     pub(crate) fn caller(
         &self,
         headers: &HeaderMap,
+        memo: Option<&SessionMemo>,
         engine: &Engine,
         now: Timestamp,
     ) -> Result<Option<Caller>, Problem> {
         if let Some(value) = headers.get(AUTHORIZATION) {
             let token = bearer(value.as_bytes())?;
-            return self.bearer(token, engine, now).map(Some);
+            return self.bearer(token, memo, engine, now).map(Some);
         }
-        if let Some(value) = headers.get("onrush-session") {
+        if let Some(value) = headers.get(&SESSION) {
             let token = value.to_str().map_err(|_| unauthenticated())?;
-            return self.session(token, now, false).map(Some);
+            return self.session(token, memo, now, false).map(Some);
         }
         if let Some(token) = cookie(headers) {
-            return self.session(token, now, true).map(Some);
+            return self.session(token, memo, now, true).map(Some);
         }
-        match headers.get("x-onrush-buyer") {
+        match headers.get(&DEV_BUYER) {
             Some(value) if self.dev => {
                 let name = value.to_str().map_err(|_| unauthenticated())?;
                 let digest = engine.buyer(checked_buyer(name)?);
@@ -101,16 +107,23 @@ impl Identity {
     pub(crate) fn someone(
         &self,
         headers: &HeaderMap,
+        memo: Option<&SessionMemo>,
         engine: &Engine,
         now: Timestamp,
     ) -> Result<Caller, Problem> {
-        self.caller(headers, engine, now)?.ok_or_else(|| {
+        self.caller(headers, memo, engine, now)?.ok_or_else(|| {
             let detail = "show who you are: `Authorization: Bearer` with your token or session";
             Problem::new(Code::Unauthenticated, detail)
         })
     }
 
-    fn bearer(&self, token: &str, engine: &Engine, now: Timestamp) -> Result<Caller, Problem> {
+    fn bearer(
+        &self,
+        token: &str,
+        memo: Option<&SessionMemo>,
+        engine: &Engine,
+        now: Timestamp,
+    ) -> Result<Caller, Problem> {
         // A JWT has two dots; a session and an API key have none.
         if token.as_bytes().contains(&b'.') {
             let issuer = self.issuer.load();
@@ -120,15 +133,21 @@ impl Identity {
             return Ok(Caller::Buyer(Buyer { digest, groups: claims.groups, by_cookie: false }));
         }
         if token.len() == SESSION_CHARS
-            && let Ok(caller) = self.session(token, now, false)
+            && let Ok(caller) = self.session(token, memo, now, false)
         {
             return Ok(caller);
         }
         self.api_keys.find(token).map(Caller::BackEnd).ok_or_else(unauthenticated)
     }
 
-    fn session(&self, token: &str, now: Timestamp, by_cookie: bool) -> Result<Caller, Problem> {
-        let session = self.sessions.verify(token, now)?;
+    fn session(
+        &self,
+        token: &str,
+        memo: Option<&SessionMemo>,
+        now: Timestamp,
+        by_cookie: bool,
+    ) -> Result<Caller, Problem> {
+        let session = self.sessions.verify(token, memo, now)?;
         let Session { buyer: digest, groups, .. } = session;
         Ok(Caller::Buyer(Buyer { digest, groups, by_cookie }))
     }

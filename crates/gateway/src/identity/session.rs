@@ -17,7 +17,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use onrush::{BuyerDigest, DurationMs, Engine, Timestamp};
 use onrush_types::planted;
+use parking_lot::Mutex;
 use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
 
 const VERSION: u8 = 1;
 const MAC_AT: usize = 1 + 1 + 16 + 8 + 8;
@@ -95,8 +97,27 @@ impl Sessions {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Read a session back. Two SHA-256 blocks, no allocation.
-    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Session, Problem> {
+    /// Read a session back. Two SHA-256 blocks, no allocation; none of either where `memo` has seen
+    /// this very token to be good. Whether it has expired is looked at each time.
+    pub(crate) fn verify(
+        &self,
+        token: &str,
+        memo: Option<&SessionMemo>,
+        now: Timestamp,
+    ) -> Result<Session, Problem> {
+        let session = match memo {
+            Some(memo) => memo.seen(token, || self.check(token))?,
+            None => self.check(token)?,
+        };
+        if planted!("session-for-ever", false, session.expires_at <= now) {
+            Err(unauthenticated())
+        } else {
+            Ok(session)
+        }
+    }
+
+    /// Read a session whose signature is good, whatever its time.
+    fn check(&self, token: &str) -> Result<Session, Problem> {
         let mut bytes = [0; BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes);
         if token.len() != SESSION_CHARS || length != Ok(BYTES) || bytes[0] != VERSION {
@@ -108,18 +129,66 @@ impl Sessions {
         mac.update(&bytes[..MAC_AT]);
         mac.verify_slice(&bytes[MAC_AT..]).map_err(|_| unauthenticated())?;
         let long = |at: usize| u64::from_be_bytes(*bytes[at..].first_chunk().expect("8 bytes"));
-        let session = Session {
+        Ok(Session {
             buyer: BuyerDigest(*bytes[2..].first_chunk().expect("16 bytes")),
             groups: long(18),
             expires_at: Timestamp(long(26)),
-        };
-        if planted!("session-for-ever", false, session.expires_at <= now) {
-            Err(unauthenticated())
-        } else {
-            Ok(session)
-        }
+        })
     }
 }
+
+/// The last token that was shown on a connection and had a good signature.
+///
+/// A buyer's connection shows the same one again and again. Tokens are compared in constant time: how
+/// long that takes tells nothing about the one that is kept. Only for one gateway, whose keys are fixed.
+#[derive(Default)]
+pub struct SessionMemo(Mutex<Option<Seen>>);
+
+struct Seen {
+    token: [u8; SESSION_CHARS],
+    session: Session,
+}
+
+impl std::fmt::Debug for SessionMemo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionMemo(…)")
+    }
+}
+
+impl SessionMemo {
+    fn seen(
+        &self,
+        token: &str,
+        check: impl FnOnce() -> Result<Session, Problem>,
+    ) -> Result<Session, Problem> {
+        let mut last = self.0.lock();
+        if let Some(seen) = last.as_ref().filter(|seen| seen.is(token)) {
+            return Ok(seen.session);
+        }
+        let session = check()?;
+        // What passed the check has this length.
+        if let Ok(token) = token.as_bytes().try_into() {
+            *last = Some(Seen { token, session });
+        }
+        Ok(session)
+    }
+}
+
+impl Seen {
+    /// Compare all characters, a word at a time; a length that differs is no secret.
+    fn is(&self, token: &str) -> bool {
+        let (kept, _) = self.token.as_chunks::<8>();
+        let (shown, rest) = token.as_bytes().as_chunks::<8>();
+        if kept.len() != shown.len() || !rest.is_empty() {
+            return false;
+        }
+        let same =
+            |(a, b): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*a).ct_eq(&u64::from_ne_bytes(*b));
+        kept.iter().zip(shown).map(same).fold(Choice::from(1), |all, one| all & one).into()
+    }
+}
+
+const _: () = assert!(SESSION_CHARS.is_multiple_of(8), "a token is whole words");
 
 fn mac_of(secret: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
@@ -142,7 +211,7 @@ mod tests {
         let session = sessions.open(BuyerDigest([7; 16]), 5, NOW);
         let token = sessions.sign(&session);
         assert_eq!(token.len(), SESSION_CHARS);
-        let at = |ms| sessions.verify(&token, Timestamp(NOW.0 + ms));
+        let at = |ms| sessions.verify(&token, None, Timestamp(NOW.0 + ms));
         assert_eq!(at(0).expect("valid"), session);
         assert_eq!(at(999).expect("valid"), session);
         assert!(at(1_000).is_err());
@@ -157,30 +226,56 @@ mod tests {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             let changed = URL_SAFE_NO_PAD.encode(changed);
-            assert!(sessions.verify(&changed, NOW).is_err(), "bit {bit}");
+            assert!(sessions.verify(&changed, None, NOW).is_err(), "bit {bit}");
         }
         for bit in 0..token.len() * 8 {
             let mut changed = token.clone().into_bytes();
             changed[bit / 8] ^= 1 << (bit % 8);
             if let Ok(changed) = String::from_utf8(changed) {
-                assert!(sessions.verify(&changed, NOW).is_err(), "character bit {bit}");
+                assert!(sessions.verify(&changed, None, NOW).is_err(), "character bit {bit}");
             }
         }
         for length in 0..token.len() {
-            assert!(sessions.verify(&token[..length], NOW).is_err());
+            assert!(sessions.verify(&token[..length], None, NOW).is_err());
         }
-        assert!(sessions.verify(&format!("{token}A"), NOW).is_err());
+        assert!(sessions.verify(&format!("{token}A"), None, NOW).is_err());
     }
 
     #[test]
     fn an_old_key_verifies_until_it_is_taken_out() {
         let old = sessions(&[(1, b"old")]);
         let token = old.sign(&old.open(BuyerDigest([7; 16]), 0, NOW));
-        assert!(sessions(&[(2, b"new"), (1, b"old")]).verify(&token, NOW).is_ok());
-        assert!(sessions(&[(2, b"new")]).verify(&token, NOW).is_err());
-        assert!(sessions(&[(1, b"new")]).verify(&token, NOW).is_err());
+        assert!(sessions(&[(2, b"new"), (1, b"old")]).verify(&token, None, NOW).is_ok());
+        assert!(sessions(&[(2, b"new")]).verify(&token, None, NOW).is_err());
+        assert!(sessions(&[(1, b"new")]).verify(&token, None, NOW).is_err());
         let both = sessions(&[(2, b"new"), (1, b"old")]);
         let token = both.sign(&both.open(BuyerDigest([7; 16]), 0, NOW));
-        assert!(sessions(&[(2, b"new")]).verify(&token, NOW).is_ok(), "the first key signs");
+        assert!(sessions(&[(2, b"new")]).verify(&token, None, NOW).is_ok(), "the first key signs");
+    }
+
+    #[test]
+    fn a_memo_saves_the_check_of_the_same_token_and_of_no_other() {
+        let sessions = sessions(&[(1, b"a")]);
+        let memo = SessionMemo::default();
+        let sign = |buyer| sessions.sign(&sessions.open(BuyerDigest([buyer; 16]), 0, NOW));
+        let (token, other) = (sign(7), sign(8));
+        let buyer = |token: &str| sessions.verify(token, Some(&memo), NOW).map(|s| s.buyer.0[0]);
+        assert_eq!(buyer(&token).expect("good"), 7);
+        let again = memo.seen(&token, || panic!("checked again")).expect("good");
+        assert_eq!(again.buyer.0[0], 7);
+        for at in 0..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert!(buyer(&changed).is_err(), "character {at}");
+        }
+        for shown in [&token[..80], &token[..87], &format!("{token}A"), ""] {
+            assert!(buyer(shown).is_err(), "{shown}");
+        }
+        assert_eq!(buyer(&token).expect("still kept"), 7);
+        assert_eq!(buyer(&other).expect("another's"), 8);
+        assert_eq!(buyer(&token).expect("checked once more"), 7);
+        let late = Timestamp(NOW.0 + 1_000);
+        assert!(sessions.verify(&token, Some(&memo), late).is_err(), "its time is looked at");
     }
 }

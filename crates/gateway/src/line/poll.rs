@@ -12,7 +12,7 @@ use super::token::{PassToken, TicketToken};
 use crate::answer::Answer;
 use crate::errors::Code;
 use crate::gateway::{Ask, Gateway};
-use crate::identity::Caller;
+use crate::identity::{Caller, DEV_BUYER, SESSION};
 use crate::jitter::Jitter;
 use crate::problem::Problem;
 use crate::public::has_etag;
@@ -88,11 +88,11 @@ impl Gateway {
         let opened = self.lines.tokens.open_ticket(text, campaign.ix(), now);
         let ticket = opened.map_err(|_| no_ticket())?;
         let shows_identity = ask.headers.contains_key(AUTHORIZATION)
-            || ask.headers.contains_key("onrush-session")
-            || ask.headers.contains_key("x-onrush-buyer");
+            || ask.headers.contains_key(&SESSION)
+            || ask.headers.contains_key(&DEV_BUYER);
         if shows_identity
             && let Some(Caller::Buyer(buyer)) =
-                self.identity.caller(ask.headers, &self.engine, now)?
+                self.identity.caller(ask.headers, ask.memo, &self.engine, now)?
             && buyer.digest != ticket.buyer
         {
             self.lines.figures.refused(super::figures::Refused::OtherBuyer);

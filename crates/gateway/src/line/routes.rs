@@ -7,10 +7,10 @@ use http::Method;
 ///
 /// Where a ticket is part of the address, the whole of it is what varies; see [`ticket_part`].
 pub(crate) fn public<'a>(method: &Method, rest: &'a str) -> Option<Matched<'a>> {
-    let (campaign, tail) = rest.split_once('/')?;
+    let (campaign, tail) = at_slash(rest)?;
     let post = method == Method::POST;
     if let Some(tail) = tail.strip_prefix("tickets/") {
-        let (ticket, action) = tail.split_once('/').unwrap_or((tail, ""));
+        let (ticket, action) = at_slash(tail).unwrap_or((tail, ""));
         if campaign.is_empty() || ticket.is_empty() {
             return Some(Matched::Nothing);
         }
@@ -59,8 +59,16 @@ pub(crate) fn admin<'a>(method: &Method, rest: &'a str) -> Option<Matched<'a>> {
 
 /// Split `{campaign}/tickets/{ticket}[/…]` into campaign and ticket.
 pub(crate) fn ticket_part(part: &str) -> (&str, &str) {
-    let (campaign, tail) = part.split_once("/tickets/").unwrap_or((part, ""));
-    (campaign, tail.split('/').next().unwrap_or_default())
+    let split = at_slash(part);
+    let found = split.and_then(|(campaign, rest)| Some((campaign, rest.strip_prefix("tickets/")?)));
+    let (campaign, tail) = found.unwrap_or((part, ""));
+    (campaign, at_slash(tail).map_or(tail, |(ticket, _)| ticket))
+}
+
+/// Split at the first slash. A ticket is long: a search by words finds its end sooner.
+fn at_slash(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr(b'/', text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Gateway {
 
     /// Tell who asks, and refuse what a foreign page made a browser send.
     pub(crate) fn caller(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Caller, Problem> {
-        let caller = self.identity.someone(ask.headers, &self.engine, now)?;
+        let caller = self.identity.someone(ask.headers, ask.memo, &self.engine, now)?;
         if let Caller::Buyer(buyer) = &caller
             && buyer.by_cookie
             && ask.method != http::Method::GET

@@ -11,7 +11,7 @@ use crate::identity::Caller;
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::waiting::Waiting;
-use crate::wire::reservation_json;
+use crate::wire::{prepared, push_reservation};
 use http::StatusCode;
 use onrush::{Reservation, Timestamp};
 
@@ -19,7 +19,7 @@ impl Gateway {
     pub(crate) fn look(&self, id: &str, ask: &Ask<'_>, now: Timestamp) -> Result<Answer, Problem> {
         let caller = self.caller(ask, now)?;
         let found = self.owned(id, &caller)?;
-        Ok(Answer::json(StatusCode::OK, Route::Look, reservation_json(&found)))
+        Ok(Answer::json(StatusCode::OK, Route::Look, prepared(|out| push_reservation(out, &found))))
     }
 
     pub(crate) fn release(

@@ -10,8 +10,8 @@ use crate::problem::Problem;
 use crate::routes::Route;
 use crate::stores::{Outlook, Wanted, in_units};
 use crate::waiting::{Settled, Waiting};
-use crate::wire::{Details, ReserveBody, read_json};
-use http::HeaderMap;
+use crate::wire::{Details, ReserveBody};
+use http::{HeaderMap, HeaderName};
 use onrush::{Campaign, Decision, Phase, Quantity, Refusal, ReserveRequest, Timestamp};
 use onrush_types::Name;
 use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX};
@@ -30,7 +30,7 @@ impl Gateway {
         now: Timestamp,
         jitter: &Jitter,
     ) -> Result<Reply, Problem> {
-        let body: ReserveBody<'_> = read_json(ask.headers, ask.body)?;
+        let body = ReserveBody::read(ask.headers, ask.body)?;
         let quantity = Quantity::new(body.quantity).map_err(|e| Problem::invalid(e.to_string()))?;
         if body.sku.is_empty() || body.sku.len() > NAME_BYTES_MAX {
             return Err(Problem::invalid(format!("sku: 1 to {NAME_BYTES_MAX} characters")));
@@ -62,7 +62,7 @@ impl Gateway {
             pass,
         };
         let outlook = self.outlook_if_granted(&request, &asked, now)?;
-        let mut pending = self.engine.reserve(&request);
+        let mut pending = self.engine.reserve_at(&request, now);
         let settled = pending.try_take();
         if let Some(Ok(Decision::Refused(refusal))) = settled {
             self.count_replay(pass, &refusal);
@@ -94,6 +94,9 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Option<Outlook>, Problem> {
         let campaign = request.campaign;
+        if request.details.is_none() {
+            return Ok(None);
+        }
         let Some(sku) = campaign.sku(request.sku) else { return Ok(None) };
         let free = self.engine.units(sku.ix).map_or(0, |units| units.free);
         if campaign.phase(now) != Phase::Open || free < request.quantity.get() {
@@ -112,7 +115,7 @@ impl Gateway {
         details: &Details<'_>,
         now: Timestamp,
     ) -> Outlook {
-        let sku = request.campaign.sku(request.sku).filter(|_| request.details.is_some());
+        let sku = request.details.and_then(|_| request.campaign.sku(request.sku));
         sku.map_or(Outlook::Open, |sku| {
             let units = request.quantity.get();
             let value = in_units(sku.price.amount) * f64::from(units);
@@ -167,7 +170,8 @@ impl Gateway {
 
 /// Read the idempotency key, if there is one.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let mut values = headers.get_all("idempotency-key").into_iter();
+    static NAME: HeaderName = HeaderName::from_static("idempotency-key");
+    let mut values = headers.get_all(&NAME).into_iter();
     let Some(value) = values.next() else { return Ok(None) };
     let wrong = || {
         let detail =

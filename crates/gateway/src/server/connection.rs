@@ -1,18 +1,21 @@
 //! One connection: heads and bodies in, answers out.
 
+use super::landing::{Door, hushed};
 use super::sending::Sending;
-use super::watch::{Heads, Look, Timeouts, Watch, Watched};
+use super::watch::{Heads, Timeouts, Watch, Watched};
 use super::worker::{Place, Worker};
 use crate::answer::Answer;
 use crate::config::ServerSection;
 use crate::errors::Code;
 use crate::gateway::{Ask, Reply};
+use crate::identity::SessionMemo;
 use crate::line::Listener;
 use crate::problem::Problem;
 use crate::routes::Route;
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -21,10 +24,10 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -42,7 +45,7 @@ pub(super) struct Limits {
     pub(super) per_worker_max: usize,
     pub(super) admin: AtomicUsize,
     pub(super) admin_max: usize,
-    timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
 }
 
 impl Limits {
@@ -73,34 +76,44 @@ pub(super) async fn serve_connection<S>(
 {
     let watch = Arc::new(Watch::new(worker.limits.timeouts));
     let io = Watched { stream, watch: watch.clone(), heads: Heads::default() };
-    let talk = Arc::new(Talk { worker: worker.clone(), watch: watch.clone(), peer });
+    let talk = Arc::new(Talk {
+        worker: worker.clone(),
+        watch: watch.clone(),
+        peer,
+        memo: SessionMemo::default(),
+    });
     let service = service_fn(move |request| respond(talk.clone(), request));
     let mut builder = http1::Builder::new();
     builder.max_buf_size(BUFFER_BYTES_MAX);
+    // One `send` of one buffer costs less than gathering head and body, which are small.
+    builder.writev(false);
     // A client may close its side after its request and still wait for the answer.
     builder.half_close(true);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut stopped = worker.stopped.clone();
+    let _entry = worker.rounds.enter(watch.clone());
+    let mut door = Door::default();
     let mut stopping = false;
-    let mut look = pin!(tokio::time::sleep(watch.tick()));
-    loop {
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection broke");
-                }
-                return;
-            }
-            _ = stopped.wait_for(|stop| *stop), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = look.as_mut() => match watch.look(Instant::now()) {
-                Look::Again(at) => look.as_mut().reset(at),
-                Look::Over => return,
-            },
+    let ended = poll_fn(|cx| {
+        let (waker, is_new) = door.open(&worker.landing, cx);
+        if is_new {
+            watch.served_by(cx.waker());
         }
+        let cx = &mut Context::from_waker(waker);
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            if stopping || !worker.rounds.stopping() {
+                break;
+            }
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if watch.is_over() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await;
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
     }
 }
 
@@ -109,6 +122,7 @@ struct Talk {
     worker: Arc<Worker>,
     watch: Arc<Watch>,
     peer: Option<IpAddr>,
+    memo: SessionMemo,
 }
 
 async fn respond(
@@ -117,11 +131,12 @@ async fn respond(
 ) -> Result<Response<Sending>, Infallible> {
     let started = Instant::now();
     talk.watch.handling();
-    let (answer, events) = talk.answer(request, started).await;
+    let (mut parts, body) = request.into_parts();
+    let (answer, events) = talk.answer(&parts, body, started).await;
     let done = Instant::now();
     talk.watch.answered(done);
     talk.worker.gateway.metrics().answered(answer.route, answer.code, done - started);
-    let response = answer.into_http();
+    let response = answer.into_http(std::mem::take(&mut parts.headers));
     Ok(match events {
         None => response.map(Sending::Whole),
         Some(listener) => response.map(|_| Sending::Events(listener, talk.watch.clone())),
@@ -131,26 +146,18 @@ async fn respond(
 impl Talk {
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        parts: &Parts,
+        body: Incoming,
         started: Instant,
     ) -> (Answer, Option<Listener>) {
         let Worker { side, gateway, jitter, .. } = &*self.worker;
         let engine = gateway.engine();
-        let (parts, body) = request.into_parts();
-        let body = if body.is_end_stream() {
-            Bytes::new()
-        } else {
-            let most = gateway.body_bytes_max(*side, &parts.headers);
-            self.watch.reading_body(started);
-            let read = self.read_body(body, most).await;
-            self.watch.handling();
-            match read {
-                Ok(bytes) => bytes,
-                Err(problem) => {
-                    // What is left of the body would be taken for the next request.
-                    let close = HeaderValue::from_static("close");
-                    return (problem.answer(Route::None, jitter).with(CONNECTION, close), None);
-                }
+        let body = match self.read_body(body, &parts.headers, started).await {
+            Ok(bytes) => bytes,
+            Err(problem) => {
+                // What is left of the body would be taken for the next request.
+                let close = HeaderValue::from_static("close");
+                return (problem.answer(Route::None, jitter).with(CONNECTION, close), None);
             }
         };
         let ask = Ask {
@@ -161,40 +168,75 @@ impl Talk {
             headers: &parts.headers,
             body: &body,
             peer: self.peer,
+            memo: Some(&self.memo),
         };
         match gateway.handle(&ask, engine.now(), jitter) {
             Reply::Ready(answer) => (answer, None),
             Reply::Events(head, listener) => (head, Some(listener)),
             Reply::Wait(waiting) => {
-                let answer = self.worker.landing.land(waiting).await.answer(engine, jitter);
+                let answer = waiting.await.answer(engine, jitter);
                 (gateway.finish(answer, &ask), None)
             }
         }
     }
 
-    /// Read a whole body of at most `most` bytes before its deadline.
-    async fn read_body(&self, body: Incoming, most: usize) -> Result<Bytes, Problem> {
+    /// Read a whole body before its deadline.
+    async fn read_body(
+        &self,
+        mut body: Incoming,
+        headers: &HeaderMap,
+        started: Instant,
+    ) -> Result<Bytes, Problem> {
+        if body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let most = self.worker.gateway.body_bytes_max(self.worker.side, headers);
         if body.size_hint().lower() > most as u64 {
             return Err(too_large(most));
         }
-        let mut read = pin!(collect(body, most));
-        poll_fn(|cx| match read.as_mut().poll(cx) {
+        let first = poll_fn(|cx| Poll::Ready(first_frame(&mut body, cx))).await?;
+        if body.is_end_stream() {
+            return Ok(first);
+        }
+        self.watch.reading_body(started);
+        let mut read = pin!(collect(body, first, most));
+        let read = poll_fn(|cx| match read.as_mut().poll(cx) {
             Poll::Pending if self.watch.body_is_late() => {
                 let detail = "the body did not arrive in time";
                 Poll::Ready(Err(Problem::new(Code::TooSlow, detail)))
             }
             other => other,
         })
-        .await
+        .await;
+        self.watch.handling();
+        read
+    }
+}
+
+/// Take the part of a body that came with its head. Mostly that is all of it.
+///
+/// Taking it wakes the one who brings the next part: the very task that is being polled. Where no
+/// part is to come that wake would only poll the connection once more for nothing.
+fn first_frame(body: &mut Incoming, cx: &mut Context<'_>) -> Result<Bytes, Problem> {
+    let (polled, woken) = hushed(|| Pin::new(&mut *body).poll_frame(cx));
+    if woken && !body.is_end_stream() {
+        cx.waker().wake_by_ref();
+    }
+    match polled {
+        Poll::Ready(Some(frame)) => Ok(frame.map_err(broken)?.into_data().unwrap_or_default()),
+        Poll::Ready(None) | Poll::Pending => Ok(Bytes::new()),
     }
 }
 
 /// Collect the frames; a body of one frame is not copied.
-async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Problem> {
-    let mut only = Bytes::new();
+async fn collect(mut body: Incoming, first: Bytes, most: usize) -> Result<Bytes, Problem> {
+    if first.len() > most {
+        return Err(too_large(most));
+    }
+    let mut only = first;
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::invalid("the body ended early or is misframed"))?;
+        let frame = frame.map_err(broken)?;
         // Trailers mean nothing here.
         let Ok(data) = frame.into_data() else { continue };
         if only.len() + all.len() + data.len() > most {
@@ -208,6 +250,10 @@ async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Problem> {
         }
     }
     Ok(if all.is_empty() { only } else { all.freeze() })
+}
+
+fn broken(_: hyper::Error) -> Problem {
+    Problem::invalid("the body ended early or is misframed")
 }
 
 fn too_large(most: usize) -> Problem {

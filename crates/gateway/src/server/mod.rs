@@ -13,7 +13,9 @@
 
 mod accept;
 mod connection;
+mod inline;
 mod landing;
+mod rounds;
 mod sending;
 mod watch;
 mod worker;
@@ -23,6 +25,7 @@ use crate::gateway::{Gateway, Side};
 use crate::identity::{Issuer, dev_token};
 use accept::{Sockets, accept_admin, accept_public, bind, hand_off};
 use connection::Limits;
+pub use inline::Inline;
 use onrush::{Decision, Engine, EngineError};
 use std::fmt;
 use std::future::Future;

@@ -8,21 +8,22 @@
 //! | was answered | `idle_timeout`, within which the answer must be taken and the next head begin |
 //! | listens to events | `idle_timeout` after the last one was taken |
 //!
-//! The deadline is a number that requests move, and one timer looks at it now and then, so a request
-//! moves no timer of the runtime. A deadline is
-//! noticed at most one [`tick`](Watch::tick), the shortest of the three, after it has passed.
+//! The deadline is a number that requests move, and one timer of the worker looks at those of all its
+//! connections now and then (`rounds`), so a request moves no timer of the runtime. A deadline is
+//! noticed at most one [`tick`](Timeouts::tick), the shortest of the three, after it has passed.
 //!
 //! A line feed without a carriage return ends a line for some parsers and not for others; a proxy
 //! and a server that disagree can be made to see different requests. So a head with one is cut off.
 //! Source: RFC 9112 §2.2, §11.2.
 
-// Relaxed in this file: a connection's deadline is used by the one task that serves it.
+// Relaxed in this file: a connection's deadline is used on the one thread of its worker.
 
+use parking_lot::Mutex;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -41,6 +42,10 @@ pub(super) struct Watch {
     in_body: AtomicBool,
     /// The body missed it.
     body_is_late: AtomicBool,
+    /// Anything else did: the connection is to end.
+    over: AtomicBool,
+    /// The connection's task.
+    task: Mutex<Option<Waker>>,
 }
 
 /// The deadlines of a connection.
@@ -54,10 +59,20 @@ pub(super) struct Timeouts {
 /// What a look at the deadline found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Look again then.
-    Again(Instant),
+    /// It has not passed.
+    Fine,
+    /// The body missed it: the request will be answered, in `idle_timeout`.
+    Late,
     /// The connection is over.
     Over,
+}
+
+impl Timeouts {
+    /// The longest time in which a deadline is noticed.
+    pub(super) fn tick(&self) -> Duration {
+        let Timeouts { header, body, idle } = *self;
+        header.min(body).min(idle).max(Duration::from_millis(1))
+    }
 }
 
 impl Watch {
@@ -70,6 +85,8 @@ impl Watch {
             in_head: AtomicBool::new(true),
             in_body: AtomicBool::new(false),
             body_is_late: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            task: Mutex::new(None),
         };
         watch.set(watch.base, timeouts.header);
         watch
@@ -110,25 +127,34 @@ impl Watch {
 
     /// Look at the deadline.
     pub(super) fn look(&self, now: Instant) -> Look {
-        let deadline = match self.deadline_ms.load(Ordering::Relaxed) {
-            u64::MAX => now + self.tick(),
-            ms => self.base + Duration::from_millis(ms),
-        };
-        if deadline > now {
-            return Look::Again(deadline.min(now + self.tick()));
+        let deadline_ms = self.deadline_ms.load(Ordering::Relaxed);
+        if deadline_ms == u64::MAX || self.base + Duration::from_millis(deadline_ms) > now {
+            return Look::Fine;
         }
         if !self.in_body.load(Ordering::Relaxed) {
+            self.over.store(true, Ordering::Relaxed);
             return Look::Over;
         }
         self.body_is_late.store(true, Ordering::Relaxed);
         self.set(now, self.timeouts.idle);
-        Look::Again(now + self.tick())
+        Look::Late
     }
 
-    /// The longest time between two looks.
-    pub(super) fn tick(&self) -> Duration {
-        let Timeouts { header, body, idle } = self.timeouts;
-        header.min(body).min(idle).max(Duration::from_millis(1))
+    /// Tell whether a look found the connection to be over.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// Name the task that serves the connection.
+    pub(super) fn served_by(&self, task: &Waker) {
+        *self.task.lock() = Some(task.clone());
+    }
+
+    /// Have the connection's task look at what has changed.
+    pub(super) fn wake(&self) {
+        if let Some(task) = &*self.task.lock() {
+            task.wake_by_ref();
+        }
     }
 
     fn set(&self, now: Instant, timeout: Duration) {
@@ -279,22 +305,25 @@ mod tests {
     #[test]
     fn deadlines_move_with_the_request() {
         let secs = Duration::from_secs;
-        let watch = Watch::new(Timeouts { header: secs(10), body: secs(20), idle: secs(60) });
+        let timeouts = Timeouts { header: secs(10), body: secs(20), idle: secs(60) };
+        assert_eq!(timeouts.tick(), secs(10));
+        let watch = Watch::new(timeouts);
         let start = watch.base;
-        assert_eq!(watch.tick(), secs(10));
-        assert_eq!(watch.look(start), Look::Again(start + secs(10)));
-        assert_eq!(watch.look(start + secs(10)), Look::Over, "no head came");
+        assert_eq!(watch.look(start + secs(9)), Look::Fine);
         watch.handling();
         let late = start + secs(1_000);
-        assert_eq!(watch.look(late), Look::Again(late + secs(10)), "the engine has its time");
+        assert_eq!(watch.look(late), Look::Fine, "the engine has its time");
         watch.reading_body(late);
-        assert_eq!(watch.look(late + secs(15)), Look::Again(late + secs(20)));
+        assert_eq!(watch.look(late + secs(15)), Look::Fine);
         assert!(!watch.body_is_late());
-        assert_eq!(watch.look(late + secs(20)), Look::Again(late + secs(30)));
-        assert!(watch.body_is_late(), "it is answered, not cut");
+        assert_eq!(watch.look(late + secs(20)), Look::Late);
+        assert!(watch.body_is_late() && !watch.is_over(), "it is answered, not cut");
         watch.answered(late);
-        assert_eq!(watch.look(late + secs(59)), Look::Again(late + secs(60)));
+        assert_eq!(watch.look(late + secs(59)), Look::Fine);
         assert_eq!(watch.look(late + secs(60)), Look::Over);
+        assert!(watch.is_over());
+        let new = Watch::new(timeouts);
+        assert_eq!(new.look(new.base + secs(10)), Look::Over, "no head came");
     }
 
     #[test]

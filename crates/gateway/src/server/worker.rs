@@ -2,6 +2,7 @@
 
 use super::connection::Limits;
 use super::landing::Landing;
+use super::rounds::Rounds;
 use crate::gateway::{Gateway, Side};
 use crate::jitter::Jitter;
 use std::future::Future;
@@ -19,8 +20,9 @@ pub(super) struct Worker {
     pub(super) gateway: Arc<Gateway>,
     pub(super) limits: Arc<Limits>,
     pub(super) jitter: Jitter,
-    pub(super) stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
     pub(super) landing: Arc<Landing>,
+    pub(super) rounds: Arc<Rounds>,
     connections: AtomicUsize,
     /// Taken when the worker stops; its clones live as long as the connections that hold them.
     alive: parking_lot::Mutex<Option<mpsc::Sender<()>>>,
@@ -50,6 +52,7 @@ impl Worker {
             jitter: Jitter::new(seed),
             stopped,
             landing: Arc::default(),
+            rounds: Arc::default(),
             connections: AtomicUsize::new(0),
             alive: parking_lot::Mutex::new(Some(alive)),
             all_gone: parking_lot::Mutex::new(Some(all_gone)),
@@ -84,9 +87,16 @@ impl Worker {
         Some(Place { worker: self.clone(), _alive: alive })
     }
 
+    /// Start what its connections need, on the current runtime.
+    pub(super) fn start(&self) {
+        tokio::spawn(self.landing.clone().serve());
+        let tick = self.limits.timeouts.tick();
+        tokio::spawn(self.rounds.clone().go(self.stopped.clone(), tick));
+    }
+
     /// Accept until stopped, then wait for the connections, at most `grace`.
     pub(super) async fn run(self: Arc<Worker>, accept: impl Future<Output = ()>, grace: Duration) {
-        tokio::spawn(self.landing.clone().serve());
+        self.start();
         accept.await;
         self.gateway.end_streams();
         *self.alive.lock() = None;

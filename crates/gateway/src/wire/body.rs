@@ -15,14 +15,7 @@ pub(crate) fn read_json<'a, T: Deserialize<'a>>(
     headers: &HeaderMap,
     body: &'a [u8],
 ) -> Result<T, Problem> {
-    let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
-        let kind = kind.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
-        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
-    });
-    if !is_json || headers.contains_key(CONTENT_ENCODING) {
-        let detail = "send JSON with `Content-Type: application/json` and without compression";
-        return Err(Problem::new(Code::UnsupportedMedia, detail));
-    }
+    check_json(headers)?;
     // The deserialiser would take an array for an object with its fields in order.
     if body.trim_ascii_start().first().is_some_and(|&byte| byte != b'{') {
         return Err(Problem::invalid("the body must be a JSON object"));
@@ -33,6 +26,22 @@ pub(crate) fn read_json<'a, T: Deserialize<'a>>(
         let short: String = text.chars().take(300).collect();
         Problem::invalid(short)
     })
+}
+
+/// Refuse what does not say that it is plain JSON.
+pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        if kind.as_bytes() == b"application/json" {
+            return true;
+        }
+        let kind = kind.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    });
+    if !is_json || headers.contains_key(CONTENT_ENCODING) {
+        let detail = "send JSON with `Content-Type: application/json` and without compression";
+        return Err(Problem::new(Code::UnsupportedMedia, detail));
+    }
+    Ok(())
 }
 
 /// Write a value as JSON.

@@ -5,6 +5,7 @@
 
 mod body;
 mod details;
+mod short;
 mod time;
 mod write;
 
@@ -12,9 +13,7 @@ pub(crate) use body::{json, read_json};
 pub use details::{Attribution, Crs, Delivery, Destination, Details, Window};
 pub(crate) use time::{format_duration, push_timestamp};
 pub use time::{format_timestamp, parse_duration, parse_timestamp};
-pub(crate) use write::{
-    push_json_string, push_money, push_reservation, push_u64, reservation_json,
-};
+pub(crate) use write::{prepared, push_json_string, push_money, push_reservation, push_u64};
 
 mod requests;
 pub use requests::{

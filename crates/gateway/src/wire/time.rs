@@ -3,7 +3,6 @@
 //! Source of the calendar arithmetic: Howard Hinnant, *chrono-compatible low-level date
 //! algorithms* (`civil_from_days`).
 
-use super::write::push_padded;
 use onrush_types::{DurationMs, Timestamp};
 
 /// The last millisecond of the year 9999, the last one RFC 3339 can write.
@@ -32,18 +31,22 @@ pub(crate) fn push_timestamp(out: &mut Vec<u8>, at: Timestamp) {
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    for (value, width, after) in [
-        (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
-        (ms / 3_600_000, 2, b':'),
-        (ms / 60_000 % 60, 2, b':'),
-        (ms / 1_000 % 60, 2, b'.'),
-        (ms % 1_000, 3, b'Z'),
-    ] {
-        push_padded(out, value, width);
-        out.push(after);
-    }
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |at: usize, value: u64, digits: usize| {
+        let mut rest = value as u32;
+        for digit in text[at..at + digits].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    };
+    put(0, year, 4);
+    put(5, month, 2);
+    put(8, day, 2);
+    put(11, ms / 3_600_000, 2);
+    put(14, ms / 60_000 % 60, 2);
+    put(17, ms / 1_000 % 60, 2);
+    put(20, ms % 1_000, 3);
+    out.extend_from_slice(&text);
 }
 
 /// Read an RFC 3339 time; the offset (`Z` or `+08:00`) is required.
