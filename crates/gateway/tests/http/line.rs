@@ -1,6 +1,5 @@
 //! The line from joining to buying, and what everybody sees on the way.
 
-use crate::chain::until;
 use crate::client::ask;
 use crate::queue::{
     UNTIL_OPEN_MS, figure, join, poll, post, reserve_with, serving, settled, ticket, until,
@@ -336,7 +335,7 @@ fn what_was_drawn_can_be_drawn_again() {
     set().is_problem("overloaded");
     server.clock.advance(1_000);
     let closed = || draw("").to(server.public).json();
-    until(|| closed()["state"] == "closed");
+    crate::chain::until(|| closed()["state"] == "closed");
     let closed = closed();
     assert_eq!((&closed["count"], closed.get("seed")), (&json!(25), None));
     let early = draw("/participants?limit=25").to(server.public).json();
