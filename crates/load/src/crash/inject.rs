@@ -19,7 +19,7 @@
 use crate::arrivals::Arrivals;
 use crate::check::{Rules, check};
 use crate::client::Client;
-use crate::crowd::{Behaviour, CrowdSpec, Mix};
+use crate::crowd::{CrowdSpec, mix_named};
 use crate::folder::{Folder, FolderError};
 use crate::run::{Identity, Played, RunSpec, block_on, run};
 use crate::server::{Launch, Server};
@@ -42,17 +42,8 @@ const NAME: &str = "demo";
 const SECRET: &str = "secret.new";
 
 /// Nobody who waits for a hold's end: each call that fails is a sale of its own.
-const MIX: Mix = [
-    (Behaviour::Buys, 50),
-    (Behaviour::DoubleClicks, 15),
-    (Behaviour::Grabs, 5),
-    (Behaviour::NeverPays, 5),
-    (Behaviour::PaysLate, 0),
-    (Behaviour::PaysInParts, 5),
-    (Behaviour::PaysHalf, 5),
-    (Behaviour::Releases, 10),
-    (Behaviour::Cancels, 5),
-];
+const MIX: &str = "buys=50,double-clicks=15,grabs=5,never-pays=5,pays-in-parts=5,pays-half=5,\
+                   releases=10,cancels=5";
 
 /// The calls of a journal: positioned writes, plain ones (its secret, its first files), and syncs.
 pub const CALLS: [&str; 4] = ["pwrite64", "write", "fdatasync", "fsync"];
@@ -294,7 +285,7 @@ async fn crowd(server: Server, plain: &Launch, seed: u64) -> io::Result<(Option<
         let crowd = CrowdSpec {
             buyers: BUYERS,
             arrivals: Arrivals::Poisson { per_second: ARRIVALS_PER_SECOND },
-            mix: MIX,
+            mix: mix_named(MIX).expect("the words of the crowd"),
             skus: vec!["unit".to_owned()],
             think_max: Duration::from_millis(20),
             seed,
