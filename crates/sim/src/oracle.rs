@@ -96,7 +96,12 @@ impl Oracle {
             }
             Change::Expired { seq } => self.expired(*seq)?,
             Change::Accepted { seq, .. } => {
-                let expected = self.model.judge(seq.index(), true);
+                let expected = self.model.accept(seq.index());
+                self.moved(*seq, "INV-5", &expected)?
+            }
+            Change::Rejected { seq, .. } => {
+                let expected = self.model.judge(seq.index(), false);
+                self.freed.push(self.model.res[seq.index()].sku);
                 self.moved(*seq, "INV-5", &expected)?
             }
             Change::Cancelled { seq, restock, .. } => {
