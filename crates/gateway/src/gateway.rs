@@ -18,6 +18,7 @@ use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
 use crate::reminders::Reminders;
+use crate::risk::Risks;
 use crate::routes::{self, Matched, Route};
 use crate::stores::Stores;
 use crate::waiting::Waiting;
@@ -86,6 +87,7 @@ pub struct Gateway {
     pub(crate) lines: Arc<Lines>,
     pub(crate) reminders: Reminders,
     pub(crate) stores: Arc<Stores>,
+    pub(crate) risks: Arc<Risks>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -104,6 +106,7 @@ impl Gateway {
             lines: Arc::new(Lines::new(config, &engine)?),
             reminders: Reminders::open(config, &engine)?,
             stores: Arc::new(Stores::new(&engine)),
+            risks: Risks::open(config, &engine)?,
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,
@@ -206,16 +209,20 @@ impl Gateway {
     /// Read from the right: each listed proxy vouches for the entry before its own.
     pub fn client_addr(&self, ask: &Ask<'_>) -> Option<IpAddr> {
         let mut client = ask.peer?;
-        let is_listed = |addr| self.trusted_proxies.iter().any(|range| range.contains(addr));
-        let forwarded = ask.headers.get_all("x-forwarded-for").into_iter();
-        let lists: Vec<&str> = forwarded.filter_map(|value| value.to_str().ok()).collect();
-        let mut entries = lists.iter().rev().flat_map(|list| list.rsplit(','));
-        while is_listed(client) {
+        let forwarded = ask.headers.get_all("x-forwarded-for").into_iter().rev();
+        let lists = forwarded.filter_map(|value| value.to_str().ok());
+        let mut entries = lists.flat_map(|list| list.rsplit(','));
+        while self.is_trusted(client) {
             match entries.next().map(|entry| entry.trim().parse()) {
                 Some(Ok(before)) => client = before,
                 _ => break,
             }
         }
         Some(client)
+    }
+
+    /// Tell whether this is a listed proxy.
+    pub(crate) fn is_trusted(&self, addr: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|range| range.contains(addr))
     }
 }

@@ -41,6 +41,7 @@ mod openapi;
 mod providers;
 mod public;
 mod reminders;
+mod risk;
 mod routes;
 mod secrets;
 mod stores;

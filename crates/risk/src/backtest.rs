@@ -146,7 +146,7 @@ fn shown(decided: &Decided) -> Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Caps, Fallback, Rule, RuleAction};
+    use crate::policy::{Rule, RuleAction};
     use crate::scorecard::Scorecard;
     use crate::signals::Signals;
     use onrush_types::Timestamp;
@@ -170,8 +170,7 @@ mod tests {
 
     fn policy(action: RuleAction) -> Policy {
         let rule = Rule { action, worst_percent: 100.0, at_least: 0.5, level: 1 };
-        let (caps, fallback) = (Caps::default(), Fallback::default());
-        Policy { version: 2, name: String::new(), rules: vec![rule], caps, fallback }
+        Policy { version: 2, rules: vec![rule], ..Policy::default() }
     }
 
     #[test]

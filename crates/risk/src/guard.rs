@@ -28,6 +28,11 @@ impl<S: Scorer> Guarded<S> {
         Guarded { scorer, default, faults: AtomicU32::new(0) }
     }
 
+    /// Return the scorer inside.
+    pub fn inner(&self) -> &S {
+        &self.scorer
+    }
+
     /// Return how often it failed.
     pub fn faults(&self) -> u32 {
         // Relaxed: a figure that stands alone.

@@ -16,6 +16,9 @@ pub struct Policy {
     /// What to say of it.
     #[serde(default)]
     pub name: String,
+    /// The tier of those who get less weight.
+    #[serde(default = "later")]
+    pub weight_tier: String,
     /// Rules; the strongest of those that apply counts.
     #[serde(default)]
     pub rules: Vec<Rule>,
@@ -75,19 +78,11 @@ impl Default for Caps {
 }
 
 /// What counts where the scorer fails.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fallback {
     /// The probability that a failed scorer says.
     pub probability: f64,
-    /// The tier of those who get less weight.
-    pub weight_tier: String,
-}
-
-impl Default for Fallback {
-    fn default() -> Fallback {
-        Fallback { probability: 0.0, weight_tier: "later".to_owned() }
-    }
 }
 
 /// A policy that cannot be used.
@@ -119,6 +114,7 @@ impl Default for Policy {
         Policy {
             version: 1,
             name: "built in".to_owned(),
+            weight_tier: later(),
             rules: vec![
                 rule(RuleAction::Challenge, 100.0, 0.5, 1),
                 rule(RuleAction::Challenge, 100.0, 0.9, 2),
@@ -201,6 +197,10 @@ impl Caps {
 
 fn one() -> u8 {
     1
+}
+
+fn later() -> String {
+    "later".to_owned()
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use std::fmt;
 /// Bytes of one row.
 pub const ROW_BYTES: usize = 32 + SIGNALS * 4;
 
-/// One row.
+/// One row. Large and small alike are copied through a queue of fixed size, never one by one.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RecordedRow {
     /// A request was decided.

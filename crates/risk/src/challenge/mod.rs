@@ -203,7 +203,7 @@ impl Challenges {
     /// Read a proof that is shown: one MAC.
     ///
     /// # Errors
-    /// When it is none of ours, somebody else's or over.
+    /// When it is none of ours, another buyer's, or over.
     pub fn open_proof(
         &self,
         text: &str,
@@ -211,10 +211,13 @@ impl Challenges {
         now: Timestamp,
     ) -> Result<ProofToken, TokenError> {
         let proof = ProofToken::open(text, &self.key)?;
-        if proof.campaign != self.campaign || proof.holder != holder {
+        if proof.campaign != self.campaign {
             return Err(TokenError::Forged);
         }
-        if now > proof.until {
+        if proof.holder.buyer != holder.buyer {
+            return Err(TokenError::Stolen);
+        }
+        if now > proof.until || proof.holder.session != holder.session {
             return Err(TokenError::Late);
         }
         Ok(proof)

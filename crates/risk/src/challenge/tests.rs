@@ -82,7 +82,10 @@ fn proofs_are_bound_and_unforgeable() {
     let open =
         |desk: &Challenges, text: &str, who, ms| desk.open_proof(text, holder(who), later(ms));
     assert!(open(&desk, &proof, 1, 5_000).is_ok());
-    assert_eq!(open(&desk, &proof, 2, 5_000), Err(TokenError::Forged), "somebody else's");
+    assert_eq!(open(&desk, &proof, 2, 5_000), Err(TokenError::Stolen), "another buyer's");
+    let moved = Holder { session: 77, ..holder(1) };
+    let told = desk.open_proof(&proof, moved, later(5_000));
+    assert_eq!(told, Err(TokenError::Late), "a new session of the same buyer is no thief");
     assert_eq!(open(&other, &proof, 1, 5_000), Err(TokenError::Forged), "another campaign's");
     assert_eq!(open(&desk, &proof, 1, CHALLENGE_MS + 1), Err(TokenError::Late));
     assert_eq!(

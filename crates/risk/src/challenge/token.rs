@@ -68,9 +68,11 @@ pub struct ProofToken {
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// It is none of ours, or somebody else's.
+    /// It is none of ours, or was given out under a key that is gone.
     Forged,
-    /// It is over.
+    /// It is ours, and another buyer's.
+    Stolen,
+    /// It is over, or of another session of the same buyer.
     Late,
 }
 
