@@ -2,7 +2,7 @@
 
 mod route;
 
-pub(crate) use route::{RouteArgs, SimulateArgs};
+pub(crate) use route::{RiskArgs, RouteArgs, SimulateArgs, Simulated};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use data_encoding::HEXLOWER_PERMISSIVE;

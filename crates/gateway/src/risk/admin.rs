@@ -132,7 +132,8 @@ fn shown(sale: &Sale, policy: &Policy) -> Value {
     let figures = &sale.figures;
     let words = ["admit", "weight", "challenge", "review", "refuse"];
     let actions = words.into_iter().zip(&figures.actions);
-    let actions: Value = actions.map(|(word, n)| (word.to_owned(), Value::from(figure(n)))).collect();
+    let actions: Value =
+        actions.map(|(word, n)| (word.to_owned(), Value::from(figure(n)))).collect();
     value!({
         "campaign": sale.name,
         "policy": {"version": policy.version, "name": policy.name},

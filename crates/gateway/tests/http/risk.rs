@@ -63,7 +63,10 @@ fn a_browser_is_let_through_and_a_loop_is_asked() {
     assert!(asked["detail"].as_str().expect("text").contains("/challenges"), "{asked}");
     assert_eq!(server.units("drop"), (9, 1), "nothing was taken");
     let shown = server.operate("GET", "/admin/v1/campaigns/drop/risk", None).json();
-    assert_eq!((&shown["actions"]["admit"], &shown["actions"]["challenge"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&shown["actions"]["admit"], &shown["actions"]["challenge"]),
+        (&json!(1), &json!(1))
+    );
     let reasons = &shown["recent"][0]["reasons"];
     assert_eq!(reasons[0]["signal"], "agent_tool", "{shown}");
     assert_eq!(shown["model"]["name"], "scorecard");
@@ -110,7 +113,8 @@ fn a_proof_whose_request_came_to_nothing_is_kept() {
 fn a_work_puzzle_is_found_by_trying() {
     let server = server();
     let issued = challenge(&server, "ann", json!({"kind": "work"}));
-    let (token, bits) = (issued.text("challenge"), issued.json()["zero_bits"].as_u64().expect("bits"));
+    let (token, bits) =
+        (issued.text("challenge"), issued.json()["zero_bits"].as_u64().expect("bits"));
     let is_found = |n: &u32| {
         let hash = Sha256::new().chain_update(&token).chain_update(n.to_le_bytes()).finalize();
         u64::from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]).leading_zeros()) >= bits
@@ -169,7 +173,11 @@ fn a_cluster_has_a_cap_and_unpaid_holds_lower_it() {
     }
     let held = loop {
         let answer = farmed(&server, 4, "k");
-        assert!(matches!(answer.status, 201 | 200 | 409), "{}", String::from_utf8_lossy(&answer.body));
+        assert!(
+            matches!(answer.status, 201 | 200 | 409),
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
         let shown = server.operate("GET", "/admin/v1/campaigns/drop/risk", None).json();
         if answer.status == 201 {
             break (answer, shown);
@@ -183,7 +191,8 @@ fn a_cluster_has_a_cap_and_unpaid_holds_lower_it() {
 fn a_policy_needs_a_reason_a_new_version_and_survives() {
     let server = server();
     put_policy(&server, "version = 1").is_problem("invalid_request");
-    put_policy(&server, "version = 2\n[[rules]]\naction = \"refuse\"").is_problem("invalid_request");
+    put_policy(&server, "version = 2\n[[rules]]\naction = \"refuse\"")
+        .is_problem("invalid_request");
     let body = json!({"policy": CAPPED, "reason": " "});
     server.operate("PUT", "/admin/v1/risk/policy", Some(body)).is_problem("invalid_request");
     assert_eq!(put_policy(&server, CAPPED).json()["version"], 2);
@@ -216,14 +225,21 @@ fn a_model_is_put_in_force_without_a_pause() {
     assert_eq!(put("reason=test", model).status, 200);
     seen("bob").is_problem("challenge_required");
     let shown = server.operate("GET", "/admin/v1/campaigns/drop/risk", None).json();
-    assert_eq!((&shown["model"]["name"], &shown["model"]["shadows"]), (&json!("uploaded"), &json!(1)));
+    assert_eq!(
+        (&shown["model"]["name"], &shown["model"]["shadows"]),
+        (&json!("uploaded"), &json!(1))
+    );
     assert_eq!(shown["shadow_differs"], 1);
 }
 
 #[test]
 fn who_waits_a_challenge_out_joins_with_less_weight() {
-    let server = Server::start(watched);
-    let tiers = json!([{"name": "everyone", "weight": 4}, {"name": "later", "weight": 1}]);
+    let server = Server::start(|config, dir| {
+        watched(config, dir);
+        config.identity.groups = vec!["nobody".to_owned()];
+    });
+    let later = json!({"name": "later", "groups": ["nobody"], "weight": 1});
+    let tiers = json!([{"name": "everyone", "weight": 4}, later]);
     with_line(&server, 1, json!({"tiers": tiers}));
     let join = |buyer: &str| ask("POST", "/v1/campaigns/drop/tickets").buyer(buyer);
     join("bot").to(server.public).is_problem("challenge_required");
@@ -237,7 +253,8 @@ fn who_waits_a_challenge_out_joins_with_less_weight() {
 /// Everything a request carries that names somebody is looked for in every file that is left.
 #[test]
 fn nothing_raw_is_kept() {
-    let canaries = ["203.0.113.77", "canary-device-0001", "canary-buyer", "canary-card", "canary-phone"];
+    let canaries =
+        ["203.0.113.77", "canary-device-0001", "canary-buyer", "canary-card", "canary-phone"];
     let mut server = Server::start(|config, dir| {
         watched(config, dir);
         config.risk.record = true;
