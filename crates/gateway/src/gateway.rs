@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
 use crate::reminders::Reminders;
-use crate::risk::Risks;
+use crate::risk::{Risks, Worker as RiskWorker};
 use crate::routes::{self, Matched, Route};
 use crate::stores::Stores;
 use crate::waiting::Waiting;
@@ -88,6 +88,8 @@ pub struct Gateway {
     pub(crate) reminders: Reminders,
     pub(crate) stores: Arc<Stores>,
     pub(crate) risks: Arc<Risks>,
+    /// Ends with the gateway.
+    _risk_worker: Option<RiskWorker>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -98,6 +100,7 @@ impl Gateway {
     /// # Errors
     /// When a key file cannot be read or used.
     pub fn new(config: &Config, engine: Engine) -> Result<Gateway, ConfigErrors> {
+        let (risks, risk_worker) = Risks::open(config, &engine)?;
         Ok(Gateway {
             identity: Identity::new(config, &engine)?,
             providers: Providers::load(&config.payments)?,
@@ -106,7 +109,8 @@ impl Gateway {
             lines: Arc::new(Lines::new(config, &engine)?),
             reminders: Reminders::open(config, &engine)?,
             stores: Arc::new(Stores::new(&engine)),
-            risks: Risks::open(config, &engine)?,
+            risks,
+            _risk_worker: risk_worker,
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

@@ -31,9 +31,6 @@ pub(crate) struct Risks {
     /// Taken by whoever opens a sale or changes the policy; never on the hot path.
     pub(super) changing: Mutex<()>,
     pub(super) rows: ArcSwapOption<SyncSender<(CampaignIx, RecordedRow)>>,
-    /// Ends with the desk.
-    #[allow(dead_code)]
-    worker: Option<Worker>,
 }
 
 /// The scorer that counts, and those that only record.
@@ -49,7 +46,10 @@ impl Risks {
     ///
     /// # Errors
     /// When a file cannot be read or used.
-    pub(crate) fn open(config: &Config, engine: &Engine) -> Result<Arc<Risks>, ConfigErrors> {
+    pub(crate) fn open(
+        config: &Config,
+        engine: &Engine,
+    ) -> Result<(Arc<Risks>, Option<Worker>), ConfigErrors> {
         let settings = config.risk.clone();
         let folder = config.side.as_ref().map(|side| side.join("risk"));
         let policy = read_policy(&settings, folder.as_deref())?;
@@ -60,21 +60,18 @@ impl Risks {
             sales: ArcSwap::default(),
             changing: Mutex::default(),
             rows: ArcSwapOption::empty(),
-            worker: None,
             settings,
             folder,
         });
         if !risks.settings.enabled {
-            return Ok(risks);
+            return Ok((risks, None));
         }
         if let Some(folder) = &risks.folder {
             std::fs::create_dir_all(folder).map_err(|e| wrong(folder, &e.to_string()))?;
         }
-        Worker::start(engine.clone(), risks).map_err(|e| wrong(Path::new("risk"), &e.to_string()))
-    }
-
-    pub(super) fn with_worker(self, worker: Worker) -> Risks {
-        Risks { worker: Some(worker), ..self }
+        let worker = Worker::start(engine.clone(), risks.clone());
+        let worker = worker.map_err(|e| wrong(Path::new("risk"), &e.to_string()))?;
+        Ok((risks, Some(worker)))
     }
 
     pub(crate) fn settings(&self) -> &RiskSection {

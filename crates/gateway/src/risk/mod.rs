@@ -24,3 +24,4 @@ mod worker;
 
 pub(crate) use desk::Risks;
 pub(crate) use schemas::{describe, schemas};
+pub(crate) use worker::Worker;

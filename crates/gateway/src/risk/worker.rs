@@ -10,10 +10,9 @@ use onrush_risk::{EntityId, Outcome};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -25,35 +24,30 @@ const RECORDS_A_TURN: usize = 4_096;
 
 /// The running thread. Dropping it ends the thread.
 #[derive(Debug)]
-pub(super) struct Worker {
+pub(crate) struct Worker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Start the thread for `risks`, which is not shared yet.
-    pub(super) fn start(engine: Engine, risks: Arc<Risks>) -> io::Result<Arc<Risks>> {
+    /// Start the thread.
+    pub(super) fn start(engine: Engine, risks: Arc<Risks>) -> io::Result<Worker> {
         let stop: Arc<AtomicBool> = Arc::default();
         let (sender, rows) = sync_channel(ROWS_WAITING_MAX);
         if risks.settings().record && risks.folder.is_some() {
             risks.rows.store(Some(Arc::new(sender)));
         }
-        Ok(Arc::new_cyclic(|risks_later: &Weak<Risks>| {
-            let follower = Follower {
-                engine,
-                risks: risks_later.clone(),
-                folder: risks.folder.clone(),
-                stop: stop.clone(),
-                holds: HashMap::new(),
-                campaigns: HashMap::new(),
-                files: HashMap::new(),
-            };
-            let named = thread::Builder::new().name("onrush-risk".to_owned());
-            let thread = named.spawn(move || follower.run(&rows)).ok();
-            let worker = Worker { stop, thread };
-            let risks = Arc::into_inner(risks).expect("not shared yet");
-            risks.with_worker(worker)
-        }))
+        let follower = Follower {
+            engine,
+            risks,
+            stop: stop.clone(),
+            holds: HashMap::new(),
+            campaigns: HashMap::new(),
+            files: HashMap::new(),
+        };
+        let named = thread::Builder::new().name("onrush-risk".to_owned());
+        let thread = named.spawn(move || follower.run(&rows))?;
+        Ok(Worker { stop, thread: Some(thread) })
     }
 }
 
@@ -62,7 +56,6 @@ impl Drop for Worker {
         // Release: pairs with the Acquire in `run`.
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take()
-            && thread.thread().id() != thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!("the thread that follows risk panicked");
@@ -79,8 +72,7 @@ struct Hold {
 
 struct Follower {
     engine: Engine,
-    risks: Weak<Risks>,
-    folder: Option<PathBuf>,
+    risks: Arc<Risks>,
     stop: Arc<AtomicBool>,
     /// Bounded by the live holds of the engine.
     holds: HashMap<ReservationSeq, Hold>,
@@ -100,12 +92,7 @@ impl Follower {
         };
         // Acquire: pairs with the Release in `drop`.
         while !self.stop.load(Ordering::Acquire) {
-            let Some(risks) = self.risks.upgrade() else {
-                // Not handed out yet, or gone.
-                thread::sleep(IDLE);
-                continue;
-            };
-            if let Err(error) = self.turn(&risks, &mut events, rows) {
+            if let Err(error) = self.turn(&mut events, rows) {
                 tracing::warn!(%error, "risk does not see how holds end any more");
                 return;
             }
@@ -118,7 +105,6 @@ impl Follower {
 
     fn turn(
         &mut self,
-        risks: &Risks,
         events: &mut Events,
         rows: &Receiver<(CampaignIx, RecordedRow)>,
     ) -> Result<(), onrush::EventsError> {
@@ -126,7 +112,7 @@ impl Follower {
         for _ in 0..RECORDS_A_TURN {
             let Some((_, record)) = events.next(wait)? else { break };
             wait = Duration::ZERO;
-            self.follow(risks, &record.change, record.stamp);
+            self.follow(&record.change, record.stamp);
         }
         let mut wrote = false;
         while let Ok((campaign, row)) = rows.try_recv() {
@@ -136,28 +122,28 @@ impl Follower {
         if wrote {
             self.flush();
         }
-        risks.end_sales(&self.engine, self.engine.now());
+        self.risks.end_sales(&self.engine, self.engine.now());
         Ok(())
     }
 
-    fn follow(&mut self, risks: &Risks, change: &Change, at: Timestamp) {
+    fn follow(&mut self, change: &Change, at: Timestamp) {
         match change {
             Change::Reserved(r) => {
                 let Some(campaign) = self.campaign_of(r.sku) else { return };
-                if let Some(sale) = risks.sales.load().get(&campaign) {
+                if let Some(sale) = self.risks.sales.load().get(&campaign) {
                     let account = sale.account(r.buyer);
                     self.holds.insert(r.seq, Hold { campaign, account, units: r.quantity.get() });
                 }
             }
             Change::Paid(paid) => match paid.outcome {
-                PaidOutcome::Sold => self.ended(risks, paid.seq, Outcome::Sold, at),
+                PaidOutcome::Sold => self.ended(paid.seq, Outcome::Sold, at),
                 PaidOutcome::Partial | PaidOutcome::Retaken | PaidOutcome::Refund => {}
             },
-            Change::Confirmed { seq, .. } => self.ended(risks, *seq, Outcome::Sold, at),
+            Change::Confirmed { seq, .. } => self.ended(*seq, Outcome::Sold, at),
             Change::Released { seq, .. } | Change::Rejected { seq, .. } => {
-                self.ended(risks, *seq, Outcome::Released, at);
+                self.ended(*seq, Outcome::Released, at);
             }
-            Change::Expired { seq } => self.ended(risks, *seq, Outcome::Expired, at),
+            Change::Expired { seq } => self.ended(*seq, Outcome::Expired, at),
             _ => {}
         }
     }
@@ -172,21 +158,22 @@ impl Follower {
         self.campaigns.get(&sku).copied()
     }
 
-    fn ended(&mut self, risks: &Risks, seq: ReservationSeq, outcome: Outcome, at: Timestamp) {
+    fn ended(&mut self, seq: ReservationSeq, outcome: Outcome, at: Timestamp) {
         let Some(Hold { campaign, account, units }) = self.holds.remove(&seq) else { return };
-        if let Some(sale) = risks.sales.load().get(&campaign) {
-            sale.sketches.ended(account, units, outcome, at);
-            if risks.rows.load().is_some() {
-                let account = account.0;
-                self.write(campaign, &RecordedRow::Ended { at, account, units, outcome });
-            }
+        let sales = self.risks.sales.load();
+        let Some(sale) = sales.get(&campaign) else { return };
+        sale.sketches.ended(account, units, outcome, at);
+        drop(sales);
+        if self.risks.rows.load().is_some() {
+            let account = account.0;
+            self.write(campaign, &RecordedRow::Ended { at, account, units, outcome });
         }
     }
 
     fn write(&mut self, campaign: CampaignIx, row: &RecordedRow) {
-        let Some(folder) = &self.folder else { return };
+        let Some(folder) = self.risks.folder.clone() else { return };
         if !self.files.contains_key(&campaign) {
-            let opened = open(folder, &self.engine, campaign);
+            let opened = open(&folder, &self.engine, campaign);
             match opened {
                 Ok(file) => drop(self.files.insert(campaign, (file, 0))),
                 Err(error) => {
