@@ -7,6 +7,7 @@
 mod models;
 
 use models::forest;
+use onrush_risk::backtest::{CALIBRATE_EVERY, read_thresholds};
 use onrush_risk::challenge::{ChallengeKind, Challenges, Holder};
 use onrush_risk::limits::SKETCH_BYTES_MAX;
 use onrush_risk::{
@@ -70,6 +71,7 @@ struct Desk {
     sketches: Sketches,
     scorer: Guarded<Scorecard>,
     scores: Calibration,
+    thresholds: Vec<Option<f64>>,
     policy: Policy,
 }
 
@@ -78,7 +80,10 @@ impl Desk {
         let signals = self.sketches.observe(evidence, now);
         let risk = self.scorer.score(&signals);
         self.scores.add(risk.probability);
-        let decision = decide(&self.policy, &risk, &[None; 5], evidence);
+        if self.scores.samples().is_multiple_of(CALIBRATE_EVERY) {
+            read_thresholds(&self.policy, &self.scores, &mut self.thresholds);
+        }
+        let decision = decide(&self.policy, &risk, &self.thresholds, evidence);
         black_box(decision);
         let _ = black_box(self.sketches.claim(evidence.account, 1, 8, now));
     }
@@ -89,6 +94,7 @@ fn score(accounts: u64) {
         sketches: Sketches::new(accounts as usize, BEGAN),
         scorer: Guarded::new(Scorecard, 0.0),
         scores: Calibration::default(),
+        thresholds: Vec::new(),
         policy: Policy::default(),
     };
     let at = |n: u64| Timestamp(BEGAN.0 + n / 1_000);

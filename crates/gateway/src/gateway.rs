@@ -127,6 +127,17 @@ impl Gateway {
         self
     }
 
+    /// Let `scorer` score joins and reserves in place of the scorecard. It runs on a thread of its own
+    /// and has 2 ms; where it hangs, panics or says nonsense the policy's default counts, and after
+    /// eight times it is not asked any more. Nothing is scored unless `risk.enabled` is set.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn with_scorer(self, scorer: Arc<dyn onrush_risk::Scorer>) -> std::io::Result<Gateway> {
+        self.risks.set_scorer(scorer)?;
+        Ok(self)
+    }
+
     /// Return the figures.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

@@ -55,6 +55,7 @@ pub use identity::IssuerError;
 pub use jitter::Jitter;
 pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;
+pub use onrush_risk as scoring;
 pub use reminders::TicketLink;
 pub use routes::Route;
 pub use server::{Running, ServeError, serve};

@@ -52,7 +52,8 @@ pub struct Report {
 pub fn backtest(rows: &[RecordedRow], policy: &Policy, scorer: &dyn Scorer) -> Report {
     let mut report = Report::default();
     let mut scores = Calibration::default();
-    let mut thresholds = thresholds(policy, &scores);
+    let mut thresholds = Vec::new();
+    read_thresholds(policy, &scores, &mut thresholds);
     let mut sets = Sets::default();
     let mut asks = Vec::new();
     for row in rows {
@@ -63,7 +64,7 @@ pub fn backtest(rows: &[RecordedRow], policy: &Policy, scorer: &dyn Scorer) -> R
         let risk = scorer.score(&decided.signals);
         scores.add(risk.probability);
         if scores.samples().is_multiple_of(CALIBRATE_EVERY) {
-            thresholds = self::thresholds(policy, &scores);
+            read_thresholds(policy, &scores, &mut thresholds);
         }
         let action = decide(policy, &risk, &thresholds, &shown(decided)).action;
         report.requests += 1;
@@ -101,10 +102,12 @@ pub fn backtest(rows: &[RecordedRow], policy: &Policy, scorer: &dyn Scorer) -> R
     report
 }
 
-/// Return the score from which on each rule's share is.
-pub fn thresholds(policy: &Policy, scores: &Calibration) -> Vec<Option<f64>> {
+/// Read off the score from which on each rule's share is. No allocation where `thresholds` had as many
+/// before.
+pub fn read_thresholds(policy: &Policy, scores: &Calibration, thresholds: &mut Vec<Option<f64>>) {
+    thresholds.clear();
     let rules = policy.rules.iter();
-    rules.map(|rule| scores.threshold(rule.worst_percent / 100.0)).collect()
+    thresholds.extend(rules.map(|rule| scores.threshold(rule.worst_percent / 100.0)));
 }
 
 #[derive(Default)]

@@ -4,6 +4,7 @@
 //! Needs a Python with the packages of `tests/requirements.txt`: `cargo xtask setup` makes one in
 //! `target/risk-venv`; `ONRUSH_RISK_PYTHON` names another. Without it the test says so and checks
 //! nothing.
+#![allow(clippy::print_stdout)]
 
 use onrush_risk::SIGNALS;
 use onrush_risk::forest::Forest;

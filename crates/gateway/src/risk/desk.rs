@@ -1,6 +1,7 @@
 //! Policy and models for all campaigns, and the sales under watch. Each is swapped whole: a request in
 //! flight ends with what it began with, and none waits.
 
+use super::isolated::{DEADLINE, Isolated};
 use super::sale::Sale;
 use super::worker::Worker;
 use crate::config::{Config, ConfigErrors, RiskSection};
@@ -130,6 +131,20 @@ impl Risks {
             sale.recalibrate(&policy);
         }
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Put a scorer of the embedder's in force, on a thread of its own.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(crate) fn set_scorer(&self, scorer: Arc<dyn Scorer>) -> std::io::Result<()> {
+        let _one = self.changing.lock();
+        let default = self.policy.load().fallback.probability;
+        let isolated: Arc<dyn Scorer> = Arc::new(Isolated::start(scorer, DEADLINE)?);
+        let counts = Guarded::new(isolated, default);
+        let name = "the embedder's".to_owned();
+        self.models.store(Arc::new(Models { counts, shadows: Vec::new(), name }));
+        Ok(())
     }
 
     /// Put another model in force, or beside the one that counts.

@@ -77,9 +77,9 @@ impl Gateway {
             bytes[8..].copy_from_slice(&near(place.lon));
             key.digest(Kind::Destination, &bytes)
         });
-        let ja4 = self.from_proxy(ask, settings.ja4_header.as_deref());
+        let ja4 = self.proxied(ask, settings.ja4_header.as_deref());
         let digest = |kind, name: Option<&str>| {
-            self.from_proxy(ask, name).map(|text| key.digest(kind, text.as_bytes()))
+            self.proxied(ask, name).map(|text| key.digest(kind, text.as_bytes()))
         };
         e.payment = digest(Kind::Payment, settings.payment_header.as_deref());
         e.phone = digest(Kind::Phone, settings.phone_header.as_deref());
@@ -117,7 +117,7 @@ impl Gateway {
     }
 
     /// Return a header that only a listed proxy may set.
-    fn from_proxy<'a>(&self, ask: &Ask<'a>, name: Option<&str>) -> Option<&'a str> {
+    fn proxied<'a>(&self, ask: &Ask<'a>, name: Option<&str>) -> Option<&'a str> {
         let value = ask.headers.get(name?)?;
         ask.peer.filter(|peer| self.is_trusted(*peer))?;
         value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= AGENT_BYTES_MAX)

@@ -3,6 +3,7 @@
 //! | module | |
 //! |---|---|
 //! | `evidence` | headers, address prefix and tokens, as numbers and digests |
+//! | `isolated` | a scorer of somebody else's, on a thread of its own |
 //! | `sale` | what one campaign remembers: key, sketches, scores, challenges; gone with the campaign |
 //! | `desk` | policy and models for all campaigns, each swapped whole |
 //! | `screen` | the hook in a reserve and in a join |
@@ -17,6 +18,7 @@ mod admin;
 mod challenge;
 mod desk;
 mod evidence;
+mod isolated;
 mod sale;
 mod schemas;
 mod screen;

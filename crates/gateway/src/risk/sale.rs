@@ -1,17 +1,16 @@
 //! What one campaign remembers. Dropped with the campaign: the key is overwritten, and what digests
 //! were written down mean nothing from then on.
 
-use arc_swap::ArcSwap;
 use onrush::{BuyerDigest, Campaign, CampaignIx, Timestamp};
-use onrush_risk::backtest::{CALIBRATE_EVERY, thresholds};
+use onrush_risk::backtest::{CALIBRATE_EVERY, read_thresholds};
 use onrush_risk::challenge::Challenges;
 use onrush_risk::{
     Action, Calibration, Decision, Evidence, Kind, Policy, Risk, RiskKey, Sketches, Stage,
 };
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// Decisions that an operator can look at; earlier ones are counted only.
 const RECENT_MAX: usize = 256;
@@ -24,10 +23,16 @@ pub(crate) struct Sale {
     pub(crate) key: RiskKey,
     pub(crate) sketches: Sketches,
     pub(crate) challenges: OnceLock<Challenges>,
-    scores: Mutex<Calibration>,
-    thresholds: ArcSwap<Vec<Option<f64>>>,
+    scores: Mutex<Scores>,
     pub(crate) figures: SaleFigures,
     recent: Mutex<VecDeque<Noted>>,
+}
+
+/// The scores so far, and what a policy makes of them.
+#[derive(Debug, Default)]
+struct Scores {
+    seen: Calibration,
+    thresholds: Vec<Option<f64>>,
 }
 
 /// What was done, counted.
@@ -62,7 +67,6 @@ impl Sale {
             sketches: Sketches::new(campaign.terms().buyers_expected as usize, now),
             challenges: OnceLock::new(),
             scores: Mutex::default(),
-            thresholds: ArcSwap::default(),
             figures: SaleFigures::default(),
             recent: Mutex::new(VecDeque::with_capacity(RECENT_MAX)),
         }
@@ -73,28 +77,28 @@ impl Sale {
         self.key.digest(Kind::Account, &buyer.0)
     }
 
-    /// Count a score, and decide by what this drop has shown so far.
+    /// Count a score, and decide by what this drop has shown so far. No allocation.
     pub(crate) fn decided(&self, policy: &Policy, risk: &Risk, evidence: &Evidence) -> Decision {
-        let due = {
-            let mut scores = self.scores.lock();
-            scores.add(risk.probability);
-            scores.samples().is_multiple_of(CALIBRATE_EVERY).then(|| scores.clone())
-        };
-        if let Some(scores) = due {
-            self.thresholds.store(Arc::new(thresholds(policy, &scores)));
+        let mut scores = self.scores.lock();
+        let Scores { seen, thresholds } = &mut *scores;
+        seen.add(risk.probability);
+        if seen.samples().is_multiple_of(CALIBRATE_EVERY) {
+            read_thresholds(policy, seen, thresholds);
         }
-        onrush_risk::decide(policy, risk, &self.thresholds.load(), evidence)
+        onrush_risk::decide(policy, risk, thresholds, evidence)
     }
 
     /// Read the thresholds of another policy off what is known.
     pub(crate) fn recalibrate(&self, policy: &Policy) {
-        let scores = self.scores.lock().clone();
-        self.thresholds.store(Arc::new(thresholds(policy, &scores)));
+        let mut scores = self.scores.lock();
+        let Scores { seen, thresholds } = &mut *scores;
+        read_thresholds(policy, seen, thresholds);
     }
 
     /// Return the thresholds in force, and how many scores they rest on.
     pub(crate) fn calibration(&self) -> (Vec<Option<f64>>, u32) {
-        (self.thresholds.load().to_vec(), self.scores.lock().samples())
+        let scores = self.scores.lock();
+        (scores.thresholds.clone(), scores.seen.samples())
     }
 
     /// Count a decision, and keep it where it was not to admit.
