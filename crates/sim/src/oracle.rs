@@ -196,6 +196,7 @@ impl Oracle {
     fn takes_again(&self, n: usize, line: &Line) -> bool {
         let Some(r) = self.model.res.get(n) else { return false };
         r.state == "expired"
+            && !r.unaccepted
             && !line.foreign
             && line.amount >= r.amount
             && self.model.camp_of(r.sku).phase == Phase::Open
