@@ -178,14 +178,15 @@ impl Policy {
 }
 
 impl Caps {
-    /// Return the units that a cluster with so many unpaid holds may have; nothing: no cap.
-    pub fn units(&self, unpaid: u32) -> Option<u32> {
+    /// Return the units that a cluster with so many unpaid holds may have in a campaign where one buyer
+    /// may have `per_buyer`; nothing: no cap. A cluster that pays may always have what one buyer may.
+    pub fn units(&self, unpaid: u32, per_buyer: u32) -> Option<u32> {
         if self.cluster_units == 0 {
             return None;
         }
         let counted = unpaid.saturating_sub(self.unpaid_free);
         let cost = counted.saturating_mul(self.unpaid_costs);
-        Some(self.cluster_units.saturating_sub(cost).max(1))
+        Some(self.cluster_units.max(per_buyer).saturating_sub(cost).max(1))
     }
 
     /// Return how often its next hold is halved.
@@ -236,11 +237,12 @@ mod tests {
     #[test]
     fn unpaid_holds_lower_the_cap_and_shorten_the_hold() {
         let caps = Caps { cluster_units: 5, unpaid_free: 1, unpaid_costs: 2, unpaid_halves: true };
-        let told: Vec<_> = (0..6).map(|n| (caps.units(n), caps.halvings(n))).collect();
+        let told: Vec<_> = (0..6).map(|n| (caps.units(n, 1), caps.halvings(n))).collect();
         let (units, halvings): (Vec<_>, Vec<_>) = told.into_iter().unzip();
         assert_eq!(units, [Some(5), Some(5), Some(3), Some(1), Some(1), Some(1)]);
         assert_eq!(halvings, [0, 0, 1, 2, 3, 3]);
-        let none = Caps { cluster_units: 0, unpaid_halves: false, ..caps };
-        assert_eq!((none.units(9), none.halvings(9)), (None, 0));
+        let none = Caps { cluster_units: 0, unpaid_halves: false, ..caps.clone() };
+        assert_eq!((none.units(9, 1), none.halvings(9)), (None, 0));
+        assert_eq!(caps.units(0, 20), Some(20), "one buyer's limit is no cluster's crime");
     }
 }

@@ -117,7 +117,12 @@ impl Looked<'_> {
     }
 
     /// Claim what an admitted request takes: its proof, and units of what its cluster may have.
-    fn claim(&self, found: &mut Found, policy: &onrush_risk::Policy) -> Verdict {
+    fn claim(
+        &self,
+        found: &mut Found,
+        policy: &onrush_risk::Policy,
+        per_buyer: u32,
+    ) -> Verdict {
         let Looked { sale, evidence, .. } = self;
         let unpaid = found.signals.get(onrush_risk::Signal::UnpaidHolds) as u32;
         if let (Some(proof), Some(challenges)) = (&self.proof, sale.challenges.get()) {
@@ -127,7 +132,7 @@ impl Looked<'_> {
             }
             found.proof_used = true;
         }
-        let most = policy.caps.units(unpaid);
+        let most = policy.caps.units(unpaid, per_buyer);
         let claim =
             sale.sketches.claim(evidence.account, found.units, most.unwrap_or(u32::MAX), found.at);
         if claim.is_err() {
@@ -193,7 +198,10 @@ impl Screen for Looked<'_> {
         let verdict = match found.decision.action {
             Action::Refuse(_) => Verdict::Refuse,
             Action::Challenge(_) => Verdict::Challenge,
-            Action::Admit | Action::Weight | Action::Review => self.claim(&mut found, &policy),
+            Action::Admit | Action::Weight | Action::Review => {
+                let per_buyer = request.campaign.terms().limit_per_buyer;
+                self.claim(&mut found, &policy, per_buyer)
+            }
         };
         *self.found.lock() = Some(found);
         verdict

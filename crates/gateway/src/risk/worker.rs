@@ -122,7 +122,14 @@ impl Follower {
         if wrote {
             self.flush();
         }
-        self.risks.end_sales(&self.engine, self.engine.now());
+        let now = self.engine.now();
+        self.risks.end_sales(&self.engine, now);
+        // Tables and time locks are made here, before the crowd asks for them.
+        for campaign in self.engine.campaigns() {
+            if let Some(sale) = self.risks.sale(&campaign, now) {
+                sale.challenges();
+            }
+        }
         Ok(())
     }
 
