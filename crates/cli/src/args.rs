@@ -4,7 +4,7 @@ mod load;
 mod route;
 
 pub(crate) use load::{Line, LoadArgs, Pattern};
-pub(crate) use route::{RouteArgs, SimulateArgs};
+pub(crate) use route::{RiskArgs, RouteArgs, SimulateArgs, Simulated};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use data_encoding::HEXLOWER_PERMISSIVE;

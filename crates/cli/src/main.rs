@@ -16,6 +16,7 @@ mod out;
 mod progress;
 mod route;
 mod serve;
+mod simulate_risk;
 mod verify;
 mod verify_draw;
 
@@ -39,7 +40,10 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args, out),
         Command::Check(args) => check::run(&args, out),
         Command::Route(args) => route::route(&args, out),
-        Command::Simulate(args) => route::simulate(&args, out),
+        Command::Simulate(args) => match &args.other {
+            Some(args::Simulated::Risk(risk)) => simulate_risk::simulate(risk, out),
+            None => route::simulate(&args, out),
+        },
         Command::Verify(args) => verify::run(&args, out),
         Command::VerifyDraw(args) => verify_draw::run(&args, out),
         Command::Fairness(args) => fairness::run(&args, out),

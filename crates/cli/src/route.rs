@@ -49,8 +49,11 @@ pub(crate) fn route(args: &RouteArgs, out: &Out) -> Result<(), Failure> {
 }
 
 pub(crate) fn simulate(args: &SimulateArgs, out: &Out) -> Result<(), Failure> {
-    let files = args.files.paths();
-    let route = open(&files, args.files.skip_bad)?;
+    let Some(given) = &args.files else {
+        return Err(Failure::Usage("name --nodes, --inventory and --orders".to_owned()));
+    };
+    let files = given.paths();
+    let route = open(&files, given.skip_bad)?;
     let other = match &args.against {
         Some(path) => {
             let text = text(path)?;

@@ -353,3 +353,47 @@ fn load_checks_what_it_was_told_and_keeps_thresholds() {
     assert!(stderr(&refused).contains("admin token"), "{}", stderr(&refused));
     server.stop().expect("it stops");
 }
+
+/// A recording of two programs that took what two people came for.
+#[test]
+fn a_recorded_drop_is_replayed_under_another_policy() {
+    use onrush_risk::recording::{Decided, RecordedRow, header};
+    use onrush_risk::{Signal, Signals, Stage};
+    let dir = folder();
+    let mut file = header().into_bytes();
+    for account in 1..=4u64 {
+        let mut signals = Signals::ZERO;
+        let is_program = account <= 2;
+        signals.set(Signal::AgentTool, f32::from(u8::from(is_program)));
+        signals.set(Signal::HeadersMissing, f32::from(u8::from(is_program)));
+        let row = RecordedRow::Decided(Decided {
+            at: onrush::Timestamp(account),
+            account,
+            stage: Stage::Reserve,
+            action: 0,
+            level: 0,
+            units: u32::from(is_program),
+            probability: 0.0,
+            shadow: -1.0,
+            signals,
+        });
+        file.extend(row.encode());
+    }
+    let side = dir.path().join("data/side/risk");
+    std::fs::create_dir_all(&side).expect("a folder");
+    std::fs::write(side.join("drop-1.risk"), file).expect("a recording");
+    let policy =
+        "version = 2\n[[rules]]\naction = \"challenge\"\nworst_percent = 100\nat_least = 0.5\n";
+    std::fs::write(dir.path().join("new.toml"), policy).expect("a policy");
+    let ran = onrush(dir.path(), &["simulate", "risk", "--policy", "new.toml", "--json", "data"]);
+    assert_eq!(code(&ran), 0, "{}", stderr(&ran));
+    let report = &json(&ran)["recordings"][0]["report"];
+    assert_eq!((&report["units"], &report["after"][2]), (&2.into(), &2.into()), "{report}");
+    assert_eq!(report["winners_kept_if_challenges_fail"], 0);
+    let plain = onrush(dir.path(), &["simulate", "risk", "data"]);
+    assert!(stdout(&plain).contains("drop-1.risk"), "{}", stdout(&plain));
+    let none = onrush(dir.path(), &["simulate", "risk", "."]);
+    assert_eq!(code(&none), 1);
+    assert!(stderr(&none).contains("risk.record"), "{}", stderr(&none));
+    assert_eq!(code(&onrush(dir.path(), &["simulate"])), 2, "what routing needs is still needed");
+}

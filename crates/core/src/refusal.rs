@@ -37,6 +37,8 @@ pub enum Refusal {
     PassRequired,
     /// The pass was used, is over, or is not the buyer's.
     PassInvalid,
+    /// The risk policy asks for the answer to a challenge first.
+    ChallengeRequired,
     /// The risk policy refused on proof.
     RefusedRisk,
     /// The buyer has, or is getting, as many units as one buyer may.
@@ -88,6 +90,7 @@ impl Refusal {
             Refusal::NotEligible => "not_eligible",
             Refusal::PassRequired => "pass_required",
             Refusal::PassInvalid => "pass_invalid",
+            Refusal::ChallengeRequired => "challenge_required",
             Refusal::RefusedRisk => "refused_risk",
             Refusal::LimitReached { .. } => "limit_reached",
             Refusal::SoldOut { .. } => "sold_out",
@@ -135,6 +138,10 @@ impl fmt::Display for Refusal {
             ),
             Refusal::PassInvalid => f.write_str(
                 "this pass was used, is over or is not yours; look up your place in the line",
+            ),
+            Refusal::ChallengeRequired => f.write_str(
+                "a short check comes first; get one under `/challenges`, answer it, and send the \
+                 proof with the same request",
             ),
             Refusal::RefusedRisk => f.write_str("this request was refused by the sale's rules"),
             Refusal::LimitReached { limit } => {

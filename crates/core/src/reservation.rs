@@ -4,7 +4,7 @@
 //! reserve ─► held ───┬─ covered ──► sold ─ cancel ─► cancelled
 //!    │         ▲     ├─ release ─► released
 //!    │       accept  └─ expire ──► expired ─ late money, where INV-8 allows ─► sold
-//!    └► review ┴─ reject ─► released      (review also expires)
+//!    └► review ┴─ reject ─► released      (review also expires, and is not sold late then)
 //! ```
 
 /// The state of a reservation. Numbers are part of the journal and snapshot formats.
@@ -13,7 +13,7 @@
 pub enum State {
     /// Units are set aside until the deadline.
     Held = 1,
-    /// Held, and waiting for somebody to look at it.
+    /// Held, and waiting for somebody to look at it. Money is kept, but sells only what was accepted.
     Review = 2,
     /// Paid for; the units are gone.
     Sold = 3,
@@ -54,7 +54,7 @@ impl State {
         matches!(
             (self, to),
             (State::Held, State::Sold | State::Released | State::Expired)
-                | (State::Review, State::Held | State::Sold | State::Released | State::Expired)
+                | (State::Review, State::Held | State::Released | State::Expired)
                 | (State::Expired, State::Sold)
                 | (State::Sold, State::Cancelled)
         )
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn all_pairs_of_states() {
-        let arrows = "held>sold held>released held>expired review>held review>sold \
+        let arrows = "held>sold held>released held>expired review>held \
                       review>released review>expired expired>sold sold>cancelled";
         for from in State::ALL {
             assert_eq!(State::from_u8(from as u8), Some(from));

@@ -4,7 +4,7 @@ use crate::catalogue::Campaign;
 use crate::error::{EngineError, EventsError};
 use crate::events::Events;
 use crate::flight::{LaneKind, Work};
-use crate::front::{ReserveRequest, Screen};
+use crate::front::{Both, ReserveRequest, Screen};
 use crate::owner::{Owner, Turn};
 use crate::pending::{Decision, Inspect, Pending};
 use crate::public_id::PublicId;
@@ -107,6 +107,20 @@ impl Engine {
     /// As [`reserve`](Engine::reserve), for who has just read [`now`](Engine::now).
     pub fn reserve_at(&self, ask: &ReserveRequest<'_>, now: Timestamp) -> Pending<Reservation> {
         self.shared.reserve(ask, self.screen.as_deref(), now)
+    }
+
+    /// As [`reserve`](Engine::reserve), asking `screen` after the screen of the options: the place of
+    /// a decision that knows how the request came in. `screen` is not kept.
+    pub fn reserve_screened(
+        &self,
+        ask: &ReserveRequest<'_>,
+        screen: &dyn Screen,
+    ) -> Pending<Reservation> {
+        let now = self.now();
+        match self.screen.as_deref() {
+            Some(own) => self.shared.reserve(ask, Some(&Both(own, screen)), now),
+            None => self.shared.reserve(ask, Some(screen), now),
+        }
     }
 
     /// Add payments to a reservation, and sell it when they cover its price.

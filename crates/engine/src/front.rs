@@ -83,15 +83,34 @@ pub trait Screen: Send + Sync {
 
 /// What a [`Screen`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Go on.
     Admit,
+    /// Go on with a hold that is halved so often: at most three times, never under 30 seconds.
+    Shorten(u8),
+    /// Come back with the answer to a challenge.
+    Challenge,
+    /// The buyer, or those it belongs with, have as many units as they may.
+    Limit(u32),
     /// Go on, and hold it for a look.
     Review,
     /// Not on the list.
     NotEligible,
     /// Refused on proof.
     Refuse,
+}
+
+/// Two screens, one after the other: the second is asked where the first lets through.
+pub(crate) struct Both<'a>(pub(crate) &'a dyn Screen, pub(crate) &'a dyn Screen);
+
+impl Screen for Both<'_> {
+    fn screen(&self, request: &ReserveRequest<'_>, now: Timestamp) -> Verdict {
+        match self.0.screen(request, now) {
+            Verdict::Admit => self.1.screen(request, now),
+            verdict => verdict,
+        }
+    }
 }
 
 impl Shared {
@@ -144,7 +163,8 @@ impl Shared {
         if self.stopping() {
             return Err(Refusal::Stopping.into());
         }
-        let review = ask.review || screened(screen, ask, now)?;
+        let (looked_at, halvings) = screened(screen, ask, now)?;
+        let review = ask.review || looked_at;
         stop_at_limit(standing)?;
         let slot = self.slots.get(sku.ix.index()).ok_or(Refusal::NotFound)?;
         let seen = slot.look();
@@ -161,6 +181,7 @@ impl Shared {
             key: claim.key,
             request: claim.request,
             review,
+            halvings,
             details: ask.details.map(Into::into),
             pass,
         });
@@ -311,14 +332,18 @@ fn check_phase(campaign: &Campaign, now: Timestamp) -> Result<(), Refusal> {
     }
 }
 
+/// Tell whether the hold is for a look, and how often it is halved.
 fn screened(
     screen: Option<&dyn Screen>,
     ask: &ReserveRequest<'_>,
     now: Timestamp,
-) -> Result<bool, Refusal> {
+) -> Result<(bool, u8), Refusal> {
     match screen.map_or(Verdict::Admit, |screen| screen.screen(ask, now)) {
-        Verdict::Admit => Ok(false),
-        Verdict::Review => Ok(true),
+        Verdict::Admit => Ok((false, 0)),
+        Verdict::Shorten(halvings) => Ok((false, halvings)),
+        Verdict::Review => Ok((true, 0)),
+        Verdict::Challenge => Err(Refusal::ChallengeRequired),
+        Verdict::Limit(limit) => Err(Refusal::LimitReached { limit }),
         Verdict::NotEligible => Err(Refusal::NotEligible),
         Verdict::Refuse => Err(Refusal::RefusedRisk),
     }

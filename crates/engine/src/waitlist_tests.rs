@@ -73,8 +73,9 @@ fn a_caller_that_slept_through_the_joining_passes_nobody() {
     let credit = shared.flights.credit(LaneKind::Reserve).expect("free");
     let (key, request) = (KeyDigest(7), RequestDigest(0));
     let claim = Claim { buyer: cem, key, request, sku, quantity: 1, limit: 1, sku_limit: 1 };
-    let (review, details, pass) = (false, None, None);
-    let reserve = Reserve { sku, quantity, buyer: cem, key, request, review, details, pass };
+    let (review, halvings, details, pass) = (false, 0, None, None);
+    let reserve =
+        Reserve { sku, quantity, buyer: cem, key, request, review, halvings, details, pass };
     let claimed = Claimed { campaign: campaign.ix, buyer: cem, sku, quantity: 1 };
     shared.flights.fill(credit, Work::Reserve(Action::Reserve(reserve), claimed));
     let catalogue = shared.catalogue.load();

@@ -64,8 +64,8 @@ impl Cors {
             return answer;
         }
         let may_send = HeaderValue::from_static(
-            "authorization, content-type, idempotency-key, if-none-match, onrush-pass, \
-             onrush-session",
+            "authorization, content-type, idempotency-key, if-none-match, onrush-device, \
+             onrush-field, onrush-pass, onrush-proof, onrush-session",
         );
         answer
             .with(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods))

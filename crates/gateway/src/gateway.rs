@@ -18,6 +18,7 @@ use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
 use crate::reminders::Reminders;
+use crate::risk::{Risks, Worker as RiskWorker};
 use crate::routes::{self, Matched, Route};
 use crate::stores::Stores;
 use crate::waiting::Waiting;
@@ -88,6 +89,9 @@ pub struct Gateway {
     pub(crate) lines: Arc<Lines>,
     pub(crate) reminders: Reminders,
     pub(crate) stores: Arc<Stores>,
+    pub(crate) risks: Arc<Risks>,
+    /// Ends with the gateway.
+    _risk_worker: Option<RiskWorker>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -98,6 +102,7 @@ impl Gateway {
     /// # Errors
     /// When a key file cannot be read or used.
     pub fn new(config: &Config, engine: Engine) -> Result<Gateway, ConfigErrors> {
+        let (risks, risk_worker) = Risks::open(config, &engine)?;
         Ok(Gateway {
             identity: Identity::new(config, &engine)?,
             providers: Providers::load(&config.payments)?,
@@ -106,6 +111,8 @@ impl Gateway {
             lines: Arc::new(Lines::new(config, &engine)?),
             reminders: Reminders::open(config, &engine)?,
             stores: Arc::new(Stores::new(&engine)),
+            risks,
+            _risk_worker: risk_worker,
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,
@@ -120,6 +127,17 @@ impl Gateway {
     pub fn with_eligibility(mut self, eligibility: Arc<dyn Eligibility>) -> Gateway {
         Arc::get_mut(&mut self.lines).expect("not shared yet").own = Some(eligibility);
         self
+    }
+
+    /// Let `scorer` score joins and reserves in place of the scorecard. It runs on a thread of its own
+    /// and has 2 ms; where it hangs, panics or says nonsense the policy's default counts, and after
+    /// eight times it is not asked any more. Nothing is scored unless `risk.enabled` is set.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn with_scorer(self, scorer: Arc<dyn onrush_risk::Scorer>) -> std::io::Result<Gateway> {
+        self.risks.set_scorer(scorer)?;
+        Ok(self)
     }
 
     /// Return the figures.
@@ -208,16 +226,20 @@ impl Gateway {
     /// Read from the right: each listed proxy vouches for the entry before its own.
     pub fn client_addr(&self, ask: &Ask<'_>) -> Option<IpAddr> {
         let mut client = ask.peer?;
-        let is_listed = |addr| self.trusted_proxies.iter().any(|range| range.contains(addr));
-        let forwarded = ask.headers.get_all("x-forwarded-for").into_iter();
-        let lists: Vec<&str> = forwarded.filter_map(|value| value.to_str().ok()).collect();
-        let mut entries = lists.iter().rev().flat_map(|list| list.rsplit(','));
-        while is_listed(client) {
+        let forwarded = ask.headers.get_all("x-forwarded-for").into_iter().rev();
+        let lists = forwarded.filter_map(|value| value.to_str().ok());
+        let mut entries = lists.flat_map(|list| list.rsplit(','));
+        while self.is_trusted(client) {
             match entries.next().map(|entry| entry.trim().parse()) {
                 Some(Ok(before)) => client = before,
                 _ => break,
             }
         }
         Some(client)
+    }
+
+    /// Tell whether this is a listed proxy.
+    pub(crate) fn is_trusted(&self, addr: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|range| range.contains(addr))
     }
 }

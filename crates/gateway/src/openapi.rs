@@ -144,7 +144,12 @@ fn describe(route: Route) -> Text {
             text("Count a campaign's reminders", None, "ReminderCounts", &[200])
         }
         Route::AdminErase => text("Forget a buyer's addresses", Some("Erase"), "Removed", &[200]),
-        route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
+        route => crate::risk::describe(route).or_else(|| line_operation(route)).unwrap_or(text(
+            "",
+            None,
+            "Page",
+            &[],
+        )),
     }
 }
 
@@ -163,11 +168,19 @@ fn operation(route: Route, path: &str) -> Value {
         "tags": [if path.starts_with("/v1") { "public" } else { "admin" }],
     });
     if let Some(request) = request {
-        let media = if request == "Csv" { "text/csv" } else { "application/json" };
+        let media = match request {
+            "Csv" => "text/csv",
+            "Model" => "application/octet-stream",
+            _ => "application/json",
+        };
         let content = json!({media: {"schema": reference(request)}});
         let is_optional = matches!(
             route,
-            Route::Session | Route::AdminConfirm | Route::LineJoin | Route::Unremind
+            Route::Session
+                | Route::AdminConfirm
+                | Route::LineJoin
+                | Route::Unremind
+                | Route::Challenge
         );
         operation["requestBody"] = json!({"required": !is_optional, "content": content});
     }
@@ -191,6 +204,7 @@ fn operation(route: Route, path: &str) -> Value {
             json!([])
         }
         Route::Reserve
+        | Route::Challenge
         | Route::Look
         | Route::Release
         | Route::Remind
@@ -227,6 +241,14 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
         Route::Reserve => {
             all.push(header("Idempotency-Key", true));
             all.push(header("Onrush-Pass", false));
+            all.push(header("Onrush-Proof", false));
+        }
+        Route::AdminRiskModelPut => {
+            for (name, required) in [("reason", true), ("shadow", false)] {
+                all.push(
+                    json!({"name": name, "in": "query", "required": required, "schema": string}),
+                );
+            }
         }
         Route::Release | Route::AdminConfirm => all.push(header("Idempotency-Key", false)),
         Route::Campaign | Route::WaitLook => all.push(header("If-None-Match", false)),
@@ -287,6 +309,7 @@ fn schemas() -> Value {
         crate::reminders::schemas(),
         line_schemas(),
         crate::stores::schemas(),
+        crate::risk::schemas(),
     ];
     let parts = [shared_schemas(), requests(), answers()].into_iter().chain(more);
     for (name, schema) in parts.into_iter().flatten() {

@@ -80,6 +80,7 @@ impl Problem {
             Refusal::NotEligible => (Code::NotEligible, None),
             Refusal::PassRequired => (Code::PassRequired, None),
             Refusal::PassInvalid => (Code::PassInvalid, None),
+            Refusal::ChallengeRequired => (Code::ChallengeRequired, None),
             Refusal::RefusedRisk => (Code::RefusedRisk, None),
             Refusal::LimitReached { .. } => (Code::LimitReached, None),
             Refusal::SoldOut { .. } => (Code::SoldOut, None),

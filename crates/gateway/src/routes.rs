@@ -82,12 +82,17 @@ pub enum Route {
     Unsubscribe,
     AdminReminders,
     AdminErase,
+    Challenge,
+    AdminRisk,
+    AdminRiskPolicy,
+    AdminRiskPolicyPut,
+    AdminRiskModelPut,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 71] = [
+    pub const ALL: [Route; 76] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -158,6 +163,11 @@ impl Route {
         Route::Unsubscribe,
         Route::AdminReminders,
         Route::AdminErase,
+        Route::Challenge,
+        Route::AdminRisk,
+        Route::AdminRiskPolicy,
+        Route::AdminRiskPolicyPut,
+        Route::AdminRiskModelPut,
         Route::None,
     ];
 
@@ -234,6 +244,11 @@ impl Route {
             Route::Unsubscribe => ("POST", "/v1/unsubscribe/{token}"),
             Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
             Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
+            Route::Challenge => ("POST", "/v1/campaigns/{campaign}/challenges"),
+            Route::AdminRisk => ("GET", "/admin/v1/campaigns/{campaign}/risk"),
+            Route::AdminRiskPolicy => ("GET", "/admin/v1/risk/policy"),
+            Route::AdminRiskPolicyPut => ("PUT", "/admin/v1/risk/policy"),
+            Route::AdminRiskModelPut => ("PUT", "/admin/v1/risk/model"),
             Route::None => ("*", "*"),
         }
     }
@@ -270,6 +285,9 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     if let Some(rest) = path.strip_prefix("/v1/campaigns/") {
         if let Some(campaign) = rest.strip_suffix("/reservations") {
             return one(campaign, method == Method::POST, Route::Reserve, "POST");
+        }
+        if let Some(campaign) = rest.strip_suffix("/challenges") {
+            return one(campaign, method == Method::POST, Route::Challenge, "POST");
         }
         if let Some(campaign) = rest.strip_suffix("/stores") {
             return one(campaign, is_get(method), Route::CampaignStores, GET);
@@ -323,6 +341,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
             Some((campaign, "stock")) => one(campaign, post, Route::AdminStockImport, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "risk")) => one(campaign, is_get(method), Route::AdminRisk, GET),
             Some((campaign, "reminders")) => {
                 one(campaign, is_get(method), Route::AdminReminders, GET)
             }
@@ -368,6 +387,11 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
+        "/admin/v1/risk/policy" if method == Method::PUT => {
+            exact(true, Route::AdminRiskPolicyPut, PUT)
+        }
+        "/admin/v1/risk/policy" => exact(is_get(method), Route::AdminRiskPolicy, PUT),
+        "/admin/v1/risk/model" => exact(method == Method::PUT, Route::AdminRiskModelPut, "PUT"),
         "/admin/v1/buyers/erase" => exact(post, Route::AdminErase, "POST"),
         "/admin/v1/refunds" => exact(is_get(method), Route::AdminRefunds, GET),
         _ => Matched::Nothing,

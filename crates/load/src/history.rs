@@ -141,7 +141,7 @@ impl History {
             Change::Paid(paid) => self.pay(lsn, paid),
             Change::Confirmed { seq, .. } => self.become_(lsn, seq.0, State::Sold),
             Change::Accepted { seq, .. } => self.become_(lsn, seq.0, State::Held),
-            Change::Released { seq, .. } => {
+            Change::Released { seq, .. } | Change::Rejected { seq, .. } => {
                 self.become_(lsn, seq.0, State::Released);
                 self.give_back(seq.0);
             }

@@ -96,7 +96,12 @@ impl Oracle {
             }
             Change::Expired { seq } => self.expired(*seq)?,
             Change::Accepted { seq, .. } => {
-                let expected = self.model.judge(seq.index(), true);
+                let expected = self.model.accept(seq.index());
+                self.moved(*seq, "INV-5", &expected)?
+            }
+            Change::Rejected { seq, .. } => {
+                let expected = self.model.judge(seq.index(), false);
+                self.freed.push(self.model.res[seq.index()].sku);
                 self.moved(*seq, "INV-5", &expected)?
             }
             Change::Cancelled { seq, restock, .. } => {
@@ -191,6 +196,7 @@ impl Oracle {
     fn takes_again(&self, n: usize, line: &Line) -> bool {
         let Some(r) = self.model.res.get(n) else { return false };
         r.state == "expired"
+            && !r.unaccepted
             && !line.foreign
             && line.amount >= r.amount
             && self.model.camp_of(r.sku).phase == Phase::Open

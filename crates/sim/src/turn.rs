@@ -302,10 +302,11 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
         | (Change::Released { seq, key: k }, Ask::Release { n, key, .. }) => {
             seq.index() == n && same_key(*k, key, run)
         }
-        (Change::Accepted { seq, .. }, Ask::Judge { n, accept: true })
-        | (Change::Released { seq, key: None }, Ask::Judge { n, accept: false }) => {
-            seq.index() == n
+        (Change::Accepted { seq, .. }, Ask::Judge { n, accept: true }) if seq.index() == n => {
+            return 1 + usize::from(rest.get(1).is_some_and(|(_, next)| sells(&next.change, n)));
         }
+        (change @ Change::Confirmed { .. }, Ask::Judge { n, accept: true }) => sells(change, n),
+        (Change::Rejected { seq, .. }, Ask::Judge { n, accept: false }) => seq.index() == n,
         (Change::Cancelled { seq, restock: r, .. }, Ask::Cancel { n, restock }) => {
             (seq.index(), *r) == (n, restock)
         }
@@ -334,6 +335,11 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
         _ => false,
     };
     usize::from(is_it)
+}
+
+/// Tell whether `change` sells hold `n` for what was paid before.
+fn sells(change: &Change, n: usize) -> bool {
+    matches!(change, Change::Confirmed { seq, key: None } if seq.index() == n)
 }
 
 /// Tell whether a record carries the key that its request had.

@@ -149,6 +149,7 @@ impl Oracle {
             line.wishes.remove(0);
         }
         self.model.res.push(Res {
+            unaccepted: false,
             sku,
             buyer,
             units: given,

@@ -110,6 +110,7 @@ fn reserve(input: &mut Input<'_>, ledger: &Ledger) -> Reserve {
         key: KeyDigest(u64::from(key) + 1),
         request: RequestDigest(input.below(2)),
         review: input.below(8) == 7,
+        halvings: 0,
         details: (input.below(3) == 2).then(|| input.bytes(8).into()),
         pass: None,
     }

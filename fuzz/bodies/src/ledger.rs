@@ -156,6 +156,7 @@ fn kind(record: &Record) -> &'static str {
         Change::Released { .. } => "released",
         Change::Expired { .. } => "expired",
         Change::Accepted { .. } => "accepted",
+        Change::Rejected { .. } => "rejected",
         Change::Cancelled { .. } => "cancelled",
         Change::Nodes(_) => "stores",
         Change::Refunded { .. } => "refunded",

@@ -9,17 +9,20 @@
 //! | [`record()`] | a journal record | decoding never panics; what decodes, encodes to the same bytes |
 //! | [`frame()`] | a journal frame | checking never panics; a frame that passes is consistent |
 //! | [`snapshot()`] | chunks of a snapshot | loading never panics; what loads, saves and loads as the same state |
+//! | [`model()`] | a risk model or policy | loading never panics; a model that loads, ends |
 //! | [`ledger()`] | actions and times | INV-1, 5, 6, 8 after every batch; replay and snapshot agree to the byte (INV-10) |
 
 pub mod actions;
 mod frame;
 pub mod input;
 mod ledger;
+mod model;
 mod record;
 pub mod snapshot;
 
 pub use frame::frame;
 pub use ledger::{Reached, ledger};
+pub use model::model;
 pub use record::record;
 pub use snapshot::snapshot;
 
@@ -27,12 +30,15 @@ pub use snapshot::snapshot;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name is that of its corpus folder and of its file in `fuzz_targets`.
-pub const TARGETS: [(&str, Body); 4] = [
+pub const TARGETS: [(&str, Body); 5] = [
     ("frame", |data| {
         frame(data);
     }),
     ("ledger", |data| {
         ledger(data);
+    }),
+    ("model", |data| {
+        model(data);
     }),
     ("record", |data| {
         record(data);

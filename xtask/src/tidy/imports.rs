@@ -18,7 +18,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("onrush-notify", &["onrush-types"]),
     ("onrush-cluster", &["onrush", "onrush-types"]),
     ("onrush-oms", &["onrush", "onrush-router", "onrush-types"]),
-    ("onrush-gateway", &["onrush", "onrush-notify", "onrush-router", "onrush-types"]),
+    ("onrush-risk", &["onrush-types"]),
+    (
+        "onrush-gateway",
+        &["onrush", "onrush-notify", "onrush-risk", "onrush-router", "onrush-types"],
+    ),
     ("onrush-load", &["onrush", "onrush-gateway", "onrush-router", "onrush-types"]),
     ("onrush-linear", &["onrush", "onrush-load", "onrush-types"]),
     (
@@ -42,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "onrush-journal",
             "onrush-load",
             "onrush-oms",
+            "onrush-risk",
             "onrush-router",
             "onrush-sim",
             "onrush-types",
@@ -50,8 +55,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that know no runtime and no HTTP, however deep.
-const BELOW_GATEWAY: [&str; 5] =
-    ["onrush-types", "onrush-core", "onrush-journal", "onrush-router", "onrush"];
+const BELOW_GATEWAY: [&str; 6] =
+    ["onrush-types", "onrush-core", "onrush-journal", "onrush-risk", "onrush-router", "onrush"];
 const ABOVE_ONLY: [&str; 5] = ["tokio", "hyper", "hyper-util", "axum", "async-std"];
 
 /// A mandatory part: any of these packages, in one of these places.

@@ -1,7 +1,7 @@
 //! The arguments of `route` and `simulate`.
 
 use crate::route::Files;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use onrush_router::explain::Language;
 use std::path::PathBuf;
 
@@ -88,19 +88,52 @@ pub(crate) struct RouteArgs {
   onrush simulate --nodes nodes.csv --inventory inventory.csv --orders day.csv \\
     --policy today.toml --against tomorrow.toml --plots plots/
   onrush simulate --nodes n.csv --inventory i.csv --orders o.csv --policy p.toml --json
+  onrush simulate risk --policy new.toml onrush-data
 
 Each policy replays the orders on its own copy of the stock. The hindsight bound is what no policy
 could have gone below, even knowing every order beforehand. With --against, the second policy is also
 asked as a shadow of the first: how it would decide each order on the stock the first one left.
 
 Exit codes: 0 done, 1 a file cannot be used, 2 wrong command line.")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SimulateArgs {
+    #[command(subcommand)]
+    pub(crate) other: Option<Simulated>,
     #[command(flatten)]
-    pub(crate) files: RouteFiles,
+    pub(crate) files: Option<RouteFiles>,
     /// A second policy to compare with
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Option<PathBuf>,
     /// Draw the figures into this folder, as SVG
     #[arg(long, value_name = "DIR")]
     pub(crate) plots: Option<PathBuf>,
+}
+
+/// What else can be simulated.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Simulated {
+    /// Replay a recorded drop under another risk policy or model
+    Risk(RiskArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  onrush simulate risk --policy new.toml onrush-data
+  onrush simulate risk --model mine.txt --json recordings/
+
+Signals are taken as they were recorded (`risk.record = true`); what people would have done differently
+cannot be known. Whoever would have been asked for a challenge is counted once as passing and once as
+failing it.
+
+Exit codes: 0 done, 1 a file cannot be used, 2 wrong command line.")]
+pub(crate) struct RiskArgs {
+    /// The policy; left out: the one that is built in
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// A model beside the scorecard; left out: the scorecard
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// A data folder, or a folder of recordings (*.risk)
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }

@@ -157,6 +157,8 @@ pub struct Reserve {
     pub request: RequestDigest,
     /// Hold it for a look first.
     pub review: bool,
+    /// How often its hold is halved: the risk policy's answer to holds that are never paid.
+    pub halvings: u8,
     /// Opaque details to keep with it, at most [`DETAILS_BYTES_MAX`] bytes.
     ///
     /// [`DETAILS_BYTES_MAX`]: onrush_types::limits::DETAILS_BYTES_MAX

@@ -142,7 +142,8 @@ impl Ledger {
             Change::Paid(paid) => self.apply_paid(paid, record.stamp),
             Change::Confirmed { seq, key } => {
                 let (r, extra) = self.close(*seq, State::Sold)?;
-                ensure(r.amount == 0, "a sale without money had a price")?;
+                // Fails when the price is not covered by what was paid before.
+                self.refund_surplus(*seq, &r)?;
                 if key.is_some() {
                     self.extra_mut(*seq, extra).confirm = *key;
                 }
@@ -151,7 +152,14 @@ impl Ledger {
             }
             Change::Accepted { seq, .. } => {
                 self.move_state(*seq, State::Held)?;
+                self.reservations.get_mut(seq.0).expect("it was moved").unaccepted = false;
                 Ok((Touched::Reservation(*seq, State::Held), None))
+            }
+            Change::Rejected { seq, .. } => {
+                let waits = self.reservations.get(seq.0).is_some_and(|r| r.state == State::Review);
+                ensure(waits, "only a hold under review is rejected")?;
+                let (r, _) = self.close(*seq, State::Released)?;
+                Ok((Touched::Reservation(*seq, r.state), Some((r.sku, give_back(&r)))))
             }
             Change::Cancelled { seq, restock, .. } => {
                 self.take_plan_back(*seq, *restock, record.stamp)?;
@@ -234,6 +242,7 @@ impl Ledger {
             quantity: r.quantity,
             state: if r.review { State::Review } else { State::Held },
             hold_class,
+            unaccepted: r.review,
         });
         self.skus[r.sku.index()].check()?;
         Ok((Touched::New(r.seq, if r.review { State::Review } else { State::Held }), None))

@@ -38,6 +38,7 @@ mod kind {
     pub(super) const ACCEPTED: u8 = 21;
     pub(super) const CANCELLED: u8 = 22;
     pub(super) const REFUNDED: u8 = 23;
+    pub(super) const REJECTED: u8 = 24;
     pub(super) const RESERVED_WITH_PASS: u8 = 39;
 }
 
@@ -83,6 +84,10 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
         }
         Change::Accepted { seq, by } => {
             w.head(kind::ACCEPTED, 0, 0, seq.0);
+            w.by(by);
+        }
+        Change::Rejected { seq, by } => {
+            w.head(kind::REJECTED, 0, 0, seq.0);
             w.by(by);
         }
         Change::Cancelled { seq, restock, by } => {
@@ -206,6 +211,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         kind::RELEASED => Change::Released { seq, key: r.key(flag)? },
         kind::PAID => Change::Paid(read_paid(r, flag, small, seq)?),
         kind::ACCEPTED => Change::Accepted { seq, by: r.by()? },
+        kind::REJECTED => Change::Rejected { seq, by: r.by()? },
         kind::CANCELLED => Change::Cancelled { seq, restock: boolean(flag)?, by: r.by()? },
         kind::REFUNDED => Change::Refunded { refund: index, by: r.by()? },
         kind::CAMPAIGN => read_campaign(r, flag, CampaignIx(small))?,
@@ -246,7 +252,12 @@ fn check_unused(kind: u8, flag: u8, small: u16, index: u32) -> Result<(), Decode
     }
     let flag_used = !matches!(
         kind,
-        kind::SKU | kind::WITHDRAWN | kind::EXPIRED | kind::ACCEPTED | kind::REFUNDED
+        kind::SKU
+            | kind::WITHDRAWN
+            | kind::EXPIRED
+            | kind::ACCEPTED
+            | kind::REFUNDED
+            | kind::REJECTED
     );
     let small_used = match kind {
         kind::CAMPAIGN | kind::SKU | kind::PHASE => true,

@@ -119,6 +119,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         (seq(), any_key()).prop_map(|(seq, key)| Change::Released { seq, key }),
         seq().prop_map(|seq| Change::Expired { seq }),
         (seq(), any_by()).prop_map(|(seq, by)| Change::Accepted { seq, by }),
+        (seq(), any_by()).prop_map(|(seq, by)| Change::Rejected { seq, by }),
         (seq(), any::<bool>(), any_by()).prop_map(|(seq, restock, by)| Change::Cancelled {
             seq,
             restock,
@@ -181,7 +182,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(
-        kind in prop_oneof![1u8..6, 16u8..24, 32u8..40, 48u8..54, 64u8..72], flag in 0u8..4,
+        kind in prop_oneof![1u8..6, 16u8..25, 32u8..40, 48u8..54, 64u8..72], flag in 0u8..4,
         rest in proptest::collection::vec(any::<u8>(), 0..120),
     ) {
         let mut bytes = vec![kind, flag];
@@ -300,6 +301,10 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
         (
             Change::Accepted { seq, by: by() },
             "15 00 0000 07000000 efbeadde00000000 0300 616e6e 0300 776879",
+        ),
+        (
+            Change::Rejected { seq, by: by() },
+            "18 00 0000 07000000 efbeadde00000000 0300 616e6e 0300 776879",
         ),
         (
             Change::Cancelled { seq, restock: true, by: by() },

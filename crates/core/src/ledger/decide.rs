@@ -9,11 +9,15 @@ use super::state::{Ledger, ReservationState};
 use crate::phase::{Phase, phase_at};
 use crate::refusal::Refusal;
 use crate::reservation::State;
-use onrush_types::limits::{RESERVATIONS_MAX, RESERVATIONS_PER_BUYER_MAX};
+use onrush_types::limits::{HOLD_CLASSES_MAX, RESERVATIONS_MAX, RESERVATIONS_PER_BUYER_MAX};
 use onrush_types::planted;
 use onrush_types::{
-    CampaignIx, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx, Timestamp,
+    CampaignIx, DurationMs, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx, Timestamp,
 };
+
+/// A hold is halved at most so often, and never under a time in which a person can pay.
+const HALVINGS_MAX: u8 = 3;
+const HOLD_MS_SHORTEST: u64 = 30_000;
 
 /// Capacity refusals ask the client to come back after this long.
 pub(super) const RETRY_MS: u32 = 1_000;
@@ -87,8 +91,8 @@ impl Ledger {
         let (campaign, free, held) = (sku.campaign, sku.free, sku.held);
         let terms = &self.campaigns[campaign.index()].terms;
         let amount = sku.price * planted!("price-of-one", 1, i64::from(ask.quantity.get()));
-        let expires_at =
-            planted!("hold-twice-as-long", (now + terms.hold) + terms.hold, now + terms.hold);
+        let hold = self.hold_of(terms.hold, ask.halvings);
+        let expires_at = planted!("hold-twice-as-long", (now + hold) + hold, now + hold);
         let latest = self.latest_of(campaign, ask.buyer);
         if let Some(answer) = self.repeat_of(latest, &ask) {
             return Ok(answer);
@@ -132,6 +136,15 @@ impl Ledger {
         });
         self.record(change, now, sink)?;
         done(seq)
+    }
+
+    /// Return how long a hold lives that is to be halved so often: never under [`HOLD_MS_SHORTEST`],
+    /// and the whole time where the ledger has no room for one more duration.
+    fn hold_of(&self, hold: DurationMs, halvings: u8) -> DurationMs {
+        let halved = DurationMs(hold.0 >> halvings.min(HALVINGS_MAX));
+        let short = halved.max(DurationMs(HOLD_MS_SHORTEST)).min(hold);
+        let known = self.hold_classes.iter().any(|class| class.hold == short);
+        if known || self.hold_classes.len() < HOLD_CLASSES_MAX / 2 { short } else { hold }
     }
 
     /// Return the earlier answer when the buyer used the key before.
@@ -273,13 +286,22 @@ impl Ledger {
         if let Err(what) = check_by(&by) {
             return refuse(Refusal::Invalid(what));
         }
+        let paid = r.amount > 0 && self.paid_towards(seq) >= r.amount;
         match (r.state, accept) {
             (State::Review, _) if planted!("reject-accepts", true, accept) => {
                 self.record(Change::Accepted { seq, by }, now, sink)?;
+                if paid {
+                    self.record(Change::Confirmed { seq, key: None }, now, sink)?;
+                }
+                done(seq)
+            }
+            // A torn tail kept the acceptance and lost the sale.
+            (State::Held, true) if paid => {
+                self.record(Change::Confirmed { seq, key: None }, now, sink)?;
                 done(seq)
             }
             (State::Review, false) => {
-                self.record(Change::Released { seq, key: None }, now, sink)?;
+                self.record(Change::Rejected { seq, by }, now, sink)?;
                 done(seq)
             }
             (State::Held, true) | (State::Released, false) => already(seq),

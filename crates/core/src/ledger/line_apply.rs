@@ -287,7 +287,10 @@ impl Ledger {
             Change::Reserved(_) | Change::Wait(WaitChange::Offered(_)) => 1,
             _ => self.holds_touched(change),
         };
-        let back = matches!(change, Change::Expired { .. } | Change::Released { .. });
+        let back = matches!(
+            change,
+            Change::Expired { .. } | Change::Released { .. } | Change::Rejected { .. }
+        );
         let units = before.units;
         let line = self.line_mut(before.campaign).expect("it was there before");
         line.stock.take_away(units);
@@ -321,6 +324,7 @@ impl Ledger {
             | Change::Released { seq, .. }
             | Change::Confirmed { seq, .. }
             | Change::Accepted { seq, .. }
+            | Change::Rejected { seq, .. }
             | Change::Cancelled { seq, .. } => *seq,
             _ => return None,
         };

@@ -340,6 +340,7 @@ impl World {
             key: KeyDigest(self.key),
             request: RequestDigest(0),
             review: false,
+            halvings: 0,
             details: None,
             pass: Some(PassUse { number, place }),
         }));

@@ -261,6 +261,7 @@ impl Pair {
                     key: KeyDigest(key),
                     request: RequestDigest(request),
                     review,
+                    halvings: 0,
                     details: None,
                     pass: None,
                 };

@@ -74,11 +74,15 @@ impl Ledger {
         sink: Sink<'_>,
     ) -> Outcome {
         match r.state {
-            State::Held | State::Review if r.amount == 0 => {
+            State::Review => {
+                let what = "this hold waits for a look and can be sold once it is accepted";
+                refuse(Refusal::Invalid(what.to_owned()))
+            }
+            State::Held if self.paid_towards(seq) >= r.amount => {
                 self.record(Change::Confirmed { seq, key }, now, sink)?;
                 done(seq)
             }
-            State::Held | State::Review => {
+            State::Held => {
                 let due = r.amount - self.paid_towards(seq);
                 let what = format!("payments do not cover the price: {due} still due");
                 refuse(Refusal::Invalid(what))
@@ -107,7 +111,7 @@ impl Ledger {
             0
         };
         let outcome = match r.state {
-            State::Held | State::Review
+            State::Held
                 if planted!(
                     "partial-sells",
                     counts > 0,
@@ -140,7 +144,8 @@ impl Ledger {
     pub(super) fn retake_allowed(&self, r: &ReservationState, now: Timestamp) -> bool {
         let campaign = self.skus[r.sku.index()].campaign;
         let latest = self.latest_of(campaign, r.buyer);
-        planted!("late-money-after-close", true, self.open(campaign, now).is_ok())
+        !r.unaccepted
+            && planted!("late-money-after-close", true, self.open(campaign, now).is_ok())
             && planted!("late-money-passes", true, !self.waits.is_waiting(r.sku))
             && planted!(
                 "late-money-over-limit",

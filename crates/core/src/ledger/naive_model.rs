@@ -32,6 +32,8 @@ pub struct Res {
     pub units: u32,
     pub key: (u64, u32),
     pub state: &'static str,
+    /// Held for a look, and not accepted.
+    pub unaccepted: bool,
     pub amount: i64,
     pub expires: u64,
     pub lines: Vec<Line>,
@@ -141,6 +143,7 @@ impl Model {
             units,
             key,
             state: if review { "review" } else { "held" },
+            unaccepted: review,
             amount: self.skus[sku].price * i64::from(units),
             expires: self.now + c.hold,
             lines: vec![],
@@ -185,7 +188,7 @@ impl Model {
                 "sold" => self.tell("already", n),
                 "expired" => "expired".into(),
                 "released" | "cancelled" => "already_final".into(),
-                _ if r.amount > 0 => "invalid_request".into(),
+                _ if r.unaccepted || self.paid(n) < r.amount => "invalid_request".into(),
                 _ => {
                     self.res[n].confirm_keys.extend(key);
                     self.end(n, "sold");
@@ -218,17 +221,16 @@ impl Model {
     fn pay(&mut self, n: usize, line: Line, busy: bool) {
         let counts = if line.foreign { 0 } else { line.amount };
         self.res[n].lines.push(line);
-        let r = &self.res[n];
-        let kept = |l: &&Line| !l.foreign;
-        let paid: i64 = r.lines.iter().filter(kept).map(|l| l.amount - l.back).sum();
+        let (r, paid) = (&self.res[n], self.paid(n));
         let live = r.state == "held" || r.state == "review";
         let late = r.state == "expired"
+            && !r.unaccepted
             && counts >= r.amount
             && self.camp_of(r.sku).phase == Phase::Open
             && self.over_limit(r.sku, r.buyer, r.units).is_none()
             && self.figures(r.sku)[0] >= r.units
             && !busy;
-        if live && paid >= r.amount || late {
+        if r.state == "held" && paid >= r.amount || late {
             self.end(n, "sold");
         } else if !live {
             self.refund(n, self.res[n].lines.len() - 1, line.amount);
@@ -277,14 +279,34 @@ impl Model {
                 self.end_or_hold(n, accept);
                 self.tell("done", n)
             }
+            ("held", true) if self.res[n].amount > 0 && self.paid(n) >= self.res[n].amount => {
+                self.end(n, "sold");
+                self.tell("done", n)
+            }
             ("held", true) | ("released", false) => self.tell("already", n),
             ("expired", _) => "expired".into(),
             _ => "already_final".into(),
         }
     }
+    /// Make a hold under review an ordinary one; what was paid for it does not count yet.
+    pub fn accept(&mut self, n: usize) -> String {
+        if self.res[n].state != "review" {
+            return "already_final".into();
+        }
+        self.res[n].state = "held";
+        self.res[n].unaccepted = false;
+        self.tell("done", n)
+    }
+    fn paid(&self, n: usize) -> i64 {
+        let kept = self.res[n].lines.iter().filter(|l| !l.foreign);
+        kept.map(|l| l.amount - l.back).sum()
+    }
     fn end_or_hold(&mut self, n: usize, accept: bool) {
         if accept {
-            self.res[n].state = "held";
+            self.accept(n);
+            if self.res[n].amount > 0 && self.paid(n) >= self.res[n].amount {
+                self.end(n, "sold");
+            }
         } else {
             self.end(n, "released");
         }

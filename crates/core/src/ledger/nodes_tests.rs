@@ -116,6 +116,7 @@ impl World {
             key: KeyDigest(u64::from(n)),
             request: RequestDigest(0),
             review: false,
+            halvings: 0,
             details: None,
             pass: None,
         };

@@ -81,7 +81,7 @@ pub enum Change {
     Reserved(Reserved),
     /// Money came in.
     Paid(Paid),
-    /// A trusted back end confirmed a reservation that costs nothing more.
+    /// Sold without new money: it costs nothing, or what was paid under review covers it.
     Confirmed {
         /// Which reservation.
         seq: ReservationSeq,
@@ -102,6 +102,13 @@ pub enum Change {
     },
     /// A hold under review was accepted.
     Accepted {
+        /// Which reservation.
+        seq: ReservationSeq,
+        /// Who did it and why.
+        by: By,
+    },
+    /// A hold under review was rejected: its units are free again.
+    Rejected {
         /// Which reservation.
         seq: ReservationSeq,
         /// Who did it and why.

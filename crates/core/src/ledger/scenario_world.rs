@@ -211,6 +211,7 @@ impl World {
             key: key_digest(label),
             request: RequestDigest(0),
             review: false,
+            halvings: 0,
             details: None,
             pass: None,
         };
@@ -223,6 +224,7 @@ impl World {
                     w.next();
                     ask.review = true;
                 }
+                "halved" => ask.halvings = w.value().parse().expect("a number"),
                 "pass" => {
                     let campaign = self.ledger.skus()[sku.index()].campaign;
                     ask.pass = Some(self.pass_of(campaign, buyer(w.value())));

@@ -164,7 +164,10 @@ fn reservation_words(r: &ReservationState) -> [u64; 8] {
         r.amount as u64,
         u64::from(r.request.0) << 32 | u64::from(r.sku.0),
         u64::from(r.previous) << 32 | u64::from(r.extra),
-        u64::from(r.quantity.get()) << 32 | u64::from(r.hold_class) << 8 | r.state as u64,
+        u64::from(r.quantity.get()) << 32
+            | u64::from(r.unaccepted) << 16
+            | u64::from(r.hold_class) << 8
+            | r.state as u64,
     ]
 }
 
@@ -377,6 +380,7 @@ fn load_reservation(ledger: &mut Ledger, r: &mut ChunkReader<'_>) -> Loaded<()> 
         quantity,
         state,
         hold_class,
+        unaccepted: last >> 16 & 1 == 1,
     });
     Ok(())
 }

@@ -108,6 +108,8 @@ pub struct ReservationState {
     pub state: State,
     /// The place of its hold duration among the hold classes.
     pub(super) hold_class: u8,
+    /// It was held for a look, and nobody has accepted it: no money sells it, late money neither.
+    pub unaccepted: bool,
 }
 
 const _: () = assert!(size_of::<ReservationState>() == 64, "the memory budget counts on 64 bytes");

@@ -240,6 +240,7 @@ impl Pair {
                     key: KeyDigest(1 + self.records.len() as u64),
                     request: RequestDigest(0),
                     review: false,
+                    halvings: 0,
                     details: None,
                     pass: None,
                 };

@@ -203,6 +203,7 @@ fn effective(config: &Config) -> Value {
         "cors": config.cors,
         "line": config.line,
         "invite_lists": config.invite_lists,
+        "risk": config.risk,
         "engine": {
             "reserves_max": engine.reserves_max,
             "settles_max": engine.settles_max,

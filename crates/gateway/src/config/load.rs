@@ -4,7 +4,7 @@ use super::error::{ConfigError, ConfigErrors, place};
 use super::line::{InviteListSection, LineSection, as_written};
 use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
-    ServerSection, SessionsSection,
+    RiskSection, ServerSection, SessionsSection,
 };
 use super::{CampaignBody, Config, NotifySection};
 use onrush_types::Name;
@@ -25,6 +25,7 @@ struct File {
     cors: CorsSection,
     line: LineSection,
     invite_lists: Vec<InviteListSection>,
+    risk: RiskSection,
     engine: EngineSection,
     api_keys: Vec<Spanned<ApiKeySection>>,
     payments: Vec<Spanned<PaymentSection>>,
@@ -74,6 +75,7 @@ impl Config {
             cors: file.cors,
             line: file.line,
             invite_lists: file.invite_lists,
+            risk: file.risk,
             engine: file.engine,
             api_keys: file.api_keys.into_iter().map(Spanned::into_inner).collect(),
             payments: file.payments.into_iter().map(Spanned::into_inner).collect(),
@@ -109,8 +111,8 @@ impl Config {
         let api = self.api_keys.iter_mut().map(|key| &mut key.secret_file);
         let payments = self.payments.iter_mut().flat_map(|p| &mut p.secret_files);
         let invites = self.invite_lists.iter_mut().map(|list| &mut list.file);
-        let notify = self.notify.files();
-        for file in files.chain(keys).chain(api).chain(payments).chain(invites).chain(notify) {
+        let others = self.notify.files().into_iter().chain(self.risk.files());
+        for file in files.chain(keys).chain(api).chain(payments).chain(invites).chain(others) {
             *file = base.join(&*file);
         }
     }

@@ -24,7 +24,7 @@ pub use notify::{
 };
 pub use sections::{
     Accept, ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection,
-    PaymentSection, Scope, ServerSection, SessionKeySection, SessionsSection,
+    PaymentSection, RiskSection, Scope, ServerSection, SessionKeySection, SessionsSection,
 };
 
 pub(crate) use campaign::{Shown, phase_named};
@@ -51,6 +51,8 @@ pub struct Config {
     pub line: LineSection,
     /// Lists of buyers who were invited.
     pub invite_lists: Vec<InviteListSection>,
+    /// What is made of how requests come in.
+    pub risk: RiskSection,
     /// Sizes of the engine.
     pub engine: EngineSection,
     /// Keys of back ends and operators.

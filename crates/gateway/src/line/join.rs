@@ -98,6 +98,13 @@ impl Gateway {
         let settings = self.lines.settings(&campaign)?;
         let joiner = Joiner { lines: self.lines.clone(), campaign, settings, buyer };
         let class = joiner.settings.classes.of(buyer, groups);
+        let class = match &caller {
+            Caller::Buyer(_) => {
+                let light = |tier: &str| joiner.settings.classes.named(tier);
+                self.look_at_join(&joiner.campaign, buyer, ask, class, light, now)?
+            }
+            Caller::BackEnd(_) => class,
+        };
         let joining = match (&joiner.settings.hook, class) {
             (None, Some(class)) => {
                 let Joiner { campaign, buyer, .. } = &joiner;

@@ -48,5 +48,6 @@ pub(crate) use handoff::Handed;
 pub(crate) use lines::Lines;
 pub(crate) use openapi::{line_operation, line_parameters, line_schemas};
 pub(crate) use page::LinePage;
+pub(crate) use query::parameter;
 pub use streams::Listener;
 pub(crate) use wait::{LineDone, LineWait};

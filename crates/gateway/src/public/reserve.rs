@@ -5,6 +5,7 @@
 //! so a connection that closes changes nothing.
 
 use crate::gateway::{Ask, Gateway, Reply};
+use crate::identity::Caller;
 use crate::jitter::Jitter;
 use crate::problem::Problem;
 use crate::routes::Route;
@@ -62,8 +63,18 @@ impl Gateway {
             pass,
         };
         let outlook = self.outlook_if_granted(&request, &asked, now)?;
-        let mut pending = self.engine.reserve_at(&request, now);
+        // A back end shows its own headers, not the buyer's: there is nothing to look at.
+        let looked = matches!(caller, Caller::Buyer(_))
+            .then(|| self.looked(&campaign, buyer, ask, &asked, now))
+            .flatten();
+        let mut pending = match &looked {
+            None => self.engine.reserve_at(&request, now),
+            Some(looked) => self.engine.reserve_screened(&request, looked),
+        };
         let settled = pending.try_take();
+        if let Some(looked) = looked {
+            looked.settle(!matches!(settled, Some(Ok(Decision::Refused(_)) | Err(_))));
+        }
         if let Some(Ok(Decision::Refused(refusal))) = settled {
             self.count_replay(pass, &refusal);
             return Err(self.refused(&campaign, &request, &asked, refusal));

@@ -19,6 +19,7 @@ mod proxy;
 mod queue;
 mod raw;
 mod reminders;
+mod risk;
 mod server;
 mod stopping;
 mod stores;

@@ -1,0 +1,223 @@
+//! The hook in a reserve and in a join.
+//!
+//! A reserve is looked at inside the engine, after repeat, phase and pass, so a repeat costs nothing and
+//! is never asked for a challenge. What it claimed (units of its cluster, its proof) is given back when
+//! nothing came of it.
+
+use super::desk::Risks;
+use super::sale::{Sale, count};
+use crate::errors::Code;
+use crate::gateway::{Ask, Gateway};
+use crate::problem::Problem;
+use crate::wire::Details;
+use onrush::{BuyerDigest, Campaign, ReserveRequest, Screen, Timestamp, Verdict};
+use onrush_risk::challenge::ProofToken;
+use onrush_risk::recording::{Decided, RecordedRow};
+use onrush_risk::{Action, Decision, Evidence, Scorer, Signals, Stage};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// One reserve under watch.
+pub(crate) struct Looked<'a> {
+    risks: &'a Risks,
+    sale: Arc<Sale>,
+    evidence: Evidence,
+    proof: Option<ProofToken>,
+    found: Mutex<Option<Found>>,
+}
+
+/// What the screen decided and claimed.
+#[derive(Clone, Copy)]
+struct Found {
+    signals: Signals,
+    decision: Decision,
+    shadow: f32,
+    units: u32,
+    claimed: bool,
+    proof_used: bool,
+    at: Timestamp,
+}
+
+impl Gateway {
+    /// Collect what a reserve shows. `None`: risk is not looked at here.
+    pub(crate) fn looked<'a>(
+        &'a self,
+        campaign: &Campaign,
+        buyer: BuyerDigest,
+        ask: &Ask<'_>,
+        details: &Details<'_>,
+        now: Timestamp,
+    ) -> Option<Looked<'a>> {
+        let sale = self.risks.sale(campaign, now)?;
+        let shown = (Stage::Reserve, Some(details));
+        let (evidence, proof) = self.evidence(&sale, campaign, buyer, ask, shown, now);
+        Some(Looked { risks: &self.risks, sale, evidence, proof, found: Mutex::new(None) })
+    }
+
+    /// Look at a join: return the class to join in.
+    ///
+    /// # Errors
+    /// A challenge is to be answered first, or there is proof against it.
+    pub(crate) fn look_at_join(
+        &self,
+        campaign: &Campaign,
+        buyer: BuyerDigest,
+        ask: &Ask<'_>,
+        class: Option<u8>,
+        light: impl FnOnce(&str) -> Option<u8>,
+        now: Timestamp,
+    ) -> Result<Option<u8>, Problem> {
+        let Some(sale) = self.risks.sale(campaign, now) else { return Ok(class) };
+        let shown = (Stage::Join, None);
+        let (evidence, proof) = self.evidence(&sale, campaign, buyer, ask, shown, now);
+        let looked = Looked { risks: &self.risks, sale, evidence, proof, found: Mutex::new(None) };
+        let (mut found, policy) = looked.judge(1, now);
+        let outcome = match found.decision.action {
+            Action::Refuse(_) => Err(refused()),
+            Action::Challenge(level) => Err(challenge_required(level)),
+            Action::Admit | Action::Weight | Action::Review => Ok(class),
+        };
+        if outcome.is_ok()
+            && let (Some(proof), Some(challenges)) = (&looked.proof, looked.sale.challenges.get())
+        {
+            found.proof_used = challenges.use_proof(proof);
+        }
+        looked.record(&found, 0);
+        // Only who would stand with everybody is moved: members and invited ones keep their class.
+        match (outcome, found.decision.weight) {
+            (Ok(Some(0)), true) => Ok(light(&policy.weight_tier).or(class)),
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+impl Looked<'_> {
+    /// Count, score and decide.
+    fn judge(&self, units: u32, now: Timestamp) -> (Found, Arc<onrush_risk::Policy>) {
+        let Looked { risks, sale, evidence, .. } = self;
+        let policy = risks.policy.load_full();
+        let models = risks.models.load();
+        let signals = sale.sketches.observe(evidence, now);
+        let risk = models.counts.score(&signals);
+        let decision = sale.decided(&policy, &risk, evidence);
+        let mut shadow = -1.0;
+        for (at, model) in models.shadows.iter().enumerate() {
+            let told = model.score(&signals).probability;
+            if at == 0 {
+                shadow = told as f32;
+            }
+            if (told >= 0.5) != (risk.probability >= 0.5) {
+                count(&sale.figures.shadow_differs);
+            }
+        }
+        sale.note(evidence, &decision, now);
+        let (claimed, proof_used) = (false, false);
+        let found = Found { signals, decision, shadow, units, claimed, proof_used, at: now };
+        (found, policy)
+    }
+
+    /// Claim what an admitted request takes: its proof, and units of what its cluster may have.
+    fn claim(
+        &self,
+        found: &mut Found,
+        policy: &onrush_risk::Policy,
+        per_buyer: u32,
+    ) -> Verdict {
+        let Looked { sale, evidence, .. } = self;
+        let unpaid = found.signals.get(onrush_risk::Signal::UnpaidHolds) as u32;
+        if let (Some(proof), Some(challenges)) = (&self.proof, sale.challenges.get()) {
+            if !challenges.use_proof(proof) {
+                // Two requests at once with one proof: the other one has it.
+                return Verdict::Challenge;
+            }
+            found.proof_used = true;
+        }
+        let most = policy.caps.units(unpaid, per_buyer);
+        let claim =
+            sale.sketches.claim(evidence.account, found.units, most.unwrap_or(u32::MAX), found.at);
+        if claim.is_err() {
+            count(&sale.figures.capped);
+            return Verdict::Limit(most.unwrap_or(u32::MAX));
+        }
+        found.claimed = true;
+        if found.decision.action == Action::Review {
+            return Verdict::Review;
+        }
+        match policy.caps.halvings(unpaid) {
+            0 => Verdict::Admit,
+            halvings => {
+                count(&sale.figures.shortened);
+                Verdict::Shorten(halvings)
+            }
+        }
+    }
+
+    /// Say what became of it: `granted` once it is in the engine's queue.
+    pub(crate) fn settle(self, granted: bool) {
+        let Some(found) = self.found.lock().take() else { return };
+        if !granted {
+            if found.claimed {
+                self.sale.sketches.unclaim(self.evidence.account, found.units, found.at);
+            }
+            if let (true, Some(proof), Some(challenges)) =
+                (found.proof_used, &self.proof, self.sale.challenges.get())
+            {
+                challenges.give_back(proof);
+            }
+        }
+        self.record(&found, if granted { found.units } else { 0 });
+    }
+
+    fn record(&self, found: &Found, units: u32) {
+        let rows = self.risks.rows.load();
+        let Some(rows) = rows.as_ref() else { return };
+        let level = match found.decision.action {
+            Action::Challenge(level) => level,
+            _ => 0,
+        };
+        let row = RecordedRow::Decided(Decided {
+            at: found.at,
+            account: self.evidence.account.0,
+            stage: self.evidence.stage,
+            action: found.decision.action.number(),
+            level,
+            units,
+            probability: found.decision.probability as f32,
+            shadow: found.shadow,
+            signals: found.signals,
+        });
+        if rows.try_send((self.sale.campaign, row)).is_err() {
+            count(&self.sale.figures.rows_lost);
+        }
+    }
+}
+
+impl Screen for Looked<'_> {
+    fn screen(&self, request: &ReserveRequest<'_>, now: Timestamp) -> Verdict {
+        let (mut found, policy) = self.judge(request.quantity.get(), now);
+        let verdict = match found.decision.action {
+            Action::Refuse(_) => Verdict::Refuse,
+            Action::Challenge(_) => Verdict::Challenge,
+            Action::Admit | Action::Weight | Action::Review => {
+                let per_buyer = request.campaign.terms().limit_per_buyer;
+                self.claim(&mut found, &policy, per_buyer)
+            }
+        };
+        *self.found.lock() = Some(found);
+        verdict
+    }
+}
+
+fn refused() -> Problem {
+    let detail = "something came with this request that does not belong to this account; if this is \
+                  wrong, contact the shop and quote the time of the request";
+    Problem::new(Code::RefusedRisk, detail)
+}
+
+fn challenge_required(level: u8) -> Problem {
+    let detail = format!(
+        "a short check comes first: `POST …/challenges` with level {level}, answer it, and send the \
+         proof as `Onrush-Proof` with this request; it can also be answered by waiting"
+    );
+    Problem::new(Code::ChallengeRequired, detail)
+}
