@@ -3,9 +3,17 @@
 use crate::errors::Code;
 use crate::routes::Route;
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+
+/// What a page of ours may load and do: only its own origin, no script or style in the page itself.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
 
 /// A complete answer, free of any server's types until [`into_http`](Answer::into_http).
 #[derive(Clone, Debug)]
@@ -35,6 +43,10 @@ pub enum Content {
     Problem,
     /// A page.
     Html,
+    /// A page with scripts and styles of its own origin, and nothing else.
+    Page,
+    /// A file that pages load, of this media type.
+    Asset(&'static str),
     /// Plain text.
     Text,
     /// A calendar file (RFC 5545).
@@ -91,6 +103,19 @@ impl Answer {
                 headers.insert(CONTENT_TYPE, kind);
                 let policy = "default-src 'none'; style-src 'unsafe-inline'";
                 headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+            }
+            Content::Page => {
+                let kind = HeaderValue::from_static("text/html; charset=utf-8");
+                headers.insert(CONTENT_TYPE, kind);
+                headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+                headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+                headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            }
+            Content::Asset(kind) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                // A picture that is opened by itself is a page, too.
+                headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+                headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             }
             Content::Text => {
                 let kind = HeaderValue::from_static("text/plain; charset=utf-8");

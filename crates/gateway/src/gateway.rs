@@ -14,6 +14,7 @@ use crate::identity::Identity;
 use crate::jitter::Jitter;
 use crate::line::{Eligibility, Lines, Listener};
 use crate::metrics::Metrics;
+use crate::pages::Pages;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
@@ -86,6 +87,7 @@ pub struct Gateway {
     pub(crate) lines: Arc<Lines>,
     pub(crate) reminders: Reminders,
     pub(crate) stores: Arc<Stores>,
+    pub(crate) pages: Pages,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -104,6 +106,7 @@ impl Gateway {
             lines: Arc::new(Lines::new(config, &engine)?),
             reminders: Reminders::open(config, &engine)?,
             stores: Arc::new(Stores::new(&engine)),
+            pages: Pages::new(config, &engine)?,
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

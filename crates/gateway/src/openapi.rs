@@ -144,6 +144,11 @@ fn describe(route: Route) -> Text {
             text("Count a campaign's reminders", None, "ReminderCounts", &[200])
         }
         Route::AdminErase => text("Forget a buyer's addresses", Some("Erase"), "Removed", &[200]),
+        Route::DropPage => text("The page where buyers buy", None, "HtmlPage", &[200]),
+        Route::DropForm => text("A form of that page", Some("DropForm"), "Back", &[303]),
+        Route::DrawPage => text("Check the draw in the browser", None, "HtmlPage", &[200]),
+        Route::SandboxPage => text("A pretend payment page (--dev)", None, "HtmlPage", &[200]),
+        Route::Asset => text("A script, style or picture of pages", None, "File", &[200, 304]),
         route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
 }
@@ -163,7 +168,11 @@ fn operation(route: Route, path: &str) -> Value {
         "tags": [if path.starts_with("/v1") { "public" } else { "admin" }],
     });
     if let Some(request) = request {
-        let media = if request == "Csv" { "text/csv" } else { "application/json" };
+        let media = match request {
+            "Csv" => "text/csv",
+            "DropForm" => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        };
         let content = json!({media: {"schema": reference(request)}});
         let is_optional = matches!(
             route,
@@ -187,6 +196,8 @@ fn operation(route: Route, path: &str) -> Value {
         Route::LineJoin | Route::LineHandoff => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
+        Route::DropPage | Route::DrawPage | Route::SandboxPage | Route::Asset => json!([]),
+        Route::DropForm => json!([{"cookie": []}]),
         Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
             json!([])
         }
@@ -209,6 +220,9 @@ fn operation(route: Route, path: &str) -> Value {
 fn response(answer: &str) -> Value {
     match answer {
         "Page" => json!({"description": "Text"}),
+        "HtmlPage" => json!({"description": "A page", "content": {"text/html": {}}}),
+        "Back" => json!({"description": "Back to the page"}),
+        "File" => json!({"description": "The file"}),
         "Document" => json!({"description": "OpenAPI", "content": {"application/json": {}}}),
         name => json!({"description": name,
             "content": {"application/json": {"schema": reference(name)}}}),
@@ -421,6 +435,10 @@ fn requests() -> Vec<(&'static str, Value)> {
         ("Supply", object(true, &[("sku", s()), ("quantity", n()), ("reason", s())])),
         ("Phase", object(true, &[("to", s()), ("reason", s())])),
         ("Refunded", object(true, &[("reference", s())])),
+        (
+            "DropForm",
+            object(false, &[("csrf?", s()), ("key?", s()), ("sku?", s()), ("lang?", s())]),
+        ),
         (
             "CampaignPut",
             object(

@@ -82,12 +82,17 @@ pub enum Route {
     Unsubscribe,
     AdminReminders,
     AdminErase,
+    DropPage,
+    DropForm,
+    DrawPage,
+    SandboxPage,
+    Asset,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 71] = [
+    pub const ALL: [Route; 76] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -158,6 +163,11 @@ impl Route {
         Route::Unsubscribe,
         Route::AdminReminders,
         Route::AdminErase,
+        Route::DropPage,
+        Route::DropForm,
+        Route::DrawPage,
+        Route::SandboxPage,
+        Route::Asset,
         Route::None,
     ];
 
@@ -234,6 +244,11 @@ impl Route {
             Route::Unsubscribe => ("POST", "/v1/unsubscribe/{token}"),
             Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
             Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
+            Route::DropPage => ("GET", "/drop/{campaign}"),
+            Route::DropForm => ("POST", "/drop/{campaign}/{action}"),
+            Route::DrawPage => ("GET", "/drop/{campaign}/draw"),
+            Route::SandboxPage => ("GET", "/drop/{campaign}/pay/{id}"),
+            Route::Asset => ("GET", "/assets/{name}"),
             Route::None => ("*", "*"),
         }
     }
@@ -306,6 +321,9 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
+    }
+    if let Some(matched) = crate::pages::matched(method, path) {
+        return matched;
     }
     match path {
         "/v1/time" => exact(is_get(method), Route::Time, GET),

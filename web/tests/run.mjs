@@ -1,0 +1,15 @@
+// `node tests/run.mjs PROGRAM SHOTS [NAME]`: the pages of a running server in a real browser.
+import { dropTests } from "./drop.mjs";
+import { runAll, startBrowser, startServer } from "./lib.mjs";
+
+const [program, shots, only] = process.argv.slice(2);
+const server = await startServer(program);
+let ok = false;
+try {
+  const web = await startBrowser([server.origin, server.admin], shots);
+  ok = await runAll({ ...dropTests(server, web) }, only);
+  await web.stop();
+} finally {
+  await server.stop();
+}
+process.exit(ok ? 0 : 1);
