@@ -37,7 +37,11 @@ pub const STEPS: &[Step] = &[
     Step { name: "tests", checks: "unit, property and integration tests", run: tests },
     Step { name: "doctests", checks: "examples in the documentation", run: doc_tests },
     Step { name: "doc", checks: "documentation, no broken link", run: doc },
-    Step { name: "web", checks: "pages in a real browser, built as committed", run: crate::web::run },
+    Step {
+        name: "web",
+        checks: "pages in a real browser, built as committed",
+        run: crate::web::run,
+    },
     Step { name: "loom", checks: "every interleaving of the atomics", run: loom },
     Step { name: "simulator", checks: "whole sales from seeds, crashed at will", run: simulator },
     Step { name: "prove", checks: "every planted bug is found", run: prove },

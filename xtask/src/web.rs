@@ -49,7 +49,9 @@ fn compare(committed: &Path, built: &Path) -> Result<Counts> {
         counts.passed += u64::from(same);
         counts.failed += u64::from(!same);
         if !same {
-            println!("web/dist/{name} is not what its source builds to; run `npm run build` in web/");
+            println!(
+                "web/dist/{name} is not what its source builds to; run `npm run build` in web/"
+            );
         }
     }
     Ok(counts)
