@@ -4,3 +4,4 @@ import { build } from "esbuild";
 
 const shared = { bundle: true, minify: true, legalComments: "none", outdir: process.argv[2] ?? "dist", target: ["es2020"], logLevel: "warning" };
 await build({ ...shared, entryPoints: ["drop/drop.ts", "drop/draw.ts", "drop/drop.css"], format: "esm" });
+await build({ ...shared, entryPoints: ["console/console.tsx", "console/console.css"], format: "esm", jsx: "automatic", jsxImportSource: "preact" });

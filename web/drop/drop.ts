@@ -99,7 +99,7 @@ function tick(): void {
   each("[data-until]", (timer) => {
     const until = Number(timer.dataset.until);
     const ms = Math.max(0, until - now);
-    timer.textContent = left(ms);
+    timer.textContent = fill(texts.in, { t: left(ms) });
     const passed = MILESTONES.find((at) => until - now <= at && until - before > at);
     if (passed) announce(fill(texts.left, { t: left(passed) }));
     if (until <= now && until > before) due();

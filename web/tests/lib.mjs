@@ -1,6 +1,8 @@
 // A server, a browser, and people in it.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +12,20 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 
 /** Longer than anything takes on a machine that does ten other things; only a hang meets it. */
 export const HANG_MS = 120_000;
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Check a page with axe: WCAG 2.2 AA and what is good practice. */
+export async function accessible(page, what) {
+  const told = await page.context().newCDPSession(page);
+  await told.send("Runtime.evaluate", { expression: axe });
+  const { result } = await told.send("Runtime.evaluate", {
+    expression: `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
+      .then((r) => JSON.stringify(r.violations.map((v) => [v.id, v.nodes.map((n) => n.html + " " + n.failureSummary)])))`,
+    awaitPromise: true,
+  });
+  assert.equal(result.value, "[]", what);
+}
 
 /** Start `onrush serve --dev` in a folder of its own. */
 export async function startServer(program) {

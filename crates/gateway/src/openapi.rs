@@ -148,6 +148,8 @@ fn describe(route: Route) -> Text {
         Route::DropForm => text("A form of that page", Some("DropForm"), "Back", &[303]),
         Route::DrawPage => text("Check the draw in the browser", None, "HtmlPage", &[200]),
         Route::SandboxPage => text("A pretend payment page (--dev)", None, "HtmlPage", &[200]),
+        Route::Console => text("The operators' console", None, "HtmlPage", &[200]),
+        Route::ConsoleFile => text("A file of the console", None, "File", &[200, 304]),
         Route::Asset => text("A script, style or picture of pages", None, "File", &[200, 304]),
         route => line_operation(route).unwrap_or(text("", None, "Page", &[])),
     }
@@ -197,6 +199,7 @@ fn operation(route: Route, path: &str) -> Value {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         Route::DropPage | Route::DrawPage | Route::SandboxPage | Route::Asset => json!([]),
+        Route::Console | Route::ConsoleFile => json!([]),
         Route::DropForm => json!([{"cookie": []}]),
         Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
             json!([])

@@ -37,8 +37,12 @@ const KINDS: [(&str, &str); 8] = [
 ];
 
 /// Every file that is served beside pages.
-#[derive(Debug, Default)]
-pub(crate) struct Assets(BTreeMap<String, Asset>);
+#[derive(Debug)]
+pub(crate) struct Assets {
+    /// What their addresses start with.
+    below: &'static str,
+    files: BTreeMap<String, Asset>,
+}
 
 #[derive(Debug)]
 struct Asset {
@@ -53,49 +57,65 @@ struct Asset {
 pub(crate) type BrandFiles = BTreeMap<String, Vec<u8>>;
 
 impl Assets {
+    pub(crate) fn new(below: &'static str) -> Assets {
+        Assets { below, files: BTreeMap::new() }
+    }
+
     /// Keep a file; a later one of the same name replaces it. Files of other kinds are left out.
     pub(crate) fn add(&mut self, name: &str, content: &[u8]) {
         let Some(kind) = kind_of(name) else { return };
         let digest = digest(content);
         let etag = HeaderValue::from_str(&format!("\"{digest}\"")).expect("hexadecimal digits");
-        self.0.insert(
+        self.files.insert(
             name.to_owned(),
             Asset {
                 kind,
                 plain: Bytes::copy_from_slice(content),
                 gzip: gzip(content, Compression::best()),
                 etag,
-                address: format!("/assets/{name}?v={digest}"),
+                address: format!("{}{name}?v={digest}", self.below),
             },
         );
     }
 
     /// Return where each file is, by its name.
     pub(crate) fn addresses(&self) -> BTreeMap<&str, &str> {
-        self.0.iter().map(|(name, asset)| (name.as_str(), asset.address.as_str())).collect()
+        self.files.iter().map(|(name, asset)| (name.as_str(), asset.address.as_str())).collect()
     }
 
     /// Return how many bytes a file takes on its way.
     #[cfg(test)]
     pub(crate) fn compressed_bytes(&self, name: &str) -> usize {
-        self.0[name].gzip.len()
+        self.files[name].gzip.len()
+    }
+}
+
+impl Assets {
+    /// Answer with a file.
+    pub(crate) fn answer(
+        &self,
+        name: &str,
+        ask: &Ask<'_>,
+        route: Route,
+    ) -> Result<Answer, Problem> {
+        let asset = self.files.get(name).ok_or_else(Problem::not_found)?;
+        let named_by_digest = ask.query.is_some_and(|query| asset.address.ends_with(query));
+        let keep = if named_by_digest { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let answer = if has_etag(ask.headers, &asset.etag) {
+            Answer::empty(StatusCode::NOT_MODIFIED, route)
+        } else {
+            let content = Content::Asset(asset.kind);
+            encoded(ask.headers, &asset.plain, &asset.gzip, route, content)
+        };
+        let keep = HeaderValue::from_static(keep);
+        Ok(answer.with(ETAG, asset.etag.clone()).with(CACHE_CONTROL, keep))
     }
 }
 
 impl Gateway {
     /// `GET /assets/{name}`.
     pub(crate) fn asset(&self, name: &str, ask: &Ask<'_>) -> Result<Answer, Problem> {
-        let asset = self.pages.assets.0.get(name).ok_or_else(Problem::not_found)?;
-        let named_by_digest = ask.query.is_some_and(|query| asset.address.ends_with(query));
-        let keep = if named_by_digest { "public, max-age=31536000, immutable" } else { "no-cache" };
-        let answer = if has_etag(ask.headers, &asset.etag) {
-            Answer::empty(StatusCode::NOT_MODIFIED, Route::Asset)
-        } else {
-            let content = Content::Asset(asset.kind);
-            encoded(ask.headers, &asset.plain, &asset.gzip, Route::Asset, content)
-        };
-        let keep = HeaderValue::from_static(keep);
-        Ok(answer.with(ETAG, asset.etag.clone()).with(CACHE_CONTROL, keep))
+        self.pages.assets.answer(name, ask, Route::Asset)
     }
 }
 
@@ -191,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_address_changes_with_the_content() {
-        let mut assets = Assets::default();
+        let mut assets = Assets::new("/assets/");
         assets.add("a.css", b"one");
         let one = assets.addresses()["a.css"].to_owned();
         assets.add("a.css", b"two");

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `view` | what a page shows, read from the engine |
 //! | `forms` | what a page's forms do: the same routes as everybody's, then back to the page |
+//! | `console` | the operators' page, which is a script that asks the admin API |
 //! | `near` | stores around a place |
 //! | `texts` | words, numbers, money, times |
 //! | `assets` | scripts, styles, a brand's files |
@@ -15,11 +16,14 @@
 //! ours. Nothing of a request is ever a target of a redirect but this page.
 
 mod assets;
+mod console;
 mod forms;
 mod near;
 mod show;
 mod texts;
 mod view;
+
+pub(crate) use console::matched as console_matched;
 
 use crate::config::{Config, ConfigErrors, PagesSection};
 use crate::routes::{GET, Matched, Route, is_get, one};
@@ -27,6 +31,7 @@ use assets::{Assets, read_brand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use console::Console;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Method};
 use minijinja::syntax::SyntaxConfig;
@@ -67,6 +72,7 @@ pub(crate) struct Pages {
     assets: Assets,
     /// Where each of them is, as templates take it.
     addresses: Value,
+    console: Console,
     en: Words,
     zh: Words,
     section: PagesSection,
@@ -110,7 +116,7 @@ impl Pages {
         let brand = section.brand.as_deref().map(read_brand).transpose()?.unwrap_or_default();
         let folder = section.brand.as_ref().map(|path| path.display().to_string());
         let folder = folder.unwrap_or_default();
-        let mut assets = Assets::default();
+        let mut assets = Assets::new("/assets/");
         BUILT.iter().for_each(|(name, content)| assets.add(name, content));
         brand.iter().for_each(|(name, content)| assets.add(name, content));
         let wrong = |what: String| ConfigErrors::one(&folder, "pages.brand", what);
@@ -153,6 +159,7 @@ impl Pages {
             env,
             addresses: Value::from(Serde(&assets.addresses())),
             assets,
+            console: Console::new(),
             en,
             zh,
             section,
@@ -177,10 +184,11 @@ impl Pages {
         format!("{salt}.{tag}")
     }
 
-    /// Make an idempotency key: the same for a page however often its button is pressed, another
-    /// for the next page.
-    fn idempotency_key(&self, session: &str, now: Timestamp) -> String {
-        self.tag(&[b"once", session.as_bytes(), &now.0.to_be_bytes()])
+    /// Make an idempotency key: the same for a button however often it is pressed, another for
+    /// another SKU, on the next page, and after `had` became more.
+    fn idempotency_key(&self, session: &str, now: Timestamp, had: usize, sku: &str) -> String {
+        let (now, had) = (now.0.to_be_bytes(), had.to_be_bytes());
+        self.tag(&[b"once", session.as_bytes(), &now, &had, sku.as_bytes()])
     }
 
     fn is_form_token(&self, session: &str, shown: &str) -> bool {

@@ -181,6 +181,11 @@ impl Gateway {
             self.mine(campaign, session, token, looker.ticket, looker.lang, now)
         });
         let mut skus = self.sku_rows(campaign, looker.session.as_ref().map(|(_, session)| session));
+        if let Some((token, _)) = &looker.session {
+            for sku in &mut skus {
+                sku.key = self.pages.idempotency_key(token, now, mine.had, &sku.name);
+            }
+        }
         if let Some(place) = &looker.at {
             for (row, sku) in skus.iter_mut().zip(campaign.skus()) {
                 row.promise = self.promise_at(sku, place, now);

@@ -18,10 +18,10 @@ fn gateway() -> (tempfile::TempDir, Gateway) {
 fn every_text_that_a_template_names_is_there() {
     let texts = Lang::En.texts();
     for (name, source) in TEMPLATES {
-        for after in source.split("t.").skip(1) {
-            let key: String =
-                after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            let before = source[..source.len() - after.len() - 2].chars().next_back();
+        for (at, _) in source.match_indices("t.") {
+            let after = source[at + 2..].chars();
+            let key: String = after.take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let before = source[..at].chars().next_back();
             let is_name = before.is_some_and(|c| c == ' ' || c == '(');
             assert!(!is_name || texts.contains_key(&key), "{name}: t.{key}");
         }
@@ -69,10 +69,13 @@ fn tokens_of_forms_are_bound_to_their_session() {
     for bad in ["", ".", salt, tag, &format!("{salt}.{other_tag}"), &format!("{salt}.{tag}x")] {
         assert!(!pages.is_form_token("a", bad), "{bad}");
     }
-    let key = pages.idempotency_key("a", Timestamp(1));
-    assert_eq!(key, pages.idempotency_key("a", Timestamp(1)));
-    assert_ne!(key, pages.idempotency_key("a", Timestamp(2)));
-    assert_ne!(key, pages.idempotency_key("b", Timestamp(1)));
+    let key = |session, at, had, sku| pages.idempotency_key(session, Timestamp(at), had, sku);
+    assert_eq!(key("a", 1, 0, "x"), key("a", 1, 0, "x"));
+    for other in
+        [key("a", 2, 0, "x"), key("b", 1, 0, "x"), key("a", 1, 1, "x"), key("a", 1, 0, "y")]
+    {
+        assert_ne!(key("a", 1, 0, "x"), other);
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) struct SkuRow {
     /// `free`, `few`, `many`, `all_held` or `sold_out`, as the texts name them.
     pub(super) state: &'static str,
     available: String,
+    /// The idempotency key of its button.
+    pub(super) key: String,
     pub(super) wait: Option<Wait>,
     pub(super) promise: Option<Promise>,
 }
@@ -50,10 +52,12 @@ pub(super) struct Wait {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Mine {
     pub(super) csrf: String,
-    pub(super) key: String,
     pub(super) ticket: Option<TicketRow>,
     pub(super) holds: Vec<Held>,
     pub(super) sold: Vec<Held>,
+    /// Reservations so far, whatever became of them.
+    #[serde(skip)]
+    pub(super) had: usize,
     /// Units held or owned.
     #[serde(skip)]
     pub(super) units: u32,
@@ -200,6 +204,7 @@ impl Gateway {
                     _ => "many",
                 },
                 available: texts::grouped(free.into()),
+                key: String::new(),
                 wait,
                 promise: None,
             }
@@ -221,9 +226,9 @@ impl Gateway {
         let all = self.engine.reservations_of(campaign, session.buyer);
         let mut mine = Mine {
             csrf: self.pages.form_token(token, now),
-            key: self.pages.idempotency_key(token, now),
             ticket: ticket
                 .and_then(|(text, ticket)| self.ticket_row(campaign, text, &ticket, texts)),
+            had: all.len(),
             ..Mine::default()
         };
         for reservation in &all {
