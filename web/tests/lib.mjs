@@ -40,6 +40,7 @@ export async function startServer(program) {
     child.once("exit", (code) => fail(new Error(`the server ended with ${code}`)));
   });
   const ready = JSON.parse(first);
+  const bodies = new Map();
   const server = {
     origin: `http://${ready.public}`,
     admin: `http://${ready.admin}`,
@@ -54,11 +55,14 @@ export async function startServer(program) {
     /** Make a campaign; times are milliseconds from now. */
     async campaign(name, { opens = -1000, preheat, sku = "unit", supply = 5, ...more } = {}) {
       const at = (ms) => new Date(Date.now() + ms).toISOString();
-      const body = { title: `Winter drop ${name}`, opens_at: at(opens), skus: [{ sku, price: 129900, supply }], ...more };
+      const body = { title: `Winter drop ${name}`, opens_at: at(opens), hold: "30m", skus: [{ sku, price: 129900, supply }], ...more };
       if (preheat !== undefined) body.preheat_at = at(preheat);
       await server.operate("PUT", `/admin/v1/campaigns/${name}`, body);
+      bodies.set(name, body);
       return `${server.origin}/drop/${name}`;
     },
+    /** Let a campaign start now: its planned start moves. */
+    open: (name) => server.operate("PUT", `/admin/v1/campaigns/${name}`, { ...bodies.get(name), opens_at: new Date().toISOString() }),
     phase: (name, to) => server.operate("POST", `/admin/v1/campaigns/${name}/phase`, { to, reason: "test" }),
     /** Reserve for somebody else. */
     async reserve(campaign, buyer, sku = "unit") {
