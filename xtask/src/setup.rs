@@ -21,6 +21,13 @@ const NEEDS: &[Need] = &[
     Need { program: "caddy", package: "caddy", why: "runs the same example" },
     Need { program: "faketime", package: "faketime", why: "steps a running server's clock" },
     Need { program: "strace", package: "strace", why: "lets system calls fail" },
+    Need { program: "node", package: "nodejs", why: "builds the pages' scripts" },
+    Need { program: "npm", package: "npm", why: "brings what builds and tests them" },
+    Need {
+        program: "chromium",
+        package: "chromium fonts-wqy-microhei",
+        why: "opens the pages as people do",
+    },
     Need { program: "git", package: "git", why: "lists the files that tidy reads" },
 ];
 

@@ -37,6 +37,11 @@ pub const STEPS: &[Step] = &[
     Step { name: "tests", checks: "unit, property and integration tests", run: tests },
     Step { name: "doctests", checks: "examples in the documentation", run: doc_tests },
     Step { name: "doc", checks: "documentation, no broken link", run: doc },
+    Step {
+        name: "web",
+        checks: "pages in a real browser, built as committed",
+        run: crate::web::run,
+    },
     Step { name: "loom", checks: "every interleaving of the atomics", run: loom },
     Step { name: "simulator", checks: "whole sales from seeds, crashed at will", run: simulator },
     Step { name: "prove", checks: "every planted bug is found", run: prove },
@@ -282,12 +287,12 @@ impl Found {
     }
 }
 
-fn ended(command: &mut std::process::Command) -> Result<End> {
+pub(crate) fn ended(command: &mut std::process::Command) -> Result<End> {
     let ran = run(command)?;
     Ok(if ran.ok { End::Passed(ran.counts) } else { End::Failed(ran.counts) })
 }
 
-fn metadata(root: &Path) -> Result<Metadata> {
+pub(crate) fn metadata(root: &Path) -> Result<Metadata> {
     let manifest = root.join("Cargo.toml");
     MetadataCommand::new().manifest_path(manifest).no_deps().exec().context("cargo metadata failed")
 }

@@ -73,6 +73,7 @@ pub(crate) enum Command {
 The demo starts its own server on free ports with a temporary data folder, lets a crowd loose on it
 over HTTP, kills the server with SIGKILL once in the middle, starts it again on the same folder, waits
 until every hold has been paid for or has expired, and compares what the crowd was told with what is.
+Then, on a terminal, it opens a page for you: a second sale, with a crowd at the door.
 
 A trace is a CSV file, perhaps gzipped, with the columns invoice, sku, quantity, time, unit_price,
 customer and country; invoices that start with C take earlier ones back.
@@ -97,6 +98,12 @@ pub(crate) struct DemoArgs {
     /// Let the server live
     #[arg(long)]
     pub(crate) no_kill: bool,
+    /// Then open a sale with a crowd at the door, to join by hand; on a terminal this is done anyway
+    #[arg(long)]
+    pub(crate) page: bool,
+    /// Do not open it
+    #[arg(long, conflicts_with = "page")]
+    pub(crate) no_page: bool,
     /// Replay the busiest day of these orders instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["units", "buyers"])]
     pub(crate) trace: Option<PathBuf>,

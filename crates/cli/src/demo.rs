@@ -1,5 +1,6 @@
 //! `onrush demo`: a whole sale over real HTTP, with a crowd and a crash, checked from outside.
 
+mod door;
 mod report;
 mod sale;
 mod trace;
@@ -11,6 +12,7 @@ use onrush_load::crowd::{CrowdSpec, MIXED, Visit};
 use onrush_load::run::{Figures, block_on};
 use onrush_load::server::Launch;
 use sale::{Sale, When};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub(crate) fn run(args: &DemoArgs, out: &Out) -> Result<(), Failure> {
     }
     let mut launch =
         Launch { program, home: home.path().to_owned(), supply: args.units, limit: 1, hold_ms };
+    let door = Launch { supply: 1, ..launch.clone() };
     let sale = match &args.trace {
         None => crowd_sale(args, launch),
         Some(file) => {
@@ -52,12 +55,15 @@ pub(crate) fn run(args: &DemoArgs, out: &Out) -> Result<(), Failure> {
     let outcome = played.map_err(Failure::of)??;
     let kept = home.keep();
     out.result(&outcome.value(kept.as_deref()), || outcome.text(kept.as_deref(), out.colour))?;
-    if outcome.verdict.holds() {
-        Ok(())
-    } else {
+    if !outcome.verdict.holds() {
         let text = "a promise did not hold, see above; keep the data with --keep and report it";
-        Err(Failure::NotHeld(text.to_owned()))
+        return Err(Failure::NotHeld(text.to_owned()));
     }
+    let is_watched = out.progress && std::io::stdin().is_terminal();
+    if args.page || (is_watched && !args.no_page) {
+        return block_on(door::open(&door, out, &interrupted)).map_err(Failure::of)?;
+    }
+    Ok(())
 }
 
 /// A crowd wants one unit each.

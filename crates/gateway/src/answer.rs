@@ -3,7 +3,10 @@
 use crate::errors::Code;
 use crate::routes::Route;
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 /// A complete answer, free of any server's types until [`into_http`](Answer::into_http).
@@ -34,6 +37,10 @@ pub enum Content {
     Problem,
     /// A page.
     Html,
+    /// A page with scripts and styles of its own origin, and nothing else.
+    Page,
+    /// A file that pages load, of this media type.
+    Asset(&'static str),
     /// Plain text.
     Text,
     /// A calendar file (RFC 5545).
@@ -75,10 +82,22 @@ impl Answer {
     pub fn into_http(self, mut headers: HeaderMap) -> Response<Bytes> {
         headers.clear();
         if let Some(kind) = self.content.kind() {
-            headers.insert(CONTENT_TYPE, kind.clone());
+            headers.insert(CONTENT_TYPE, kind);
         }
-        if self.content == Content::Html {
-            headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone());
+        match self.content {
+            Content::Html => {
+                headers.insert(CONTENT_SECURITY_POLICY, PLAIN_POLICY.clone());
+            }
+            Content::Page => {
+                headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone());
+                headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+                headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
+            }
+            Content::Asset(_) => {
+                headers.insert(CONTENT_SECURITY_POLICY, FILE_POLICY.clone());
+                headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
+            }
+            _ => {}
         }
         // What a buyer is told is theirs alone, unless a handler says how it may be kept.
         headers.insert(CACHE_CONTROL, NO_STORE.clone());
@@ -98,12 +117,21 @@ impl Answer {
 
 // Prepared: making a value looks at each of its characters.
 static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-static PAGE_POLICY: HeaderValue =
+static PLAIN_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+/// What a page of ours may load and do: only its own origin, no script or style in the page itself.
+static PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'",
+);
+/// A picture that is opened by itself is a page, too.
+static FILE_POLICY: HeaderValue = HeaderValue::from_static("sandbox");
+static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 impl Content {
     /// Return the media type.
-    fn kind(self) -> Option<&'static HeaderValue> {
+    fn kind(self) -> Option<HeaderValue> {
         static JSON: HeaderValue = HeaderValue::from_static("application/json");
         static PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
         static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -112,15 +140,17 @@ impl Content {
         static METRICS: HeaderValue =
             HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
         static EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
-        Some(match self {
+        let known = match self {
             Content::Empty => return None,
+            Content::Asset(kind) => return Some(HeaderValue::from_static(kind)),
             Content::Json => &JSON,
             Content::Problem => &PROBLEM,
-            Content::Html => &HTML,
+            Content::Html | Content::Page => &HTML,
             Content::Text => &TEXT,
             Content::Calendar => &CALENDAR,
             Content::Metrics => &METRICS,
             Content::Events => &EVENTS,
-        })
+        };
+        Some(known.clone())
     }
 }

@@ -14,6 +14,7 @@ use crate::identity::{Identity, SessionMemo};
 use crate::jitter::Jitter;
 use crate::line::{Eligibility, Lines, Listener};
 use crate::metrics::Metrics;
+use crate::pages::Pages;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::public::CampaignViews;
@@ -92,6 +93,7 @@ pub struct Gateway {
     pub(crate) risks: Arc<Risks>,
     /// Ends with the gateway.
     _risk_worker: Option<RiskWorker>,
+    pub(crate) pages: Pages,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -113,6 +115,7 @@ impl Gateway {
             stores: Arc::new(Stores::new(&engine)),
             risks,
             _risk_worker: risk_worker,
+            pages: Pages::new(config, &engine)?,
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

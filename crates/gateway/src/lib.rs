@@ -15,6 +15,7 @@
 //! | `line` | tickets, passes, and what people in line see |
 //! | `stores` | a live router: promises, orders at stores, what stores do with them |
 //! | `waitlist` | waiting for units that come back |
+//! | `pages` | what a buyer sees: pages from templates, their forms, scripts and styles |
 //! | `reminders` | notify me: its routes, and the owner thread behind them |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
@@ -38,6 +39,7 @@ mod jitter;
 mod line;
 mod metrics;
 mod openapi;
+mod pages;
 mod providers;
 mod public;
 mod reminders;

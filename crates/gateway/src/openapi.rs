@@ -144,6 +144,13 @@ fn describe(route: Route) -> Text {
             text("Count a campaign's reminders", None, "ReminderCounts", &[200])
         }
         Route::AdminErase => text("Forget a buyer's addresses", Some("Erase"), "Removed", &[200]),
+        Route::DropPage => text("The page where buyers buy", None, "HtmlPage", &[200]),
+        Route::DropForm => text("A form of that page", Some("DropForm"), "Back", &[303]),
+        Route::DrawPage => text("Check the draw in the browser", None, "HtmlPage", &[200]),
+        Route::SandboxPage => text("A pretend payment page (--dev)", None, "HtmlPage", &[200]),
+        Route::Console => text("The operators' console", None, "HtmlPage", &[200]),
+        Route::ConsoleFile => text("A file of the console", None, "File", &[200, 304]),
+        Route::Asset => text("A script, style or picture of pages", None, "File", &[200, 304]),
         route => crate::risk::describe(route).or_else(|| line_operation(route)).unwrap_or(text(
             "",
             None,
@@ -171,6 +178,7 @@ fn operation(route: Route, path: &str) -> Value {
         let media = match request {
             "Csv" => "text/csv",
             "Model" => "application/octet-stream",
+            "DropForm" => "application/x-www-form-urlencoded",
             _ => "application/json",
         };
         let content = json!({media: {"schema": reference(request)}});
@@ -200,6 +208,9 @@ fn operation(route: Route, path: &str) -> Value {
         Route::LineJoin | Route::LineHandoff => {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
+        Route::DropPage | Route::DrawPage | Route::SandboxPage | Route::Asset => json!([]),
+        Route::Console | Route::ConsoleFile => json!([]),
+        Route::DropForm => json!([{"cookie": []}]),
         Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
             json!([])
         }
@@ -223,6 +234,9 @@ fn operation(route: Route, path: &str) -> Value {
 fn response(answer: &str) -> Value {
     match answer {
         "Page" => json!({"description": "Text"}),
+        "HtmlPage" => json!({"description": "A page", "content": {"text/html": {}}}),
+        "Back" => json!({"description": "Back to the page"}),
+        "File" => json!({"description": "The file"}),
         "Document" => json!({"description": "OpenAPI", "content": {"application/json": {}}}),
         name => json!({"description": name,
             "content": {"application/json": {"schema": reference(name)}}}),
@@ -444,6 +458,10 @@ fn requests() -> Vec<(&'static str, Value)> {
         ("Supply", object(true, &[("sku", s()), ("quantity", n()), ("reason", s())])),
         ("Phase", object(true, &[("to", s()), ("reason", s())])),
         ("Refunded", object(true, &[("reference", s())])),
+        (
+            "DropForm",
+            object(false, &[("csrf?", s()), ("key?", s()), ("sku?", s()), ("lang?", s())]),
+        ),
         (
             "CampaignPut",
             object(

@@ -87,12 +87,19 @@ pub enum Route {
     AdminRiskPolicy,
     AdminRiskPolicyPut,
     AdminRiskModelPut,
+    DropPage,
+    DropForm,
+    DrawPage,
+    SandboxPage,
+    Asset,
+    Console,
+    ConsoleFile,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 76] = [
+    pub const ALL: [Route; 83] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -168,6 +175,13 @@ impl Route {
         Route::AdminRiskPolicy,
         Route::AdminRiskPolicyPut,
         Route::AdminRiskModelPut,
+        Route::DropPage,
+        Route::DropForm,
+        Route::DrawPage,
+        Route::SandboxPage,
+        Route::Asset,
+        Route::Console,
+        Route::ConsoleFile,
         Route::None,
     ];
 
@@ -249,6 +263,13 @@ impl Route {
             Route::AdminRiskPolicy => ("GET", "/admin/v1/risk/policy"),
             Route::AdminRiskPolicyPut => ("PUT", "/admin/v1/risk/policy"),
             Route::AdminRiskModelPut => ("PUT", "/admin/v1/risk/model"),
+            Route::DropPage => ("GET", "/drop/{campaign}"),
+            Route::DropForm => ("POST", "/drop/{campaign}/{action}"),
+            Route::DrawPage => ("GET", "/drop/{campaign}/draw"),
+            Route::SandboxPage => ("GET", "/drop/{campaign}/pay/{id}"),
+            Route::Asset => ("GET", "/assets/{name}"),
+            Route::Console => ("GET", "/console"),
+            Route::ConsoleFile => ("GET", "/console/{name}"),
             Route::None => ("*", "*"),
         }
     }
@@ -325,6 +346,9 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
     }
+    if let Some(matched) = crate::pages::matched(method, path) {
+        return matched;
+    }
     match path {
         "/v1/time" => exact(is_get(method), Route::Time, GET),
         "/.well-known/jwks.json" => exact(is_get(method), Route::Jwks, GET),
@@ -379,6 +403,9 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
     if let Some(code) = path.strip_prefix("/docs/errors/") {
         return one(code, is_get(method), Route::ErrorPage, GET);
+    }
+    if let Some(matched) = crate::pages::console_matched(method, path) {
+        return matched;
     }
     match path {
         "/metrics" => exact(is_get(method), Route::Metrics, GET),
@@ -513,7 +540,9 @@ mod tests {
             let on_public = matches!(public(&method, &path), Matched::Route(r, _) if r == route);
             let on_admin = matches!(admin(&method, &path), Matched::Route(r, _) if r == route);
             assert_eq!(on_public as u8 + on_admin as u8, 1 + (route == Route::ErrorPage) as u8);
-            let is_public = template.starts_with("/v1") || route == Route::Jwks;
+            let below = ["/v1", "/drop", "/assets"];
+            let is_public =
+                below.iter().any(|start| template.starts_with(start)) || route == Route::Jwks;
             assert_eq!(on_admin, template.starts_with("/admin") || !is_public);
             let other = Method::PATCH;
             assert!(!matches!(public(&other, &path), Matched::Route(..)));

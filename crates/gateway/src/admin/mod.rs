@@ -1,4 +1,5 @@
-//! What operators and back ends can ask. Everything but `/healthz` and `/readyz` needs a token.
+//! What operators and back ends can ask. Everything but `/healthz`, `/readyz` and the
+//! console's own files needs a token.
 
 mod batch;
 mod campaigns;
@@ -35,6 +36,8 @@ impl Gateway {
         match route {
             Route::Healthz => return Ok(Reply::Ready(text(route, StatusCode::OK, "ok\n"))),
             Route::Readyz => return Ok(Reply::Ready(self.readyz())),
+            Route::Console => return Ok(Reply::Ready(self.console())),
+            Route::ConsoleFile => return self.console_file(part, ask).map(Reply::Ready),
             _ => {}
         }
         match route {

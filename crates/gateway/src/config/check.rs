@@ -38,6 +38,7 @@ pub fn check(config: &Config, now: Timestamp) -> Report {
     listeners(config, &mut say);
     identity(config, &mut say);
     config.notify.dangers(&mut say);
+    config.pages.dangers(&mut say);
     for campaign in &config.campaigns {
         let name = campaign.campaign.as_ref().map_or("?", |name| name.as_str());
         campaign_dangers(campaign, name, now, &mut say);
@@ -213,6 +214,7 @@ fn effective(config: &Config) -> Value {
         "api_keys": config.api_keys,
         "payments": config.payments,
         "notify": config.notify,
+        "pages": config.pages,
         "campaigns": config.campaigns,
         "dev": config.dev,
     })

@@ -6,7 +6,7 @@ use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
     RiskSection, ServerSection, SessionsSection,
 };
-use super::{CampaignBody, Config, NotifySection};
+use super::{CampaignBody, Config, NotifySection, PagesSection};
 use onrush_types::Name;
 use onrush_types::limits::{HOLD_MS_MAX, HOLD_MS_MIN};
 use serde::Deserialize;
@@ -30,6 +30,7 @@ struct File {
     api_keys: Vec<Spanned<ApiKeySection>>,
     payments: Vec<Spanned<PaymentSection>>,
     notify: NotifySection,
+    pages: PagesSection,
     campaigns: Vec<Spanned<CampaignBody>>,
 }
 
@@ -80,6 +81,7 @@ impl Config {
             api_keys: file.api_keys.into_iter().map(Spanned::into_inner).collect(),
             payments: file.payments.into_iter().map(Spanned::into_inner).collect(),
             notify: file.notify,
+            pages: file.pages,
             campaigns: inner(file.campaigns),
             side: None,
             dev: false,
@@ -112,6 +114,7 @@ impl Config {
         let payments = self.payments.iter_mut().flat_map(|p| &mut p.secret_files);
         let invites = self.invite_lists.iter_mut().map(|list| &mut list.file);
         let others = self.notify.files().into_iter().chain(self.risk.files());
+        let others = others.chain(self.pages.brand.as_mut());
         for file in files.chain(keys).chain(api).chain(payments).chain(invites).chain(others) {
             *file = base.join(&*file);
         }
@@ -172,6 +175,9 @@ impl File {
         }
         for (field, problem) in self.notify.check() {
             say(none, field, &problem);
+        }
+        for (field, problem) in self.pages.check() {
+            say(none, field, problem);
         }
         let mut campaigns = HashSet::new();
         for campaign in &self.campaigns {

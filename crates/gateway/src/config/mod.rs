@@ -10,6 +10,7 @@ mod fields;
 mod line;
 mod load;
 mod notify;
+mod pages;
 mod sections;
 
 pub use campaign::{CampaignBody, SkuBody, StockShown, SupplyFrom, WaveBody};
@@ -22,6 +23,7 @@ pub use line::{
 pub use notify::{
     MailSection, MailTls, NotifySection, PushSection, UtcOffset, WebhookSection, WechatSection,
 };
+pub use pages::PagesSection;
 pub use sections::{
     Accept, ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection,
     PaymentSection, RiskSection, Scope, ServerSection, SessionKeySection, SessionsSection,
@@ -61,6 +63,8 @@ pub struct Config {
     pub payments: Vec<PaymentSection>,
     /// Reminders before a sale.
     pub notify: NotifySection,
+    /// The pages that buyers see.
+    pub pages: PagesSection,
     /// Campaigns to make or update at the start.
     pub campaigns: Vec<CampaignBody>,
     /// Believe `X-Onrush-Buyer` and hand out an admin token. Never in the file: only `--dev`.

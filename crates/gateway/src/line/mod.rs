@@ -33,13 +33,13 @@ mod lines;
 mod openapi;
 mod page;
 mod poll;
-mod query;
 mod ring;
 mod shown_pass;
 mod streams;
 mod token;
 mod wait;
 
+pub(crate) mod query;
 pub(crate) mod routes;
 
 pub(crate) use ahead::tickets_ahead;
@@ -49,5 +49,7 @@ pub(crate) use lines::Lines;
 pub(crate) use openapi::{line_operation, line_parameters, line_schemas};
 pub(crate) use page::LinePage;
 pub(crate) use query::parameter;
+pub(crate) use poll::{odds_word, state};
 pub use streams::Listener;
+pub(crate) use token::TicketToken;
 pub(crate) use wait::{LineDone, LineWait};

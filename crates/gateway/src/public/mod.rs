@@ -53,6 +53,11 @@ impl Gateway {
             Route::Calendar => self.calendar(part, now).map(Reply::Ready),
             Route::UnsubscribePage => self.unsubscribe_page(part).map(Reply::Ready),
             Route::Unsubscribe => self.unsubscribe(part),
+            Route::DropPage => self.drop_page(part, ask, now, jitter).map(Reply::Ready),
+            Route::DropForm => self.drop_form(part, ask, now, jitter),
+            Route::DrawPage => self.draw_page(part, ask, now).map(Reply::Ready),
+            Route::SandboxPage => self.sandbox_page(part, ask, now).map(Reply::Ready),
+            Route::Asset => self.asset(part, ask).map(Reply::Ready),
             _ => self.public_line(route, part, ask, now, jitter),
         }
     }

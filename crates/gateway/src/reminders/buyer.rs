@@ -69,6 +69,11 @@ impl Gateway {
         self.reminders.order(order, tell).map(|asked| reply(Route::Remind, asked))
     }
 
+    /// Tell whether this shop sends reminders on a channel.
+    pub(crate) fn offers(&self, channel: Channel) -> bool {
+        self.reminders.senders.channels().contains(&channel)
+    }
+
     /// `DELETE`: take it back, on one channel or all.
     pub(crate) fn unremind(
         &self,

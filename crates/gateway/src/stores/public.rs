@@ -13,6 +13,7 @@ use crate::routes::Route;
 use crate::wire::{Crs, Destination, Details, format_timestamp};
 use onrush::{SkuIx, State, Timestamp};
 use onrush_router::Nearby;
+use onrush_router::calendar::Calendar;
 use onrush_router::geo::Position;
 use serde_json::{Value, json as value};
 use std::sync::Arc;
@@ -29,6 +30,18 @@ fn near(net: &Net, sku: SkuIx, units: u32, place: Position, most: usize) -> Vec<
     with_planner(|planner| {
         planner.on(&net.network, &net.rules, |router| router.nearby(sku, units, place, most))
     })
+}
+
+/// Write when a store is open: until when, or when it opens next. `null`: around the clock.
+fn hours(calendar: Option<&Calendar>, now: Timestamp) -> Value {
+    let Some(calendar) = calendar else { return Value::Null };
+    match calendar.shift_at(now) {
+        Some(shift) => value!({
+            "open": shift.opens <= now,
+            "opens_at": format_timestamp(shift.opens), "closes_at": format_timestamp(shift.closes),
+        }),
+        None => value!({"open": false}),
+    }
 }
 
 fn crs_named(text: Option<&str>) -> Result<Crs, Problem> {
@@ -92,6 +105,7 @@ impl Gateway {
                 "node": n.name.as_str(), "kind": n.kind.as_str(),
                 "lat": n.position.lat(), "lon": n.position.lon(),
                 "km": (km * 1e3).round() / 1e3, "available": stock(available),
+                "hours": hours(net.network.calendar(node), now),
             })
         };
         let stores = near(&net, sku.ix, units, place, NEAR_MAX).into_iter().map(row);

@@ -214,7 +214,7 @@ impl Place {
 }
 
 /// Name how a buyer stands: by a live offer, else by the wish, else by what became of the last offer.
-fn state_of(standing: &Waitlisted) -> &'static str {
+pub(crate) fn state_of(standing: &Waitlisted) -> &'static str {
     match (standing.offer.as_ref().map(|offer| offer.state), standing.place) {
         (Some(State::Held | State::Review), _) => "offered",
         (_, Some(_)) => "waiting",

@@ -15,6 +15,7 @@ mod line_eligible;
 mod line_events;
 mod line_gate;
 mod log;
+mod pages;
 mod proxy;
 mod queue;
 mod raw;

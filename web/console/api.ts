@@ -1,0 +1,145 @@
+// The admin API, asked once a second, and the series that charts draw.
+import { batch, signal } from "@preact/signals";
+
+const EVERY_MS = 1_000;
+/** Points that charts keep: ten minutes. */
+const POINTS_MAX = 600;
+const SLOWLY = 10;
+const STORES_MAX = 500;
+
+export interface Sku { sku: string; price: number; supplied: number; free: number; held: number; sold: number; withdrawn: number }
+export interface Campaign { campaign: string; phase: string; currency: string; opens_at: string | null; closes_at: string | null; hold_ms: number; skus?: Sku[] }
+export interface Line { joined: number; places: number; now_serving: number; outstanding: number; per_minute: number; paused: boolean; sold_out: boolean; message: string | null; listeners: number; outflow: { per_second: number | null; inside: number | null; passes_per_unit_max: number; shop_latency_ms_max: number } }
+export interface Store { node: string; lat: string; lon: string }
+/** Figures of the metrics page, by name and labels. */
+export type Figures = Map<string, number>;
+
+const KEPT = "onrush-key";
+export const key = signal(sessionStorage.getItem(KEPT) ?? "");
+export const refused = signal(false);
+export const stale = signal(false);
+export const names = signal<string[]>([]);
+export const chosen = signal("");
+export const campaign = signal<Campaign | null>(null);
+export const line = signal<Line | null>(null);
+export const figures = signal<Figures>(new Map());
+export const refunds = signal(0);
+export const stores = signal<Store[]>([]);
+/** Seconds since 1970, then one row a series: joins, holds, sales a second; p50, p99 in milliseconds. */
+export const series = signal<(number | null)[][]>([[], [], [], [], [], []]);
+
+export class Refused extends Error {}
+
+export async function ask(method: string, path: string, body?: unknown): Promise<any> {
+  const headers: Record<string, string> = { authorization: `Bearer ${key.value}` };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const text = await answer.text();
+  if (answer.status === 401 || answer.status === 403) refused.value = true;
+  if (!answer.ok) throw new Refused(text.startsWith("{") ? JSON.parse(text).detail : text);
+  return answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text;
+}
+
+export function signIn(shown: string): void {
+  batch(() => {
+    key.value = shown;
+    refused.value = false;
+  });
+  sessionStorage.setItem(KEPT, shown);
+}
+
+export function signOut(): void {
+  sessionStorage.removeItem(KEPT);
+  location.reload();
+}
+
+export const pathOf = (tail = ""): string => `/admin/v1/campaigns/${encodeURIComponent(chosen.value)}${tail}`;
+
+/** Read the metrics page: `name{labels} value`. */
+export function parse(page: string): Figures {
+  const all: Figures = new Map();
+  for (const row of page.split("\n")) {
+    const at = row.lastIndexOf(" ");
+    if (at > 0 && row[0] !== "#") all.set(row.slice(0, at), Number(row.slice(at + 1)));
+  }
+  return all;
+}
+
+const RESERVE = 'method="POST",path="/v1/campaigns/{campaign}/reservations"';
+
+/** The bound within which a share of what happened between two pages lies, in milliseconds. */
+export function quantile(before: Figures, after: Figures, share: number): number | null {
+  const name = "onrush_http_request_duration_seconds_bucket{le=\"";
+  const buckets = [...after].filter(([figure]) => figure.startsWith(name) && figure.includes(RESERVE));
+  const counted = buckets.map(([figure, value]) => ({
+    bound: Number(figure.slice(name.length).split('"')[0].replace("+Inf", "Infinity")),
+    count: value - (before.get(figure) ?? 0),
+  }));
+  counted.sort((a, b) => a.bound - b.bound);
+  const all = counted.at(-1)?.count ?? 0;
+  if (all <= 0) return null;
+  const found = counted.find(({ count }) => count >= share * all)!.bound;
+  return found === Infinity ? null : found * 1000;
+}
+
+let last: { at: number; figures: Figures; sold: number; held: number; joins: number } | null = null;
+
+function push(now: Figures, shown: Campaign): void {
+  const at = performance.now() / 1000;
+  const sum = (field: "sold" | "held"): number => (shown.skus ?? []).reduce((all, sku) => all + sku[field], 0);
+  const joins = now.get("onrush_line_joins_total") ?? 0;
+  const next = { at, figures: now, sold: sum("sold"), held: sum("held"), joins };
+  if (last) {
+    const seconds = at - last.at;
+    const rate = (value: number): number => Math.max(0, value / seconds);
+    const sales = next.sold - last.sold;
+    const holds = ok(now) - ok(last.figures);
+    const row = [Date.now() / 1000, rate(joins - last.joins), rate(holds), rate(sales), quantile(last.figures, now, 0.5), quantile(last.figures, now, 0.99)];
+    series.value = series.value.map((column, n) => [...column.slice(-POINTS_MAX + 1), row[n]]);
+  }
+  last = next;
+}
+
+const ok = (all: Figures): number => all.get(`onrush_http_requests_total{${RESERVE},code="ok"}`) ?? 0;
+
+async function look(turn: number): Promise<void> {
+  if (turn % SLOWLY === 0 || !chosen.value) {
+    const { campaigns } = await ask("GET", "/admin/v1/campaigns?limit=500");
+    names.value = campaigns.map((row: Campaign) => row.campaign);
+    if (!names.value.includes(chosen.value)) chosen.value = names.value[0] ?? "";
+    stores.value = (await ask("GET", `/admin/v1/nodes?limit=${STORES_MAX}`)).nodes;
+    refunds.value = (await ask("GET", "/admin/v1/refunds?limit=500")).refunds.length;
+  }
+  if (!chosen.value) return;
+  const asked = chosen.value;
+  const [shown, page] = await Promise.all([ask("GET", pathOf()), ask("GET", "/metrics")]);
+  // A campaign without a line answers that there is none.
+  const its = await ask("GET", pathOf("/line")).catch(() => null);
+  if (asked !== chosen.value) return;
+  batch(() => {
+    campaign.value = shown;
+    line.value = its;
+    figures.value = parse(page);
+    push(figures.value, shown);
+    stale.value = false;
+  });
+}
+
+export function choose(name: string): void {
+  last = null;
+  batch(() => {
+    chosen.value = name;
+    campaign.value = null;
+    series.value = [[], [], [], [], [], []];
+  });
+}
+
+/** Look once a second, for as long as the page is open and signed in. */
+export async function follow(): Promise<void> {
+  for (let turn = 0; ; turn++) {
+    if (key.value && !refused.value && !document.hidden) {
+      await look(turn).catch((error) => (stale.value = !(error instanceof Refused)));
+    }
+    await new Promise((done) => setTimeout(done, EVERY_MS));
+  }
+}

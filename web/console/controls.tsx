@@ -1,0 +1,110 @@
+// What an operator does to a running sale: each act with a reason, through the admin API's own routes.
+import { useState } from "preact/hooks";
+import { ask, campaign, chosen, line, pathOf } from "./api";
+import { t } from "./words";
+
+/** Sends one act, and says what came of it. */
+function useAct(): { said: string; act: (method: string, path: string, body: unknown) => Promise<void> } {
+  const [said, say] = useState("");
+  return {
+    said,
+    async act(method, path, body) {
+      try {
+        await ask(method, path, body);
+        say(t("done"));
+      } catch (error) {
+        say((error as Error).message);
+      }
+    },
+  };
+}
+
+export function Controls() {
+  const [reason, setReason] = useState("");
+  const [end, setEnd] = useState("");
+  const [units, setUnits] = useState("");
+  const [sku, setSku] = useState("");
+  const [text, setText] = useState("");
+  const { said, act } = useAct();
+  const now = campaign.value!;
+  const skus = now.skus ?? [];
+  const phase = (to: string) => act("POST", pathOf("/phase"), { to, reason });
+  const has = reason.trim() !== "";
+  return (
+    <section aria-labelledby="controls">
+      <h2 id="controls">{t("controls")}</h2>
+      <label>{t("reason")} <input id="reason" value={reason} maxLength={200} onInput={(e) => setReason(e.currentTarget.value)} /></label>
+      <p role="status">{said}</p>
+      <div class="row">
+        {now.phase === "paused"
+          ? <button disabled={!has} onClick={() => phase("open")}>{t("resume")}</button>
+          : <button disabled={!has || now.phase !== "open"} onClick={() => phase("paused")}>{t("pause")}</button>}
+        <label>{t("confirmEnd")} <input id="end" value={end} autocomplete="off" onInput={(e) => setEnd(e.currentTarget.value)} /></label>
+        <button class="danger" disabled={!has || end !== chosen.value} onClick={() => phase("closed")}>{t("end")}</button>
+      </div>
+      <div class="row">
+        <label>{t("sku")} <select value={sku || skus[0]?.sku} onChange={(e) => setSku(e.currentTarget.value)}>{skus.map((row) => <option key={row.sku}>{row.sku}</option>)}</select></label>
+        <label>{t("supply")} <input id="units" type="number" value={units} onInput={(e) => setUnits(e.currentTarget.value)} /></label>
+        <button disabled={!has || !Number(units)} onClick={() => act("POST", pathOf("/supply"), { sku: sku || skus[0]?.sku, quantity: Number(units), reason })}>{t("apply")}</button>
+      </div>
+      {line.value && <Outflow reason={reason} act={act} />}
+      {line.value && (
+        <div class="row">
+          <label>{t("message")} <input id="message" value={text} maxLength={200} onInput={(e) => setText(e.currentTarget.value)} /></label>
+          <button disabled={!has || !text} onClick={() => act("POST", pathOf("/message"), { text, reason })}>{t("say")}</button>
+          <button disabled={!has || !line.value.message} onClick={() => act("POST", pathOf("/message"), { reason })}>{t("takeBack")}</button>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Outflow({ reason, act }: { reason: string; act: (method: string, path: string, body: unknown) => Promise<void> }) {
+  const now = line.value!;
+  const [wanted, setWanted] = useState<number | null>(null);
+  const pace = wanted ?? now.outflow.per_second ?? 0;
+  const ahead = Math.max(0, now.places - now.now_serving);
+  const rest = { inside: now.outflow.inside ?? undefined, passes_per_unit_max: now.outflow.passes_per_unit_max, shop_latency_ms_max: now.outflow.shop_latency_ms_max };
+  return (
+    <div class="row">
+      <label>{t("outflow")} <input id="outflow" type="range" min="0" max="500" value={pace} onInput={(e) => setWanted(Number(e.currentTarget.value))} /> <output>{pace}</output></label>
+      {pace > 0 && <p>{t("finish")} {Math.ceil(ahead / pace / 60)} {t("minutes")}</p>}
+      <button disabled={reason.trim() === "" || wanted === null} onClick={() => act("POST", pathOf("/outflow"), { ...rest, per_second: pace || undefined, reason })}>{t("apply")}</button>
+    </div>
+  );
+}
+
+export function Search() {
+  const [id, setId] = useState("");
+  const [found, setFound] = useState<any>(null);
+  const [said, say] = useState("");
+  async function find(event: Event): Promise<void> {
+    event.preventDefault();
+    try {
+      setFound(await ask("GET", `/admin/v1/reservations/${encodeURIComponent(id.trim())}`));
+      say("");
+    } catch {
+      setFound(null);
+      say(t("notFound"));
+    }
+  }
+  return (
+    <section aria-labelledby="search">
+      <h2 id="search">{t("search")}</h2>
+      <form class="row" onSubmit={find}>
+        <label>{t("id")} <input id="id" value={id} onInput={(e) => setId(e.currentTarget.value)} required /></label>
+        <button>{t("find")}</button>
+      </form>
+      <p role="status">{said}</p>
+      {found && (
+        <dl>
+          <dt>{t("sku")}</dt><dd>{found.quantity} × {found.sku}</dd>
+          <dt>{t("state")}</dt><dd>{found.state}</dd>
+          <dt>{t("price")}</dt><dd>{found.price.amount / 100} {found.price.currency}</dd>
+          <dt>{t("expires")}</dt><dd>{new Date(found.expires_at).toLocaleString()}</dd>
+          <dt>{t("payments")}</dt><dd>{(found.payments ?? found.lines ?? []).map((p: any) => `${p.amount / 100} ${p.currency} ${p.method} ${p.reference}`).join("; ") || "–"}</dd>
+        </dl>
+      )}
+    </section>
+  );
+}
