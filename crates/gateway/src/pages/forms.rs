@@ -93,7 +93,7 @@ impl Gateway {
             _ => {}
         }
         let session = cookie_named(ask.headers, COOKIE_NAME).filter(|token| {
-            self.identity.sessions.verify(token, now).is_ok()
+            self.identity.sessions.verify(token, None, now).is_ok()
                 && self.pages.is_form_token(token, &form.text("csrf"))
         });
         if session.is_none() {

@@ -3,7 +3,7 @@
 
 use crate::answer::Content;
 use crate::gateway::{Ask, Gateway, Reply};
-use crate::stores::Outlook;
+use crate::stores::{Outlook, Wanted, in_units};
 use crate::wire::{Crs, Destination, Details, parse_timestamp};
 use http::StatusCode;
 use onrush::{Campaign, Sku, Timestamp};
@@ -87,7 +87,9 @@ impl Gateway {
         now: Timestamp,
     ) -> Option<Promise> {
         let details = Details { destination: Some(*place), ..Details::default() };
-        let Outlook::Promised(promise) = self.stores.outlook(sku.ix, 1, &details, now) else {
+        let value = in_units(sku.price.amount);
+        let wanted = Wanted { sku: sku.ix, units: 1, value, placed: now, ready: now };
+        let Outlook::Promised(promise) = self.stores.outlook(&wanted, &details) else {
             return None;
         };
         read_promise(&serde_json::from_slice(&promise).ok()?)

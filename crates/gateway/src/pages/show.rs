@@ -118,7 +118,7 @@ impl Gateway {
         let query = ask.query.unwrap_or_default();
         let accepted = ask.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let session = cookie_named(ask.headers, COOKIE_NAME).and_then(|token| {
-            self.identity.sessions.verify(token, now).ok().map(|session| (token, session))
+            self.identity.sessions.verify(token, None, now).ok().map(|session| (token, session))
         });
         let ticket = session.as_ref().and_then(|(_, session)| {
             let text = cookie_named(ask.headers, TICKET_COOKIE)?;
