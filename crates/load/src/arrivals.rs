@@ -4,10 +4,11 @@
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A pattern of arrivals.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Arrivals {
     /// Evenly, so many a second.
     Constant {
@@ -25,28 +26,62 @@ pub enum Arrivals {
         /// The time in which half of those who are still to come arrive.
         half_life: Duration,
     },
+    /// Another pattern whose rate grows evenly from nothing to what it is within `over`; a crowd of
+    /// the same size takes half of `over` longer.
+    Ramp {
+        /// The pattern that is reached; constant or Poisson.
+        to: Box<Arrivals>,
+        /// How long that takes.
+        over: Duration,
+    },
+    /// Times that were recorded; what is asked for beyond them does not come.
+    Trace(Arc<[Duration]>),
 }
 
 impl Arrivals {
     /// Return the due times of `count` arrivals, in order.
-    pub fn times(self, count: u32, seed: u64) -> impl Iterator<Item = Duration> {
+    pub fn times(self, count: u32, seed: u64) -> Box<dyn Iterator<Item = Duration> + Send> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut at = 0.0_f64;
-        (0..count).map(move |n| {
+        let mut then = move |step: f64| {
             let due = at;
-            at += match self {
-                Arrivals::Constant { per_second } => 1.0 / per_second,
-                Arrivals::Poisson { per_second } => exponential(&mut rng) / per_second,
+            at += step;
+            Duration::from_secs_f64(due)
+        };
+        match self {
+            Arrivals::Constant { per_second } => {
+                // A sum of rounded steps would drift over millions of arrivals.
+                let at = move |n| Duration::from_secs_f64(f64::from(n) / per_second);
+                Box::new((0..count).map(at))
+            }
+            Arrivals::Poisson { per_second } => {
+                Box::new((0..count).map(move |_| then(exponential(&mut rng) / per_second)))
+            }
+            Arrivals::Spike { half_life } => {
+                let mean = half_life.as_secs_f64() / std::f64::consts::LN_2;
                 // The order statistics of exponential times: with `left` to come, the next one
                 // comes `left` times as fast.
-                Arrivals::Spike { half_life } => {
-                    let mean = half_life.as_secs_f64() / std::f64::consts::LN_2;
-                    let left = f64::from(count - n);
-                    exponential(&mut rng) * mean / left
-                }
-            };
-            Duration::from_secs_f64(due)
-        })
+                let left = move |n| f64::from(count - n);
+                Box::new((0..count).map(move |n| then(exponential(&mut rng) * mean / left(n))))
+            }
+            Arrivals::Ramp { to, over } => {
+                Box::new(to.times(count, seed).map(move |at| ramped(at, over)))
+            }
+            Arrivals::Trace(times) => {
+                Box::new((0..times.len().min(count as usize)).map(move |n| times[n]))
+            }
+        }
+    }
+}
+
+/// Return when somebody comes in a ramp who would come at `at` without: the time by which as many have
+/// come. In the ramp their number grows with the square of the time.
+fn ramped(at: Duration, over: Duration) -> Duration {
+    let (at_s, over_s) = (at.as_secs_f64(), over.as_secs_f64());
+    if at_s < over_s / 2.0 {
+        Duration::from_secs_f64((2.0 * at_s * over_s).sqrt())
+    } else {
+        at + over / 2
     }
 }
 
@@ -94,9 +129,29 @@ mod tests {
     }
 
     #[test]
+    fn a_ramp_grows_evenly_and_then_keeps_its_rate() {
+        let to = Box::new(Arrivals::Constant { per_second: 100.0 });
+        let times = seconds(Arrivals::Ramp { to, over: Duration::from_secs(4) }, 1_000, 1);
+        let by = |second: f64| times.iter().filter(|&&at| at < second).count() as i64;
+        // The number that came is 100 t² / 8 in the ramp, and 100 a second afterwards.
+        for (second, came) in [(1.0, 13), (2.0, 50), (4.0, 200), (5.0, 300), (11.0, 900)] {
+            assert!((by(second) - came).abs() <= 1, "{} by {second} s", by(second));
+        }
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn a_trace_comes_as_it_was_and_no_longer() {
+        let times: Vec<Duration> = [3, 5, 5].map(Duration::from_millis).into();
+        let trace = Arrivals::Trace(times.clone().into());
+        assert_eq!(trace.clone().times(2, 1).collect::<Vec<_>>(), times[..2]);
+        assert_eq!(trace.times(9, 1).collect::<Vec<_>>(), times);
+    }
+
+    #[test]
     fn a_seed_gives_the_same_times_again() {
-        let poisson = Arrivals::Poisson { per_second: 10.0 };
-        assert_eq!(seconds(poisson, 50, 3), seconds(poisson, 50, 3));
-        assert_ne!(seconds(poisson, 50, 3), seconds(poisson, 50, 4));
+        let poisson = || Arrivals::Poisson { per_second: 10.0 };
+        assert_eq!(seconds(poisson(), 50, 3), seconds(poisson(), 50, 3));
+        assert_ne!(seconds(poisson(), 50, 3), seconds(poisson(), 50, 4));
     }
 }

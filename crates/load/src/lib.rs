@@ -7,34 +7,54 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`arrivals`] | when requests are due: constant, Poisson, a spike |
+//! | [`arrivals`], [`trace`] | when requests are due: constant, Poisson, a spike, a ramp, as recorded |
 //! | [`crowd`] | who comes and how they behave, from a seed |
-//! | [`client`] | keep-alive HTTP/1.1 |
-//! | [`run`](mod@run) | plays a crowd against a server |
+//! | [`target`], [`template`] | any other HTTP service, described in a file |
+//! | [`wire`] | many HTTP/1.1 connections on one thread, without a task for each |
+//! | [`drive`] | plays a crowd over a wire, and watches the order of what it is told |
+//! | [`client`] | keep-alive HTTP/1.1 for everything that is not load |
+//! | [`run`](mod@run) | plays a crowd against a server that is killed and started again meanwhile |
 //! | [`server`] | a server as a child process, to be killed |
 //! | [`start`](mod@start) | a crowd around the opening: nothing early, and how soon the first |
 //! | [`told`] | what the server said |
 //! | [`truth`], [`admin`], [`folder`] | what is: over the admin API, or from a data folder |
-//! | [`check`](mod@check), [`history`] | compares the two; the verdict |
+//! | [`check`](mod@check), [`history`], [`count`] | compares the two; the verdict |
+//! | [`threshold`], [`capacity`] | what a run must reach, and at which rate it still does |
+//! | [`own`] | what the load costs, and whether it is the limit |
+//! | [`session`] | one run from the first connection to the verdict |
+//! | [`outcome`], [`page`] | all of it as data, and as one HTML file |
 //!
 //! Everything but [`start`](mod@start) runs on one thread with tokio's `current_thread` runtime;
 //! nothing here decides stock.
 
 pub mod admin;
 pub mod arrivals;
+pub mod capacity;
 pub mod check;
 pub mod client;
+pub mod count;
 pub mod crash;
 pub mod crowd;
+pub mod drive;
 pub mod folder;
 pub mod history;
+pub mod outcome;
+pub mod own;
+pub mod page;
+mod plot;
 pub mod run;
 pub mod server;
+pub mod session;
 pub mod start;
 mod stores;
+pub mod target;
+pub mod template;
+pub mod threshold;
 pub mod told;
+pub mod trace;
 pub mod truth;
 pub mod verdict;
+pub mod wire;
 
 #[cfg(test)]
 mod check_tests;

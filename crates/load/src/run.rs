@@ -10,7 +10,7 @@
 //! A request is due at a time that does not depend on earlier answers of *others*; its latency counts
 //! from there, waiting for a connection included. Whoever gets no answer asks again with the same key.
 
-mod figures;
+pub(crate) mod figures;
 mod step;
 
 pub use figures::{Figures, Kind, Latency, Summary};

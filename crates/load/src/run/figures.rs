@@ -49,10 +49,6 @@ pub struct Figures {
 
 impl Default for Figures {
     fn default() -> Figures {
-        let histogram = || {
-            let made = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3);
-            made.expect("the bounds are in order and three digits are allowed")
-        };
         Figures {
             arrived: 0,
             answered: 0,
@@ -77,6 +73,8 @@ pub struct Latency {
     pub count: u64,
     /// Median.
     pub p50_us: u64,
+    /// 9 of 10 were faster.
+    pub p90_us: u64,
     /// 99 of 100 were faster.
     pub p99_us: u64,
     /// 999 of 1,000 were faster.
@@ -106,15 +104,50 @@ pub struct Summary {
     pub settled: Latency,
 }
 
+impl Latency {
+    /// Read the percentiles of a histogram in microseconds.
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Latency {
+        Latency {
+            count: histogram.len(),
+            p50_us: histogram.value_at_quantile(0.5),
+            p90_us: histogram.value_at_quantile(0.9),
+            p99_us: histogram.value_at_quantile(0.99),
+            p999_us: histogram.value_at_quantile(0.999),
+            max_us: histogram.max(),
+        }
+    }
+}
+
+/// Make a histogram of latencies in microseconds: three digits are kept, up to ten minutes.
+pub(crate) fn histogram() -> Histogram<u64> {
+    let made = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3);
+    made.expect("the bounds are in order and three digits are allowed")
+}
+
+/// Count one latency.
+pub(crate) fn record(histogram: &mut Histogram<u64>, latency: Duration) {
+    let us = u64::try_from(latency.as_micros()).unwrap_or(LATENCY_US_MAX);
+    histogram.saturating_record(us.clamp(1, LATENCY_US_MAX));
+}
+
 impl Figures {
     /// Note an answer that came so long after it was due.
-    pub(super) fn answered(&mut self, kind: Kind, latency: Duration) {
+    pub(crate) fn answered(&mut self, kind: Kind, latency: Duration) {
         self.answered += 1;
-        let us = u64::try_from(latency.as_micros()).unwrap_or(LATENCY_US_MAX);
-        self.latency[kind as usize].saturating_record(us.clamp(1, LATENCY_US_MAX));
+        record(&mut self.latency[kind as usize], latency);
     }
 
-    pub(super) fn refused(&mut self, code: &str) {
+    /// Note only how long it took.
+    pub(crate) fn timed(&mut self, kind: Kind, latency: Duration) {
+        record(&mut self.latency[kind as usize], latency);
+    }
+
+    /// Return all latencies of a kind.
+    pub(crate) fn histogram(&self, kind: Kind) -> &Histogram<u64> {
+        &self.latency[kind as usize]
+    }
+
+    pub(crate) fn refused(&mut self, code: &str) {
         match self.refusals.get_mut(code) {
             Some(count) => *count += 1,
             None => {
@@ -125,14 +158,7 @@ impl Figures {
 
     /// Return the latencies of a kind of request.
     pub fn latency(&self, kind: Kind) -> Latency {
-        let histogram = &self.latency[kind as usize];
-        Latency {
-            count: histogram.len(),
-            p50_us: histogram.value_at_quantile(0.5),
-            p99_us: histogram.value_at_quantile(0.99),
-            p999_us: histogram.value_at_quantile(0.999),
-            max_us: histogram.max(),
-        }
+        Latency::of(&self.latency[kind as usize])
     }
 
     /// Return the figures as data.

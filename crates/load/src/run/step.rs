@@ -259,12 +259,16 @@ impl Run {
         };
         let half = price / 2;
         match visit.behaviour {
-            Behaviour::NeverPays => {}
+            Behaviour::NeverPays | Behaviour::Abandons | Behaviour::Hoards => {}
             Behaviour::Releases => self.plan(soon, case, Step::Release),
             _ if self.admin.is_none() => {}
-            Behaviour::Buys | Behaviour::Grabs | Behaviour::Cancels => {
-                self.plan(soon, case, pay(1, price))
-            }
+            Behaviour::Buys
+            | Behaviour::Grabs
+            | Behaviour::Cancels
+            | Behaviour::Refreshes
+            | Behaviour::Loops
+            | Behaviour::Replays
+            | Behaviour::ManyAccounts => self.plan(soon, case, pay(1, price)),
             Behaviour::DoubleClicks => {
                 self.plan(soon, case, pay(1, price));
                 self.plan(soon, case, pay(1, price));
