@@ -1,7 +1,9 @@
 //! The command line.
 
+mod load;
 mod route;
 
+pub(crate) use load::{Line, LoadArgs, Pattern};
 pub(crate) use route::{RouteArgs, SimulateArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -256,83 +258,6 @@ pub(crate) enum What {
     Stock,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Pattern {
-    /// At random, so many a second on average
-    Poisson,
-    /// Evenly
-    Constant,
-    /// A rush at the start; half of all come within a quarter of the duration
-    Spike,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Crowd {
-    /// Everybody buys
-    Plain,
-    /// Some click twice, grab, never pay, pay late or in parts, release, cancel
-    Mixed,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:
-  onrush load 127.0.0.1:8080 --rate 2k --duration 10s
-  onrush load 127.0.0.1:8080 --admin 127.0.0.1:9090 --admin-token-file token --rate 5k --duration 30s
-  onrush load 10.0.0.5:8080 --api-key-file key --campaign drop --sku jacket --p99 50ms
-
-Arrivals do not wait for answers; latency counts from the time a request was due, so that a stalled
-server cannot hide it. With an admin token the crowd also pays, and what it was told is compared with
-what the server has.
-
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 a promise or a threshold did not hold.")]
-pub(crate) struct LoadArgs {
-    /// The public address: HOST:PORT or http://HOST:PORT
-    #[arg(value_parser = address)]
-    pub(crate) url: SocketAddr,
-    /// The campaign
-    #[arg(long, default_value = "demo")]
-    pub(crate) campaign: String,
-    /// SKUs to ask for, the first ones more often; all of the campaign with an admin token
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) sku: Vec<String>,
-    /// Arrivals a second
-    #[arg(long, default_value = "1k", value_parser = count)]
-    pub(crate) rate: u32,
-    /// How long people arrive
-    #[arg(long, default_value = "10s", value_parser = span)]
-    pub(crate) duration: Span,
-    /// How they arrive
-    #[arg(long, value_enum, default_value_t = Pattern::Poisson)]
-    pub(crate) arrivals: Pattern,
-    /// How they behave
-    #[arg(long, value_enum, default_value_t = Crowd::Plain)]
-    pub(crate) crowd: Crowd,
-    /// Connections at most
-    #[arg(long, default_value = "128", value_parser = count)]
-    pub(crate) connections: u32,
-    /// What the crowd follows from
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Ask as a shop's back end with the API key in this file; without it, as a buyer of --dev
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_key_file: Option<PathBuf>,
-    /// The admin address, to pay and to check
-    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "admin_token_file")]
-    pub(crate) admin: Option<SocketAddr>,
-    /// The file with the admin token
-    #[arg(long, value_name = "FILE", requires = "admin")]
-    pub(crate) admin_token_file: Option<PathBuf>,
-    /// Before the check, wait until nothing is held any more: then leaks are found too
-    #[arg(long, requires = "admin")]
-    pub(crate) settle: bool,
-    /// Threshold: 99 of 100 granted reserves must be answered within this time
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    pub(crate) p99: Option<Span>,
-    /// Threshold: requests that may stay without an answer
-    #[arg(long, value_name = "COUNT", value_parser = count)]
-    pub(crate) unanswered_max: Option<u32>,
-}
-
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  onrush explain sold_out\n  onrush explain --json")]
 pub(crate) struct ExplainArgs {
@@ -363,6 +288,11 @@ fn count(text: &str) -> Result<u32, String> {
     let number = digits.parse::<f64>().map_err(|_| wrong())? * factor;
     let whole = number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number);
     if whole { Ok(number as u32) } else { Err(wrong()) }
+}
+
+/// Read a number that may be 0.
+fn count_or_none(text: &str) -> Result<u32, String> {
+    if text == "0" { Ok(0) } else { count(text) }
 }
 
 fn pseudonym(text: &str) -> Result<Pseudonym, String> {

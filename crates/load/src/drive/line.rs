@@ -128,6 +128,7 @@ impl Crowd<'_> {
             return self.look(at, now + LOOK_WHILE_LISTENING);
         }
         if self.spec.queueing == Queueing::Listen && self.streams < self.spec.streams_max {
+            self.streams += 1;
             self.plan(now, at, Step::Listen);
             return self.look(at, now + LOOK_WHILE_LISTENING);
         }

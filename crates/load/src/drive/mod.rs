@@ -147,6 +147,7 @@ struct Crowd<'a> {
     /// Next steps, by side: what waits for one side must not hold up the other.
     agenda: [BinaryHeap<Due>; 2],
     order: u64,
+    /// Streams that are open or planned.
     streams: usize,
     /// Streams that nobody needs any more.
     ended: Vec<u32>,
@@ -283,7 +284,6 @@ impl<N: Net, G: Iterator<Item = Guest>> Drive<'_, N, G> {
         self.crowd.write(&due, &mut request);
         let tag = self.crowd.depart(due, abandoned);
         if streams {
-            self.crowd.streams += 1;
             self.crowd.cases[due.case].stream = Some(tag);
             self.net.listen(side, &request, tag);
         } else {

@@ -100,12 +100,13 @@ impl Crowd<'_> {
             Step::Look | Step::Listen | Step::Return if case.done || case.ticket.is_none() => None,
             Step::Look if case.pass.is_some() => None,
             Step::Look if due.tries == 0 && case.look_at != Some(due.at) => None,
-            Step::Listen if case.stream.is_some() || self.streams >= self.spec.streams_max => None,
+            Step::Listen if case.stream.is_some() => None,
             step => Some(step),
         }
     }
 
     pub(super) fn drop_due(&mut self, due: &Due) {
+        self.streams -= usize::from(due.step == Step::Listen);
         self.cases.close_one(due.case);
     }
 

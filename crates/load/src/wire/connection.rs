@@ -119,9 +119,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Read what is there and tell an answer, or the pieces of a stream.
+    /// Read what is there and tell an answer, or the pieces of a stream. `ends`: the other side has
+    /// closed, and nothing will tell so again.
     pub(super) fn read(
         &mut self,
+        ends: bool,
         chunk: &mut [u8],
         hear: &mut dyn FnMut(u32, Heard<'_>),
     ) -> Progress {
@@ -145,9 +147,10 @@ impl Connection {
                 self.take(tag, &read, hear)
             };
             match done {
+                Ok(Some(Progress::Done)) if ends => return Progress::Closed,
                 Ok(Some(progress)) => return progress,
                 // Edge-triggered: a short read has emptied the socket.
-                Ok(None) if got < chunk.len() => return Progress::Waits,
+                Ok(None) if got < chunk.len() && !ends => return Progress::Waits,
                 Ok(None) => {}
                 Err(_) => return Progress::Closed,
             }

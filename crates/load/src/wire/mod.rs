@@ -332,11 +332,12 @@ impl Wire {
         if connection.has_to_write() && connection.flush().is_err() {
             return self.fail(index);
         }
-        if !flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR)
-        {
+        let ends = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
+        if !ends && !flags.intersects(EventFlags::IN) {
             return;
         }
-        let progress = connection.read(&mut self.chunk, &mut |tag, heard| hear(tag, heard, now));
+        let progress =
+            connection.read(ends, &mut self.chunk, &mut |tag, heard| hear(tag, heard, now));
         match progress {
             Progress::Waits => {}
             Progress::Done => {

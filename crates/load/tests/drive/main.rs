@@ -196,7 +196,7 @@ fn everybody_behaves_as_described() {
     // Eight accounts, eight holds each.
     assert_eq!(came(Behaviour::ManyAccounts).tally.figures.holds, 80);
     // Takes again what it let expire: this sale's holds never do, so the limit answers.
-    assert_eq!(came(Behaviour::Hoards).tally.figures.refusals["409 limit_reached"], 20);
+    assert_eq!(came(Behaviour::Hoards).tally.figures.refusals["409 limit_reached"], 10);
     let abandons = came(Behaviour::Abandons);
     assert_eq!((abandons.tally.abandoned, abandons.told.unknown.len()), (10, 10));
     assert_eq!(abandons.told.acknowledged.len(), 0);

@@ -123,7 +123,7 @@ fn a_crowd_joins_waits_and_buys_in_turn_however_it_queues() {
         let (played, net) = queue(queueing, false, false);
         let line = &played.tally.in_line;
         assert_eq!((line.joined, played.tally.figures.holds), (200, 150), "{queueing:?}");
-        assert!(line.in_vain >= 40, "{queueing:?}: {}", line.in_vain);
+        assert!(line.in_vain >= 20, "{queueing:?}: {}", line.in_vain);
         assert_eq!(line.left, 0);
         assert!(played.tally.order.checks().all(|check| check.violations == 0));
         assert_eq!(played.tally.order.checks().count(), 3);
