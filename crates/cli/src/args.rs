@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Write the orders, payments and refunds of a data folder
     Export(ExportArgs),
     /// Send a crowd to a server and check what it was told
-    Load(LoadArgs),
+    Load(Box<LoadArgs>),
     /// Explain an error code
     Explain(ExplainArgs),
     /// Write a commented configuration to start from

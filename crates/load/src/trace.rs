@@ -33,7 +33,7 @@ impl Trace {
         let mut times = Vec::new();
         let mut stamped = false;
         let first = lines.next().ok_or("the trace is empty")?;
-        if moment(cell(first.1, 0)).is_none() || cell(first.1, 1) != "" {
+        if moment(cell(first.1, 0)).is_none() || !cell(first.1, 1).is_empty() {
             let named = |name: &str| COLUMNS.contains(&name.to_ascii_lowercase().as_str());
             column = cells(first.1).position(named).ok_or_else(|| {
                 let text = "is neither a time nor a line of column names with `at` or `time`";

@@ -4,10 +4,14 @@ mod double;
 mod schema;
 
 use double::{Bug, SUPPLY, TARGET, shop};
+use onrush_load::admin::put_campaign;
+use onrush_load::client::Client;
+use onrush_load::run::block_on;
 use onrush_load::server::{Launch, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 fn onrush(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_onrush"))
@@ -26,7 +30,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-fn json(output: &Output) -> Value {
+fn result(output: &Output) -> Value {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}\n{err}"))
 }
@@ -80,7 +84,7 @@ fn a_crowd_with_bots_is_played_checked_and_reported() {
             "--json",
         ],
     );
-    let value = json(&output);
+    let value = result(&output);
     assert_eq!(code(&output), 0, "{value:#}\n{}", text(&output.stderr));
     assert_eq!(schema::faults(&result_schema(), &value), [""; 0]);
     assert_eq!((&value["holds"], &value["figures"]["arrived"]), (&true.into(), &450.into()));
@@ -113,15 +117,76 @@ fn the_capacity_of_a_server_is_searched_between_two_rates() {
     let base = ["load", &public, "--rate", "50", "--rate-max", "100", "--step", "500ms"];
     let easy = ["--find-capacity", "--slo", "p99<60s", "--json"];
     let output = onrush(home.path(), &[&base[..], &easy].concat());
-    let value = json(&output);
+    let value = result(&output);
     assert_eq!(schema::faults(&result_schema(), &value), [""; 0]);
     assert_eq!(value["capacity"]["rate"], 100.0, "{}", value["capacity"]);
     assert_eq!(value["capacity"]["breaks_at"], Value::Null);
     assert_eq!(code(&output), 0);
     let never = ["--find-capacity", "--slo", "p99<0us", "--json"];
     let output = onrush(home.path(), &[&base[..], &never].concat());
-    let value = json(&output);
+    let value = result(&output);
     assert_eq!((code(&output), &value["capacity"]["rate"]), (3, &0.0.into()));
+    server.stop().expect("it stops");
+}
+
+/// Make a campaign with a waiting line that is open.
+fn with_line(server: &Server, campaign: &str, supply: u32) {
+    let body = json!({
+        "opens_at": "2026-01-01T00:00:00Z", "closes_at": "2100-01-01T00:00:00Z",
+        "skus": [{"sku": "unit", "price": 100, "supply": supply}],
+        "line": {"outflow": {"per_second": 500}},
+    });
+    let made = block_on(async {
+        let client = Client::new(server.admin, 1, Duration::from_secs(20));
+        client.set_token(&server.token).expect("a token");
+        put_campaign(&client, campaign, &body).await
+    });
+    made.expect("a runtime").expect("it is made");
+}
+
+#[test]
+fn a_crowd_waits_in_a_real_line_and_nobody_is_passed() {
+    let home = tempfile::tempdir().expect("a folder");
+    let server = server(home.path(), 1);
+    let (public, admin) = (server.public.to_string(), server.admin.to_string());
+    for (line, campaign) in [("auto", "one"), ("poll", "two"), ("listen", "three")] {
+        with_line(&server, campaign, 30);
+        let output = onrush(
+            home.path(),
+            &[
+                "load",
+                &public,
+                "--admin",
+                &admin,
+                "--admin-token-file",
+                "token",
+                "--campaign",
+                campaign,
+                "--line",
+                line,
+                "--rate",
+                "100",
+                "--duration",
+                "500ms",
+                "--think",
+                "20ms",
+                "--json",
+            ],
+        );
+        let value = result(&output);
+        assert_eq!(code(&output), 0, "{line}: {value:#}");
+        assert_eq!(schema::faults(&result_schema(), &value), [""; 0]);
+        let queue = &value["line"];
+        assert_eq!(
+            (&queue["joined"], &queue["left"]),
+            (&50.into(), &0.into()),
+            "{line}: {value:#}"
+        );
+        assert_eq!(value["figures"]["sales"], 30, "{line}: {value:#}");
+        assert_eq!(queue["events"].as_u64() > Some(0), line == "listen", "{queue}");
+        let checks = value["checks"].to_string();
+        assert!(checks.contains("tickets ahead of earlier ones"), "{checks}");
+    }
     server.stop().expect("it stops");
 }
 
@@ -134,7 +199,7 @@ fn recorded_arrivals_are_played_compressed() {
     let trace = "invoice,time\n".to_owned() + &minutes.collect::<String>();
     std::fs::write(home.path().join("day.csv"), trace).expect("written");
     let args = ["load", &public, "--trace", "day.csv", "--duration", "500ms", "--json"];
-    let value = json(&onrush(home.path(), &args));
+    let value = result(&onrush(home.path(), &args));
     assert_eq!(
         (&value["figures"]["arrived"], &value["figures"]["holds"]),
         (&30.into(), &10.into())
@@ -177,7 +242,7 @@ fn a_wrong_server_is_exit_code_3_and_a_right_one_is_not() {
                 "--json",
             ],
         );
-        let value = json(&output);
+        let value = result(&output);
         assert_eq!(schema::faults(&result_schema(), &value), [""; 0]);
         assert_eq!(code(&output), if broken.is_some() { 3 } else { 0 }, "{bug:?}: {value:#}");
         let found: Vec<&str> = value["checks"]
@@ -215,7 +280,7 @@ fn a_server_whose_journal_goes_backwards_is_caught_without_an_admin_token() {
                 "--json",
             ],
         );
-        assert_eq!(code(&output), exit, "{:#}", json(&output));
+        assert_eq!(code(&output), exit, "{:#}", result(&output));
     }
 }
 

@@ -35,12 +35,15 @@ pub(crate) trait Server {
 /// How often a stream of events says something.
 const EVENTS_EVERY: Duration = Duration::from_millis(100);
 
+/// When something is heard, under which tag, and the answer.
+type Pending = (Duration, u32, Option<(u16, String)>);
+
 pub(crate) struct Virtual<S> {
     pub(crate) server: S,
     pub(crate) now: Duration,
     pub(crate) connections: usize,
     busy: usize,
-    pending: Vec<(Duration, u32, Option<(u16, String)>)>,
+    pending: Vec<Pending>,
     streams: HashSet<u32>,
     pub(crate) streams_most: usize,
     next_events: Duration,
