@@ -8,6 +8,8 @@
 //! Each rate is tried up to three times, and two outcomes that agree decide: one bad moment of a shared
 //! machine is no limit. The search is pure; what a trial is, is an argument.
 
+use crate::drive::Tally;
+use crate::outcome::Outcome;
 use crate::own::Limit;
 use crate::threshold::Judged;
 use serde::Serialize;
@@ -58,6 +60,27 @@ pub struct Capacity {
     pub why: String,
     /// Every trial, in order.
     pub trials: Vec<Trial>,
+}
+
+impl Trial {
+    /// Judge a run at a rate. It holds if every check and threshold did, each threshold had something to
+    /// measure, and everybody who came could ask.
+    pub fn of(rate: f64, outcome: &Outcome, tally: &Tally) -> Trial {
+        let measured = outcome.thresholds.iter().all(|threshold| threshold.found.is_some());
+        let holds = outcome.holds && measured && tally.figures.answered > 0 && tally.unsent == 0;
+        let (mut limited_by, mut why) = (outcome.limited_by, outcome.limit_why.clone());
+        if !holds && limited_by == Limit::None {
+            (limited_by, why) = (Limit::Server, "it broke a threshold or a promise".to_owned());
+        }
+        Trial {
+            rate,
+            answered_per_second: outcome.figures.answered_per_second,
+            thresholds: outcome.thresholds.clone(),
+            holds,
+            limited_by,
+            why,
+        }
+    }
 }
 
 /// Search. `attempt` plays a trial at a rate; its number tells repetitions apart.
@@ -148,6 +171,10 @@ fn rounded(rate: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crowd::PLAIN;
+    use crate::outcome::Settings;
+    use crate::own::Start;
+    use crate::threshold::Threshold;
     use std::convert::Infallible;
 
     fn trial(rate: f64, holds: bool) -> Trial {
@@ -197,6 +224,41 @@ mod tests {
         assert!((1_000.0..2_000.0).contains(&found.rate), "{found:?}");
         assert_eq!(seen.iter().filter(|&&rate| rate == 1_000.0).count(), 3);
         assert_eq!(found.breaks_at.map(|rate| rate < 2_000.0), Some(true));
+    }
+
+    #[test]
+    fn a_trial_that_measured_nothing_does_not_hold() {
+        let settings = Settings {
+            target: String::new(),
+            address: String::new(),
+            arrivals: String::new(),
+            rate: 5.0,
+            duration_ms: 1,
+            warm_up_ms: 0,
+            connections: 1,
+            seed: 1,
+            queueing: "auto",
+        };
+        let mut tally = Tally::empty();
+        let slo: Threshold = "p99<1s".parse().expect("a threshold");
+        let judge = |tally: &Tally| {
+            let own = Start::now().cost(tally);
+            let mut outcome = Outcome::new(settings.clone(), &PLAIN, tally, own);
+            (outcome.limited_by, outcome.limit_why) = (Limit::None, String::new());
+            outcome.measured(vec![slo.judge(tally)]);
+            Trial::of(5.0, &outcome, tally)
+        };
+        tally.figures.answered = 1;
+        let nothing = judge(&tally);
+        assert_eq!((nothing.holds, nothing.limited_by), (false, Limit::Server));
+        tally.reserves.record(10).expect("in range");
+        let fast = judge(&tally);
+        assert_eq!((fast.holds, fast.limited_by), (true, Limit::None));
+        tally.unsent = 1;
+        assert!(!judge(&tally).holds, "somebody could not ask");
+        tally.unsent = 0;
+        tally.reserves.record(2_000_000).expect("in range");
+        assert!(!judge(&tally).holds, "one was too slow");
     }
 
     #[test]

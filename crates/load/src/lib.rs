@@ -24,8 +24,8 @@
 //! | [`session`] | one run from the first connection to the verdict |
 //! | [`outcome`], [`page`] | all of it as data, and as one HTML file |
 //!
-//! Everything but [`start`](mod@start) runs on one thread with tokio's `current_thread` runtime;
-//! nothing here decides stock.
+//! Load is sent by one thread without a runtime ([`drive`]); what is asked beside it, and crowds whose
+//! server is killed, run on tokio's `current_thread`. Nothing here decides stock.
 
 pub mod admin;
 pub mod arrivals;

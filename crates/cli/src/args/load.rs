@@ -105,9 +105,9 @@ pub(crate) struct LoadArgs {
     /// How long requests that wait for a connection are still sent after the last arrival
     #[arg(long, default_value = "10s", value_parser = span)]
     pub(crate) drain: Span,
-    /// What the crowd follows from
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
+    /// What the crowd follows from; without it, the time, so that everybody is new. The result says it
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// Ask as a shop's back end with the API key in this file; without it, as a buyer of --dev
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,

@@ -34,7 +34,8 @@ pub(crate) fn run(args: &LoadArgs, out: &Out) -> Result<(), Failure> {
     let flag = interrupted.clone();
     // Relaxed: the flag alone is read, nothing is published by it.
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(Failure::of)?;
-    let load = Load { args, out, session, plan, interrupted };
+    let seed = args.seed.unwrap_or_else(by_the_clock);
+    let load = Load { args, out, session, plan, seed, interrupted };
     let outcome = if args.find_capacity { load.capacity()? } else { load.once()? };
     if let Some(file) = &args.report {
         std::fs::write(file, page(&outcome)).map_err(|e| {
@@ -65,6 +66,7 @@ struct Load<'a> {
     out: &'a Out,
     session: Session,
     plan: Plan,
+    seed: u64,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -72,7 +74,7 @@ impl Load<'_> {
     fn once(&self) -> Result<Outcome, Failure> {
         let plan = &self.plan;
         let how = self.how(plan.duration, &plan.words);
-        let crowd = self.crowd(plan.arrivals.clone(), plan.count, self.args.seed)?;
+        let crowd = self.crowd(plan.arrivals.clone(), plan.count, self.seed)?;
         let view = View::open(self.out, self.args.no_tui, &plan.words, plan.count.into());
         let played = self.session.run(&how, crowd, &mut |tally, now| self.go_on(&view, tally, now));
         drop(view);
@@ -84,15 +86,16 @@ impl Load<'_> {
     fn capacity(&self) -> Result<Outcome, Failure> {
         let args = self.args;
         let range = Range { start: args.rate.into(), most: args.rate_max.into() };
-        let mut best: Option<Outcome> = None;
+        let mut played: Vec<(Trial, Outcome)> = Vec::new();
         let found = find(range, |rate, n| {
             let (trial, outcome) = self.trial(rate, n)?;
-            if trial.holds || best.as_ref().is_none_or(|best| !best.holds) {
-                best = Some(outcome);
-            }
+            played.push((trial.clone(), outcome));
             Ok::<_, Failure>(trial)
         })?;
-        let mut outcome = best.expect("at least one rate was tried");
+        // Shown in full: the last run that held at the capacity; where none did, the last of all.
+        let held = played.iter().rposition(|(trial, _)| trial.holds && trial.rate == found.rate);
+        let shown = held.unwrap_or(played.len() - 1);
+        let (_, mut outcome) = played.swap_remove(shown);
         outcome.holds &= found.rate > 0.0;
         outcome.limited_by = found.limited_by;
         outcome.limit_why = found.why.clone();
@@ -118,7 +121,8 @@ impl Load<'_> {
         how.drain = duration / TRIAL_WARM_UP;
         let pattern = pattern(args.arrivals, rate, duration);
         // Everybody is new in each trial: who came before has reached the limit.
-        let crowd = self.crowd(pattern, count, args.seed.wrapping_mul(1_000_003) + u64::from(n))?;
+        let crowd =
+            self.crowd(pattern, count, self.seed.wrapping_mul(1_000_003).wrapping_add(n.into()))?;
         let title = format!("trial {n}: {words}");
         let view = View::open(self.out, args.no_tui, &title, count.into());
         let played = self.session.run(&how, crowd, &mut |tally, now| self.go_on(&view, tally, now));
@@ -127,17 +131,7 @@ impl Load<'_> {
         if outcome.stopped {
             return Err(Failure::Failed("interrupted: no capacity was found".to_owned()));
         }
-        // A trial in which nothing was measured proves nothing.
-        let measured = outcome.thresholds.iter().all(|threshold| threshold.found.is_some());
-        let measured = measured && tally.figures.answered > 0 && tally.unsent == 0;
-        let trial = Trial {
-            rate,
-            answered_per_second: outcome.figures.answered_per_second,
-            thresholds: outcome.thresholds.clone(),
-            holds: outcome.holds && measured,
-            limited_by: outcome.limited_by,
-            why: outcome.limit_why.clone(),
-        };
+        let trial = Trial::of(rate, &outcome, &tally);
         if !self.out.json {
             let word = if trial.holds { "holds" } else { "breaks" };
             let text = trial.thresholds.iter().map(text::threshold).collect::<Vec<_>>().join(", ");
@@ -288,6 +282,12 @@ fn arrivals(count: f64) -> Result<u32, Failure> {
     }
     let text = "--rate times --duration must be 1 to 4,294,967,295 arrivals";
     Err(Failure::Usage(text.to_owned()))
+}
+
+/// Return a seed that no earlier run had.
+fn by_the_clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(1, |since| u64::try_from(since.as_millis()).unwrap_or(1))
 }
 
 fn secret(file: &Path) -> Result<String, Failure> {
