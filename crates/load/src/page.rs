@@ -179,9 +179,11 @@ fn latency_chart(outcome: &Outcome) -> Chart<'static> {
 }
 
 fn distribution(outcome: &Outcome) -> Chart<'static> {
-    let lines = outcome.latencies.present().into_iter().map(|(name, curve)| Line {
-        name: name.to_owned(),
-        points: curve.curve.iter().map(|&(share, us)| (share, us as f64 / 1e3)).collect(),
+    let lines = outcome.latencies.present().into_iter().map(|(name, curve)| {
+        // Of a thousand requests none tells about one in ten thousand.
+        let most = 1.0 - 1.0 / curve.latency.count.max(1) as f64;
+        let seen = curve.curve.iter().map(|&(share, us)| (share.min(most), us as f64 / 1e3));
+        Line { name: name.to_owned(), points: seen.collect() }
     });
     Chart {
         title: "Latency by share of requests",

@@ -28,6 +28,8 @@ pub(super) struct Case {
     pub(super) look_at: Option<Duration>,
     /// It has what it came for, or has given up.
     pub(super) done: bool,
+    /// It was told that its unit is sold.
+    pub(super) sold: bool,
     /// How often it did what its behaviour repeats.
     pub(super) rounds: u32,
 }
@@ -48,6 +50,7 @@ impl Case {
             stream: None,
             look_at: None,
             done: false,
+            sold: false,
             rounds: 0,
         }
     }

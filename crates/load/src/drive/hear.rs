@@ -166,7 +166,9 @@ impl Crowd<'_> {
                 }
             }
             Step::Pay | Step::SettleFree => {
-                let sold = state == State::Sold;
+                let case = &mut self.cases[due.case];
+                // A payment that was sent twice is one sale.
+                let sold = state == State::Sold && !std::mem::replace(&mut case.sold, true);
                 self.tally.paid(behaviour, sold);
                 if behaviour == Behaviour::Cancels && sold {
                     let think = self.cases[due.case].guest.think;

@@ -181,7 +181,8 @@ fn everybody_behaves_as_described() {
     let sent = |behaviour| came(behaviour).tally.sent;
     // One reserve and one payment each.
     assert_eq!(sent(Behaviour::Buys), 20);
-    assert_eq!(sent(Behaviour::DoubleClicks), 40);
+    let twice = came(Behaviour::DoubleClicks).tally;
+    assert_eq!((twice.sent, twice.figures.holds, twice.figures.sales), (40, 10, 10));
     assert_eq!(sent(Behaviour::NeverPays), 10);
     assert_eq!(sent(Behaviour::Releases), 20);
     assert_eq!(sent(Behaviour::PaysInParts), 30);
