@@ -167,7 +167,8 @@ fn line_dangers(
     say: &mut impl FnMut(&str, &str),
 ) {
     if campaign.preheat_at.is_none() && campaign.opens_at.is_some() {
-        let text = "joining begins as soon as the campaign is published: set `preheat_at` to name a time";
+        let text =
+            "joining begins as soon as the campaign is published: set `preheat_at` to name a time";
         say("tiers", text);
     }
     if line.public_value.is_empty() {

@@ -240,6 +240,7 @@ mod tests {
             headers,
             body: b"",
             peer: None,
+            memo: None,
         };
         transport(&ask, None)
     }

@@ -117,12 +117,7 @@ impl Looked<'_> {
     }
 
     /// Claim what an admitted request takes: its proof, and units of what its cluster may have.
-    fn claim(
-        &self,
-        found: &mut Found,
-        policy: &onrush_risk::Policy,
-        per_buyer: u32,
-    ) -> Verdict {
+    fn claim(&self, found: &mut Found, policy: &onrush_risk::Policy, per_buyer: u32) -> Verdict {
         let Looked { sale, evidence, .. } = self;
         let unpaid = found.signals.get(onrush_risk::Signal::UnpaidHolds) as u32;
         if let (Some(proof), Some(challenges)) = (&self.proof, sale.challenges.get()) {
