@@ -48,6 +48,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "crashes", checks: "kills, power cuts, calls that fail under load", run: crashes },
     Step { name: "linear", checks: "what is told over HTTP is linearizable", run: linear },
     Step { name: "corpora", checks: "fuzz corpora as plain tests", run: corpora },
+    Step { name: "fuzz", checks: "corpora, changed blindly for a while", run: fuzz },
     Step { name: "fuzz-build", checks: "fuzz targets compile", run: fuzz_build },
     Step { name: "examples", checks: "examples compile", run: examples },
     Step { name: "benches", checks: "benches compile", run: benches },
@@ -204,6 +205,14 @@ fn build_attackers(root: &Path, profile: &[&str]) -> Result<Option<PathBuf>> {
 
 fn corpora(root: &Path) -> Result<End> {
     ended(cargo(root).args(["test", "-p", FUZZ_PACKAGE, "--lib", "--tests", "--no-fail-fast"]))
+}
+
+/// Seconds for each target; a fuzzer that sees coverage is `cargo xtask fuzz`.
+const FUZZ_SECONDS: &str = "15";
+
+fn fuzz(root: &Path) -> Result<End> {
+    let arguments = ["run", "--quiet", "-p", FUZZ_PACKAGE, "--bin", "mutate", "--"];
+    ended(cargo(root).args(arguments).args(["fuzz/corpus", FUZZ_SECONDS]))
 }
 
 fn fuzz_build(root: &Path) -> Result<End> {

@@ -10,27 +10,43 @@
 //! | [`frame()`] | a journal frame | checking never panics; a frame that passes is consistent |
 //! | [`snapshot()`] | chunks of a snapshot | loading never panics; what loads, saves and loads as the same state |
 //! | [`model()`] | a risk model or policy | loading never panics; a model that loads, ends |
+//! | [`config()`] | a configuration file | reading never panics, and gives the same again |
+//! | [`request()`] | an address and a JSON body | the gateway answers as its contract says; the ledger adds up |
+//! | [`token()`] | a session token, made up or changed | nothing is believed but what was given out |
+//! | [`connection()`] | whatever comes to the port | HTTP or a close comes back; nothing is held |
 //! | [`ledger()`] | actions and times | INV-1, 5, 6, 8 after every batch; replay and snapshot agree to the byte (INV-10) |
 
 pub mod actions;
+mod config;
+mod connection;
 mod frame;
 pub mod input;
 mod ledger;
 mod model;
 mod record;
+mod request;
 pub mod snapshot;
 
+pub use config::config;
+pub use connection::connection;
 pub use frame::frame;
 pub use ledger::{Reached, ledger};
 pub use model::model;
 pub use record::record;
+pub use request::{request, token};
 pub use snapshot::snapshot;
 
 /// A body under the name of its target, for whoever runs them all.
 pub type Body = fn(&[u8]);
 
 /// Every target: its name is that of its corpus folder and of its file in `fuzz_targets`.
-pub const TARGETS: [(&str, Body); 5] = [
+pub const TARGETS: [(&str, Body); 9] = [
+    ("config", |data| {
+        config(data);
+    }),
+    ("connection", |data| {
+        connection(data);
+    }),
     ("frame", |data| {
         frame(data);
     }),
@@ -43,7 +59,13 @@ pub const TARGETS: [(&str, Body); 5] = [
     ("record", |data| {
         record(data);
     }),
+    ("request", |data| {
+        request(data);
+    }),
     ("snapshot", |data| {
         snapshot(data);
+    }),
+    ("token", |data| {
+        token(data);
     }),
 ];

@@ -1,6 +1,6 @@
 //! Every committed corpus through its target, and whether it still reaches what it was made for.
 
-use onrush_fuzz::{TARGETS, frame, ledger, record, snapshot};
+use onrush_fuzz::{TARGETS, config, connection, frame, ledger, record, request, snapshot, token};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -65,12 +65,46 @@ fn frames_pass_as_written_and_mended() {
     }
 }
 
+#[test]
+fn configurations_are_read_and_refused() {
+    let corpus = corpus("config");
+    let read = corpus.iter().filter(|data| config(data)).count();
+    assert!(read >= 2 && read < corpus.len(), "{read} of {}", corpus.len());
+}
+
+#[test]
+fn requests_are_granted_and_refused() {
+    let statuses: BTreeSet<u16> =
+        corpus("request").iter().filter_map(|data| request(data)).collect();
+    assert!(statuses.contains(&201) && statuses.contains(&200), "{statuses:?}");
+    assert!(statuses.contains(&400) || statuses.contains(&422), "{statuses:?}");
+}
+
+#[test]
+fn only_the_token_that_was_given_out_is_believed() {
+    let believed = corpus("token").iter().filter(|data| token(data)).count();
+    assert_eq!(believed, 3, "as a bearer's, in the header, as a cookie");
+}
+
+#[test]
+fn connections_are_answered() {
+    let answers: Vec<usize> = corpus("connection").iter().map(|data| connection(data)).collect();
+    assert!(answers.iter().any(|&count| count == 1), "{answers:?}");
+}
+
 /// Cuts and flips of every seed: a beginning of what a fuzzer does.
 #[test]
 fn damaged_seeds_break_no_promise() {
     for (target, body) in TARGETS.iter().filter(|(name, _)| *name != "ledger") {
         // Each image that loads asks for megabytes, so fewer places of it are tried.
-        let step = if *target == "snapshot" { 29 } else { 1 };
+        // A connection is a real one, a request has a whole sale behind it.
+        let step = match *target {
+            "snapshot" => 29,
+            "connection" => 61,
+            "config" => 47,
+            "request" | "token" => 11,
+            _ => 1,
+        };
         for data in corpus(target).iter().map(|data| &data[..data.len().min(1_600)]) {
             for at in (0..data.len()).step_by(step) {
                 body(&data[..at]);

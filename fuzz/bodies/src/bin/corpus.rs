@@ -19,6 +19,66 @@ const DRAWS: u64 = 120_000;
 const SEED_BYTES_MAX: u64 = 700;
 const RUNS: usize = 8;
 
+/// Configurations: the example of the project, and small ones that go wrong in their own ways.
+const CONFIGS: [&str; 6] = [
+    include_str!("../../../../onrush.example.toml"),
+    "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"unix:/run/x\"\n",
+    "[[campaigns]]\ncampaign = \"drop\"\nhold = \"5m\"\nopens_at = 2026-12-01T20:00:00+08:00\n\
+     [[campaigns.skus]]\nsku = \"unit\"\nprice = 100\nsupply = 10\n",
+    "[[campaigns]]\ncampaign = \"drop\"\nhold = \"1h30m\"\n[campaigns.line]\npass = \"2m\"\n\
+     [[campaigns.line.tiers]]\nname = \"everyone\"\nweight = 1\n",
+    "[server]\nworkers = 2\nheader_timeout = \"250ms\"\n[identity]\nissuer = \"x\"\n",
+    "[engine]\nreserves_max = 300\nhold = 5\n",
+];
+
+/// A body for each address, by its number in the target.
+const BODIES: [&str; 18] = [
+    r#"{"sku":"unit","quantity":2,"delivery":"one_hour","destination":{"lat":31.2,"lon":121.4,"crs":"wgs84"}}"#,
+    r#"{"sku":"unit","quantity":1}"#,
+    r#"{"channel":"mail","address":"a@b.example","consent":true,"consent_at":"2026-12-01T11:59:00Z","consent_version":1}"#,
+    r#"{"buyer":"ann","groups":["gold"]}"#,
+    r#"{"event_id":"e","reservation":"r","reference":"p","amount":100,"currency":"CNY","paid_at":"2026-12-01T11:59:00Z"}"#,
+    "",
+    r#"{"hold":"2m","limit_per_buyer":3,"skus":[{"sku":"unit","price":100},{"sku":"more","price":5,"supply":7}]}"#,
+    r#"{"opens_at":"2026-12-01T20:00:00+08:00","skus":[{"sku":"x","price":1,"supply":1}],"waitlist":{"offer":"2m"}}"#,
+    r#"{"sku":"unit","quantity":-3,"reason":"counted again"}"#,
+    r#"{"to":"paused","reason":"a look"}"#,
+    r#"{"reservations":[{"campaign":"drop","sku":"unit","buyer":"cy","key":"k1"}]}"#,
+    r#"{"payments":[{"method":"card","amount":100,"currency":"CNY","reference":"p1"}]}"#,
+    r#"{"reason":"changed their mind","restock":true}"#,
+    r#"{"accept":true,"reason":"fine"}"#,
+    r#"{"per_second":50,"reason":"slower"}"#,
+    r#"{"public_value":"7 3 9","reason":"the lottery"}"#,
+    r#"{"buyer":"ann","reason":"asked"}"#,
+    r#"{"message":"soon"}"#,
+];
+
+const CONNECTIONS: [&str; 8] = [
+    "GET /v1/time HTTP/1.1\r\nhost: a\r\n\r\n",
+    "GET /v1/time HTTP/1.0\r\n\r\n",
+    "POST /v1/campaigns/demo/reservations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+     x-onrush-buyer: ann\r\nidempotency-key: k\r\ncontent-length: 14\r\n\r\n{\"sku\":\"unit\"}",
+    "POST /v1/campaigns/demo/reservations HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n\
+     e\r\n{\"sku\":\"unit\"}\r\n0\r\n\r\nGET /v1/time HTTP/1.1\r\nhost: a\r\n\r\n",
+    "HEAD /v1/campaigns/demo HTTP/1.1\r\nhost: a\r\nif-none-match: \"x\"\r\nexpect: 100-continue\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nhost: a\r\norigin: https://b.example\r\n\r\n",
+    "GET /v1/reservations/x HTTP/1.1\r\nhost: a\r\ncookie: onrush_session=abc\r\nconnection: close\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+];
+
+fn request_seeds() -> Vec<Vec<u8>> {
+    let of = |(n, body): (usize, &&str)| [&[n as u8], body.as_bytes()].concat();
+    BODIES.iter().enumerate().map(of).collect()
+}
+
+/// Ann's own token at each place, then one byte of it changed, then words that are none.
+fn token_seeds() -> Vec<Vec<u8>> {
+    let own = (0..4).map(|place| vec![place, 1]);
+    let changed = (0..4).map(|place| vec![place, 1, 9, 1]);
+    let made_up = (0..4).map(|place| [&[place, 0], &b"eyJhbGciOiJub25lIn0.e30."[..]].concat());
+    own.chain(changed).chain(made_up).collect()
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("name the folder of the corpora")?;
     let folder = Path::new(&folder);
@@ -27,6 +87,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(folder, "record", &record_seeds(&runs))?;
     write(folder, "snapshot", &snapshot_seeds(&runs))?;
     write(folder, "frame", &frame_seeds(&runs)?)?;
+    write(folder, "config", &CONFIGS.map(|text| text.as_bytes().to_vec()))?;
+    write(folder, "request", &request_seeds())?;
+    write(folder, "token", &token_seeds())?;
+    write(folder, "connection", &CONNECTIONS.map(|text| text.as_bytes().to_vec()))?;
     Ok(())
 }
 
