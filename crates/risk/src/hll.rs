@@ -49,10 +49,16 @@ impl Distinct {
         if self.0 == 0 {
             return 0.0;
         }
-        let (mut sum, mut zeros) = (0.0, 0);
+        let any = self.0 | self.0 >> 1;
+        let any = (any | any >> 2) & 0x1111_1111_1111_1111;
+        let zeros = REGISTERS - any.count_ones() as usize;
+        // With so many zeros the other estimate is at most 35: linear counting, without the sum.
+        if zeros >= 5 {
+            return LINEAR[zeros];
+        }
+        let mut sum = 0.0;
         for at in 0..REGISTERS {
             let rank = (self.0 >> (at * 4)) as u32 & 15;
-            zeros += usize::from(rank == 0);
             // 2^-rank, by its exponent.
             sum += f32::from_bits((127 - rank) << 23);
         }

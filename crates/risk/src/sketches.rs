@@ -1,6 +1,6 @@
-//! All that one campaign remembers, and how a request becomes signals. Safe to share: entities are
-//! spread over 64 locks, each held for one row; the clusters and the synchrony table have their own.
-//! No lock is taken while another is held.
+//! All that one campaign remembers, and how a request becomes signals. Safe to share: one lock, taken
+//! once for a request. A lock for each entity made a request slower: an atomic operation waits for
+//! the cache misses before it, and under one lock the seven looks of a request miss at the same time.
 
 use crate::clusters::{ClusterFacts, Clusters, NONE};
 use crate::entities::{Entities, Rhythm, Row};
@@ -11,8 +11,6 @@ use crate::signals::{Signal, Signals};
 use crate::synchrony::Synchrony;
 use onrush_types::Timestamp;
 use parking_lot::Mutex;
-
-const SHARDS: usize = 64;
 
 /// A delivery address or phone that more accounts share joins nobody: an office, a campus, a locker.
 const SHARED_BY_FEW: f32 = 8.0;
@@ -54,12 +52,17 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Sketches {
     began: Timestamp,
-    shards: Box<[Mutex<Entities>]>,
-    clusters: Mutex<Clusters>,
-    synchrony: Mutex<Synchrony>,
+    tables: Mutex<Tables>,
 }
 
-/// What a row told while its lock was held.
+#[derive(Debug)]
+struct Tables {
+    entities: Entities,
+    clusters: Clusters,
+    synchrony: Synchrony,
+}
+
+/// What a row told.
 #[derive(Clone, Copy, Default)]
 struct Told {
     counts: [f32; 3],
@@ -77,12 +80,13 @@ impl Sketches {
         // An account, its device, and a share in what it has in common with others.
         let entities = accounts.saturating_mul(3).clamp(ENTITIES_MIN, ENTITIES_MAX);
         let clusters = accounts.clamp(ENTITIES_MIN / 4, CLUSTERS_MAX);
-        let each = entities.div_ceil(SHARDS);
         let sketches = Sketches {
             began,
-            shards: (0..SHARDS).map(|_| Mutex::new(Entities::new(each))).collect(),
-            clusters: Mutex::new(Clusters::new(clusters)),
-            synchrony: Mutex::new(Synchrony::new(SYNCHRONY_SLOTS)),
+            tables: Mutex::new(Tables {
+                entities: Entities::new(entities),
+                clusters: Clusters::new(clusters),
+                synchrony: Synchrony::new(SYNCHRONY_SLOTS),
+            }),
         };
         assert!(sketches.figures().bytes <= SKETCH_BYTES_MAX as u64, "the budget of the sketches");
         sketches
@@ -93,13 +97,16 @@ impl Sketches {
         let mut s = Signals::ZERO;
         let now_ms = self.ms(now);
         transport(&mut s, e);
-        let account = self.account(&mut s, e, now, now_ms);
-        let address = self.visit(e.address, e.account, now_ms);
-        let device = self.visit(e.device, e.account, now_ms);
-        let destination = self.visit(e.destination, e.account, now_ms);
-        let payment = self.visit(e.payment, e.account, now_ms);
-        let phone = self.visit(e.phone, e.account, now_ms);
-        let tls = self.visit(e.tls, e.account, now_ms);
+        let ids = [Some(e.account), e.address, e.device, e.destination, e.payment, e.phone, e.tls];
+        let mut tables = self.tables.lock();
+        tables.entities.warm(&ids);
+        let account = tables.account(&mut s, e, now, now_ms);
+        let address = tables.visit(e.address, e.account, now_ms);
+        let device = tables.visit(e.device, e.account, now_ms);
+        let destination = tables.visit(e.destination, e.account, now_ms);
+        let payment = tables.visit(e.payment, e.account, now_ms);
+        let phone = tables.visit(e.phone, e.account, now_ms);
+        let tls = tables.visit(e.tls, e.account, now_ms);
         s.set(Signal::Ja4Count1m, tls.counts[1]);
         entity(&mut s, Signal::AddressCount1s, &address);
         entity(&mut s, Signal::DeviceCount1s, &device);
@@ -114,9 +121,9 @@ impl Sketches {
             (few(&destination, e.destination), destination.cluster),
             (few(&phone, e.phone), phone.cluster),
         ];
-        let facts = self.link(e.account, account, &links, now_ms);
+        let facts = tables.link(e.account, account, &links, now_ms);
         cluster(&mut s, &facts);
-        s.set(Signal::SyncPeers, self.synchrony.lock().count(e.behaviour, now_ms));
+        s.set(Signal::SyncPeers, tables.synchrony.count(e.behaviour, now_ms));
         s
     }
 
@@ -132,69 +139,65 @@ impl Sketches {
         most: u32,
         now: Timestamp,
     ) -> Result<(), u32> {
-        let cluster = self.cluster_of(account, self.ms(now));
-        self.clusters.lock().claim(cluster, units, most)
+        let mut tables = self.tables.lock();
+        let cluster = tables.cluster_of(account, self.ms(now));
+        tables.clusters.claim(cluster, units, most)
     }
 
     /// Take a claim back that came to nothing.
     pub fn unclaim(&self, account: EntityId, units: u32, now: Timestamp) {
-        let cluster = self.cluster_of(account, self.ms(now));
-        self.clusters.lock().give_back(cluster, units, false, false);
+        let mut tables = self.tables.lock();
+        let cluster = tables.cluster_of(account, self.ms(now));
+        tables.clusters.give_back(cluster, units, false, false);
     }
 
     /// Note how a hold of `units` ended.
     pub fn ended(&self, account: EntityId, units: u32, outcome: Outcome, now: Timestamp) {
-        let cluster = self.cluster_of(account, self.ms(now));
+        let mut tables = self.tables.lock();
+        let cluster = tables.cluster_of(account, self.ms(now));
         let back = if outcome == Outcome::Sold { 0 } else { units };
         let is_hold = outcome != Outcome::Cancelled;
-        self.clusters.lock().give_back(cluster, back, is_hold, outcome == Outcome::Expired);
+        tables.clusters.give_back(cluster, back, is_hold, outcome == Outcome::Expired);
     }
 
     /// Return what is known of the cluster of an account.
     pub fn cluster(&self, account: EntityId, now: Timestamp) -> ClusterFacts {
         let now_ms = self.ms(now);
-        let at = self.shard(account).lock().row(account, now_ms).cluster;
-        self.clusters.lock().facts(at, now_ms)
+        let mut tables = self.tables.lock();
+        let at = tables.entities.row(account, now_ms).cluster;
+        tables.clusters.facts(at, now_ms)
     }
 
-    /// Return figures for an operator. Looks at every shard.
+    /// Return figures for an operator.
     pub fn figures(&self) -> Figures {
-        let mut figures = Figures::default();
-        for shard in &self.shards {
-            let shard = shard.lock();
-            figures.entities += shard.len() as u64;
-            figures.evicted += shard.evicted();
-            figures.bytes += shard.bytes() as u64;
+        let Tables { entities, clusters, synchrony } = &*self.tables.lock();
+        Figures {
+            entities: entities.len() as u64,
+            evicted: entities.evicted(),
+            clusters_full: clusters.turned_away(),
+            bytes: (entities.bytes() + clusters.bytes() + synchrony.bytes()) as u64,
         }
-        let clusters = self.clusters.lock();
-        figures.clusters_full = clusters.turned_away();
-        figures.bytes += (clusters.bytes() + self.synchrony.lock().bytes()) as u64;
-        figures
     }
 
     fn ms(&self, now: Timestamp) -> u32 {
         now.0.saturating_sub(self.began.0).min(u64::from(u32::MAX)) as u32
     }
+}
 
-    fn shard(&self, id: EntityId) -> &Mutex<Entities> {
-        &self.shards[id.0 as usize % SHARDS]
-    }
-
-    fn visit(&self, id: Option<EntityId>, account: EntityId, now_ms: u32) -> Told {
+impl Tables {
+    fn visit(&mut self, id: Option<EntityId>, account: EntityId, now_ms: u32) -> Told {
         let Some(id) = id else { return Told::default() };
-        let mut shard = self.shard(id).lock();
-        let row = shard.row(id, now_ms);
+        let row = self.entities.row(id, now_ms);
         let counts = row.count(now_ms).weights;
         let accounts = row.with_account(account);
         Told { counts, accounts, age_s: age_s(row, now_ms), cluster: row.cluster }
     }
 
     /// Count the request for its account, and return the account's cluster.
-    fn account(&self, s: &mut Signals, e: &Evidence, now: Timestamp, now_ms: u32) -> u32 {
+    fn account(&mut self, s: &mut Signals, e: &Evidence, now: Timestamp, now_ms: u32) -> u32 {
         let offset_ms = e.opens_at.map(|at| signed_ms(now, at));
         let (rhythm, told, since_ms) = {
-            let mut shard = self.shard(e.account).lock();
-            let row = shard.row(e.account, now_ms);
+            let row = self.entities.row(e.account, now_ms);
             let since_ms = now_ms.saturating_sub(row.last_ms);
             let is_first = row.counts.weights == [0.0; 3];
             let mut rhythm = Rhythm::of(row);
@@ -230,7 +233,7 @@ impl Sketches {
 
     /// Join the account with what it uses, where that is new, and return what is known of them all.
     fn link(
-        &self,
+        &mut self,
         account: EntityId,
         own: u32,
         links: &[(Option<EntityId>, u32); 4],
@@ -245,31 +248,27 @@ impl Sketches {
             }
         }
         if used == 0 {
-            return self.clusters.lock().facts(own, now_ms);
+            return self.clusters.facts(own, now_ms);
         }
-        let (joined, facts) = {
-            let mut clusters = self.clusters.lock();
-            let joined = clusters.join(own, &others[..used], now_ms);
-            (joined, clusters.facts(joined, now_ms))
-        };
+        let joined = self.clusters.join(own, &others[..used], now_ms);
         // Rows may name any node of the cluster; only those that name none are written again.
         for (id, cluster) in links.iter().chain([&(Some(account), own)]) {
             if let (Some(id), NONE) = (id, *cluster)
                 && joined != NONE
             {
-                self.shard(*id).lock().row(*id, now_ms).cluster = joined;
+                self.entities.row(*id, now_ms).cluster = joined;
             }
         }
-        facts
+        self.clusters.facts(joined, now_ms)
     }
 
-    fn cluster_of(&self, account: EntityId, now_ms: u32) -> u32 {
-        let known = self.shard(account).lock().row(account, now_ms).cluster;
+    fn cluster_of(&mut self, account: EntityId, now_ms: u32) -> u32 {
+        let known = self.entities.row(account, now_ms).cluster;
         if known != NONE {
             return known;
         }
-        let made = self.clusters.lock().join(NONE, &[], now_ms);
-        self.shard(account).lock().row(account, now_ms).cluster = made;
+        let made = self.clusters.join(NONE, &[], now_ms);
+        self.entities.row(account, now_ms).cluster = made;
         made
     }
 }
