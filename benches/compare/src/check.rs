@@ -42,6 +42,8 @@ pub(crate) enum Answer {
     Accepted(String),
     /// The buyer was refused.
     Refused,
+    /// The buyer was told to come back: nothing was decided.
+    Busy,
 }
 
 /// An ask and its answer.
@@ -140,9 +142,12 @@ fn units(books: &Books, told: &[Told], faults: &mut Faults) {
         });
         // Whoever was refused without having any found nothing left, so nothing may be left.
         let of_sku = || told.iter().filter(|told| told.ask.sku == sku);
-        let winners: HashSet<u32> =
-            of_sku().filter(|t| t.answer != Answer::Refused).map(|t| t.ask.buyer).collect();
-        let turned_away = of_sku().any(|t| !winners.contains(&t.ask.buyer));
+        let winners: HashSet<u32> = of_sku()
+            .filter(|t| matches!(t.answer, Answer::Accepted(_)))
+            .map(|t| t.ask.buyer)
+            .collect();
+        let refused = |t: &&Told| t.answer == Answer::Refused;
+        let turned_away = of_sku().filter(refused).any(|t| !winners.contains(&t.ask.buyer));
         let left = if turned_away { units.left.max(0) as u64 } else { 0 };
         faults.add("units left while buyers were turned away", left, || format!("{sku}: {left}"));
     }
@@ -268,6 +273,12 @@ mod tests {
             *books.units.get_mut(SCARCE).expect("there") = Units { supply: 4, left: 1 };
         });
         assert_eq!(kept, ["units left while buyers were turned away"]);
+        // Somebody who may come back was not turned away.
+        let busy = found(|told, books| {
+            *books.units.get_mut(SCARCE).expect("there") = Units { supply: 4, left: 1 };
+            told[5].answer = Answer::Busy;
+        });
+        assert_eq!(busy, [""; 0]);
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Report {
             json!({
                 "per_second": round.rate, "server_cpu_s_per_million": round.cpu_per_million,
                 "ledger_cpu_s_per_million": round.serial_per_million,
-                "server_busy": round.server_busy, "client_busy": round.client_busy,
+                "told_to_come_back": round.busy, "server_busy": round.server_busy, "client_busy": round.client_busy,
             })
         };
         let row = |row: &Row| {
@@ -243,7 +243,13 @@ impl Report {
             Some(ratio) if !same => Spread::of(ratio).to_string(),
             _ => "–".to_owned(),
         };
+        let busy = of(|round| round.busy);
         let checked = match &row.checked {
+            Checked::Holds if busy.max > 0.0 => {
+                let percent = |share: f64| format!("{:.1}", share * 100.0);
+                let (median, max) = (percent(busy.median), percent(busy.max));
+                format!("holds; {median} % told to come back, {max} % at most")
+            }
             Checked::Holds => "holds".to_owned(),
             Checked::Broken(faults) => format!("**broken**: {}", faults.join("; ")),
             Checked::Ceiling | Checked::LeftOut(_) => "–".to_owned(),
@@ -398,7 +404,14 @@ mod tests {
 
     fn round(rate: f64, cpu_per_million: f64) -> Round {
         let serial_per_million = Some(cpu_per_million / 4.0);
-        Round { rate, cpu_per_million, serial_per_million, server_busy: 0.95, client_busy: 0.3 }
+        Round {
+            rate,
+            cpu_per_million,
+            serial_per_million,
+            busy: 0.0,
+            server_busy: 0.95,
+            client_busy: 0.3,
+        }
     }
 
     fn row(name: &'static str, rates: &[f64], cpu: f64) -> Row {
@@ -449,6 +462,14 @@ mod tests {
         assert!(text.contains("≥ 3.50 × | 3.00 (3.00–3.00) × | – | **missed** |"), "{text}");
         rows.remove(0);
         assert!(!report(rows).markdown().contains("CPU-seconds of the best"));
+    }
+
+    #[test]
+    fn says_how_many_were_told_to_come_back() {
+        let mut ours = row(OURS, &[100.0, 100.0, 100.0], 8.0);
+        (ours.rounds[0].busy, ours.rounds[1].busy) = (0.2, 0.05);
+        let text = report(vec![ours]).markdown();
+        assert!(text.contains("holds; 5.0 % told to come back, 20.0 % at most"), "{text}");
     }
 
     #[test]

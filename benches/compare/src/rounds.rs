@@ -26,6 +26,8 @@ pub(crate) struct Round {
     pub(crate) cpu_per_million: f64,
     /// Of these, what only one thread can do.
     pub(crate) serial_per_million: Option<f64>,
+    /// Share of the asks that were told to come back; not counted.
+    pub(crate) busy: f64,
     /// Processors that its processes kept busy.
     pub(crate) server_busy: f64,
     /// Of one processor, what the load kept busy.
@@ -105,11 +107,13 @@ impl Entrant {
         let other = run.answers.status().iter().find(|&&status| status != counted);
         ensure!(other.is_none(), "an answer {other:?} where {counted} was expected");
         self.told.extend(self.contestant.told(&asks, &run.answers));
-        let million = asks.len() as f64 / 1e6;
+        let granted = self.contestant.counted_in(asks.len(), &run.answers);
+        let million = granted as f64 / 1e6;
         let took = run.took.as_secs_f64();
         let per_million = |cpu: Duration| cpu.as_secs_f64() / million;
         Ok(Round {
-            rate: asks.len() as f64 / took,
+            rate: granted as f64 / took,
+            busy: 1.0 - granted as f64 / asks.len() as f64,
             cpu_per_million: per_million(cpu),
             serial_per_million: serial.map(per_million),
             server_busy: cpu.as_secs_f64() / took,

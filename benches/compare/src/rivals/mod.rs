@@ -75,6 +75,11 @@ pub(crate) trait Contestant {
         1
     }
 
+    /// Return how many of `asks` asks got what the row counts.
+    fn counted_in(&self, asks: usize, answers: &Answers) -> usize {
+        if self.asks_per_request() == 1 { asks } else { answers.texts().count() }
+    }
+
     /// Return the status of the answer that the row counts.
     fn counted(&self) -> u16 {
         201

@@ -159,8 +159,9 @@ impl super::Contestant for Onrush {
             let accepted = matches!(status, 200 | 201);
             let answer = match ids.get(n % size) {
                 Some(id) if accepted => Answer::Accepted(id.clone()),
-                // Of many entries each must be granted: there are units for everybody.
-                None if accepted && size > 1 => Answer::Accepted(String::new()),
+                // There are units for everybody, so an entry without an id was `overloaded`; which one
+                // it was does not matter, since no order names its buyer.
+                None if accepted && size > 1 => Answer::Busy,
                 _ => Answer::Refused,
             };
             Told { ask: *ask, answer }
