@@ -20,6 +20,7 @@ cargo xtask bench NAME [ARG…]  build and run benches/NAME in release
 cargo xtask compare [ARG…]     Onrush beside Redis, PostgreSQL and others; --smoke, --help
 cargo xtask crashes [ARG…]     crash a release build: --kills N --cuts N --calls N --seed N
 cargo xtask linear [ARG…]      is a release build linearizable? --operations N --seed N
+cargo xtask ratchet [--write]  count instructions a request; with --write keep the counts
 cargo xtask prove-checkers [BUG…]  switch on each planted bug; something must find it
 cargo xtask corpus             write the fuzz corpora again
 cargo xtask fuzz TARGET [ARG…] fuzz a target (nightly and cargo-fuzz); ARGs go to libFuzzer
@@ -52,6 +53,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "compare" => xtask::compare::compare(&root, rest),
         "crashes" => steps::attack(&root, "onrush-crashes", &["--release"], rest),
         "linear" => steps::attack(&root, "onrush-linear", &["--release"], rest),
+        "ratchet" => ratchet(&root, rest),
         "prove-checkers" => xtask::prove::run_all(&root, rest),
         "corpus" => {
             let corpus =
@@ -87,6 +89,15 @@ fn bench(root: &Path, arguments: &[String]) -> Result<bool> {
         }
     }
     Ok(run(command.arg("--").args(rest))?.ok)
+}
+
+fn ratchet(root: &Path, arguments: &[String]) -> Result<bool> {
+    let write = match arguments {
+        [] => false,
+        [flag] if flag == "--write" => true,
+        other => bail!("ratchet takes --write or nothing, not {other:?}"),
+    };
+    Ok(matches!(xtask::ratchet::ratchet(root, write)?, End::Passed(_)))
 }
 
 fn benches(root: &Path) -> Vec<String> {

@@ -28,6 +28,7 @@ const NEEDS: &[Need] = &[
         package: "chromium fonts-wqy-microhei",
         why: "opens the pages as people do",
     },
+    Need { program: "valgrind", package: "valgrind", why: "counts instructions a request" },
     Need { program: "git", package: "git", why: "lists the files that tidy reads" },
 ];
 

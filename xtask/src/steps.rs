@@ -57,6 +57,7 @@ pub const STEPS: &[Step] = &[
         checks: "the comparison's checks catch a rival that cheats",
         run: compare,
     },
+    Step { name: "ratchet", checks: "no request costs more instructions", run: ratchet },
 ];
 
 /// The package that runs the corpora; its tests are a step of their own.
@@ -268,6 +269,10 @@ fn compare(root: &Path) -> Result<End> {
 /// When cargo does not tell.
 pub fn target_folder(root: &Path) -> Result<PathBuf> {
     Ok(PathBuf::from(metadata(root)?.target_directory))
+}
+
+fn ratchet(root: &Path) -> Result<End> {
+    crate::ratchet::ratchet(root, false)
 }
 
 /// The ends of several commands of one step.

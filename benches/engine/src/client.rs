@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 
 /// Open `count` sessions of buyers from number `from` on, and return their tokens.
 pub(crate) fn sessions(addr: SocketAddr, from: u32, count: u32) -> Vec<String> {
@@ -68,21 +68,18 @@ pub(crate) fn rate(addr: SocketAddr, requests: &[Vec<u8>], count: u32, status: &
     rate
 }
 
-/// Ask each request in turn, over all connections; keep whole answers, or status lines only.
+/// Ask each request in turn, over all connections; keep whole answers, or status lines only. With
+/// as many requests as connections, each connection asks its own again and again, as a buyer's does.
 pub(crate) fn ask(addr: SocketAddr, requests: &[Vec<u8>], count: u32, whole: bool) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let next = Rc::new(Cell::new(0));
     let requests = Rc::new(requests.to_vec());
     tokio::task::LocalSet::new().block_on(&runtime.expect("runtime"), async {
         let tasks: Vec<_> = (0..CONNECTIONS)
-            .map(|_| {
-                tokio::task::spawn_local(connection(
-                    addr,
-                    requests.clone(),
-                    next.clone(),
-                    count,
-                    whole,
-                ))
+            .map(|number| {
+                let own = (!whole && requests.len() == CONNECTIONS).then_some(number);
+                let (requests, next) = (requests.clone(), next.clone());
+                tokio::task::spawn_local(connection(addr, requests, own, next, count, whole))
             })
             .collect();
         let mut answers = Vec::new();
@@ -96,6 +93,7 @@ pub(crate) fn ask(addr: SocketAddr, requests: &[Vec<u8>], count: u32, whole: boo
 async fn connection(
     addr: SocketAddr,
     requests: Rc<Vec<Vec<u8>>>,
+    own: Option<usize>,
     next: Rc<Cell<u32>>,
     count: u32,
     whole: bool,
@@ -110,7 +108,8 @@ async fn connection(
             return answers;
         }
         next.set(n + 1);
-        stream.write_all(&requests[n as usize % requests.len()]).await.expect("write");
+        let request = own.unwrap_or(n as usize % requests.len());
+        stream.write_all(&requests[request]).await.expect("write");
         let mut have = 0;
         loop {
             have += stream.read(&mut buffer[have..]).await.expect("read");
