@@ -8,7 +8,6 @@ use onrush::journal::FakeDisk;
 use onrush::*;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread;
 
 /// An engine with its threads, on a disk in memory.
 fn running(options: Options) -> Engine {
