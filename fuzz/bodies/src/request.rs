@@ -210,7 +210,7 @@ impl World {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Option<Answer> {
-        let ask = Ask { side, method, path, query: None, headers, body, peer: None };
+        let ask = Ask { side, method, path, query: None, headers, body, peer: None, memo: None };
         match self.gateway.handle(&ask, Timestamp(NOW), &self.jitter) {
             Reply::Ready(answer) => Some(answer),
             Reply::Events(..) => None,
