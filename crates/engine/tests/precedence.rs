@@ -68,7 +68,8 @@ impl Causes {
         match self.verdict {
             Verdict::NotEligible => return "not_eligible",
             Verdict::Refuse => return "refused_risk",
-            Verdict::Admit | Verdict::Review => {}
+            // What only shortens or looks at a hold refuses nothing.
+            _ => {}
         }
         match (self.limit, self.stock, self.no_credit) {
             (true, _, _) => "limit_reached",
