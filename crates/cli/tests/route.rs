@@ -229,7 +229,7 @@ fn hostile_rows_are_named_with_file_line_and_remedy() {
         ("orders.csv", ORDERS.replace("same_day", "drone"), "orders line 6: "),
         ("orders.csv", ORDERS.replace(",far,,", ",mars,,"), "orders line 7: "),
         ("orders.csv", ORDERS.replace("2026-11-11T02:00:02Z", "yesterday"), "orders line 5: "),
-        ("orders.csv", format!("{ORDERS}o7,\"2026\n"), "orders line 9: "),
+        ("orders.csv", format!("{ORDERS}o7,\"2026\n"), "line 9: a quote opens"),
         ("orders.csv", ORDERS.replace("lat,lon", "lat,lat"), "column lat appears twice"),
         ("orders.csv", ORDERS.replace("quantity", "qty"), "column quantity is missing"),
         ("policy.toml", POLICY.replace("limit = 2", "limit = 0"), "policy line 11, column 1: "),

@@ -312,11 +312,11 @@ impl<'a> Desk<'a> {
     /// The first instant and slot at which the node can prepare the order.
     fn start(&self, node: NodeIx, km: f64) -> Result<(Timestamp, Option<SlotIx>), Excluded> {
         if self.ignore_time {
-            return Ok((self.order.ready, None));
+            return Ok((self.order.begins(), None));
         }
         let facts = self.network.node(node);
         let calendar = self.network.calendar(node);
-        let mut earliest = self.order.ready;
+        let mut earliest = self.order.begins();
         if let Some(opens) = self.order.window_opens {
             let road_ms = self.arrival(node, Timestamp(0), km).mean_ms as u64;
             earliest = earliest.max(Timestamp(opens.0.saturating_sub(road_ms)));
@@ -326,7 +326,7 @@ impl<'a> Desk<'a> {
             let start = match calendar {
                 None => earliest,
                 Some(calendar) => {
-                    let found = calendar.start(self.order.ready, earliest, facts.handling_ms);
+                    let found = calendar.start(self.order.begins(), earliest, facts.handling_ms);
                     found.ok_or(Excluded::Closed)?.0
                 }
             };
@@ -382,7 +382,7 @@ impl<'a> Desk<'a> {
         confidence: f64,
     ) -> Excluded {
         // The cut-off is to blame when the shift it closed was still open at the order's time.
-        let ready = self.order.ready;
+        let ready = self.order.begins();
         let shift = self.network.calendar(node).and_then(|calendar| calendar.shift_at(ready));
         let missed = shift.filter(|s| s.opens <= ready && s.cut_off <= ready && start >= s.closes);
         Excluded::Late {

@@ -30,8 +30,9 @@ pub struct Order {
     pub id: Label,
     /// When it was placed: what is due an hour after the order is due an hour after this.
     pub placed: Timestamp,
-    /// When work on it can begin; later than `placed` where it was paid, or refused by a store, since.
-    pub ready: Timestamp,
+    /// When work on it can begin, where that is later than `placed`: it was paid, or a store refused
+    /// it, since.
+    pub ready: Option<Timestamp>,
     /// Where it goes; for a collected order the position of the buyer, if known.
     pub destination: Position,
     /// The node where it is collected, or the store it was bought in.
@@ -60,7 +61,7 @@ impl Order {
         Order {
             id,
             placed,
-            ready: placed,
+            ready: None,
             destination,
             pickup: None,
             lines,
@@ -72,6 +73,11 @@ impl Order {
             attribution: None,
             priority: 0,
         }
+    }
+
+    /// Return when work on it can begin.
+    pub fn begins(&self) -> Timestamp {
+        self.ready.map_or(self.placed, |ready| ready.max(self.placed))
     }
 
     /// Return the units of all lines.

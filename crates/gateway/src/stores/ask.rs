@@ -77,7 +77,7 @@ pub(super) fn order_of(
     let id = Label::new("order").expect("a word is a label");
     let lines = vec![Line { sku, units: wanted.units }];
     let mut order = Order::new(id, wanted.placed, destination, lines);
-    order.ready = wanted.ready.max(wanted.placed);
+    order.ready = Some(wanted.ready);
     (order.delivery, order.pickup, order.value) = (delivery, pickup, wanted.value);
     if let Some(window) = &details.window {
         let time = |text: &str| parse_timestamp(text).map_err(|e| NoOrder::Invalid(e.to_string()));

@@ -302,7 +302,7 @@ impl<'a> Sourcing<'a> {
                 open.attempt = ask.attempt + 1;
                 open.shipments.extend(shipments);
                 let OpenAsk { sku, units, value, details, .. } = ask;
-                let (placed, ready) = (order.placed, order.ready);
+                let (placed, ready) = (order.placed, order.begins());
                 let wanted = Wanted { sku, units, value, placed, ready };
                 let net = self.net.clone();
                 self.pricing.observe(Routed { net, wanted, details, order, plan });
