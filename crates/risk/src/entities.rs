@@ -24,7 +24,7 @@ pub struct Row {
     pub counts: Counts,
     /// The cluster it belongs to, 0: none.
     pub cluster: u32,
-    /// Distinct accounts seen with it; of an account: its [`Rhythm`].
+    /// Distinct accounts seen with it; of an account: its rhythm.
     pub more: u64,
 }
 

@@ -165,6 +165,54 @@ fn a_policy_is_checked_versioned_and_tried_first() {
     assert_eq!(server.operate("GET", "/admin/v1/routing", None).json()["version"], 2);
 }
 
+/// The hour begins with the hold: payment, planning and a store that refuses do not move it.
+#[test]
+fn what_was_promised_stays_promised() {
+    let server = chain();
+    let held = reserve(&server, "ann", &wish(json!({"delivery": "one_hour"}))).json();
+    let at = held["promise"]["at"].clone();
+    assert!(at.is_string(), "{held}");
+    server.clock.advance(8_000);
+    let id = held["id"].as_str().expect("an id");
+    let told = ask("GET", &format!("/v1/reservations/{id}/promise")).buyer("ann");
+    assert_eq!(told.to(server.public).json()["promise"]["at"], at);
+    pay(&server, id, 100);
+    let planned = order_in(&server, id, "assigned");
+    assert_eq!(planned["shipments"][0]["at"], at);
+    server.clock.advance(20_000);
+    let busy = json!({"node": planned["shipments"][0]["node"], "why": "too_busy"});
+    assert_eq!(act(&server, id, "reject", busy).status, 200);
+    until(|| order(&server, id)["plans"] == 2);
+    let again = order_in(&server, id, "assigned");
+    assert_eq!(again["shipments"][1]["at"], at, "{again}");
+    audit(&server);
+}
+
+/// A promise is a plan: it knows what the order is worth, as the plan will.
+#[test]
+fn nothing_is_promised_that_the_policy_will_not_plan() {
+    let server = chain();
+    let policy = "version = 1\n[split]\nmin_value = 1000\n";
+    let body = json!({"replaces": 0, "policy": policy, "reason": "test"});
+    assert_eq!(server.operate("PUT", "/admin/v1/routing", Some(body)).status, 200);
+    let five = wish(json!({"quantity": 5}));
+    // Five are nowhere in one store, and too little money for two parcels.
+    until(|| reserve(&server, "ann", &five).json()["code"] == "out_of_reach");
+    let id = sold(&server, "bob", &wish(json!({"quantity": 4})));
+    assert_eq!(order_in(&server, &id, "assigned")["shipments"][0]["node"], "north");
+}
+
+#[test]
+fn a_transfer_is_collected_with_a_code() {
+    let server = chain();
+    let id = sold(&server, "ann", &wish(json!({"delivery": "transfer", "pickup_node": "center"})));
+    order_in(&server, &id, "assigned");
+    let told = ask("GET", &format!("/v1/reservations/{id}/promise")).buyer("ann");
+    let told = told.to(server.public).json();
+    let code = told["code"].as_str().unwrap_or_else(|| panic!("no code: {told}"));
+    assert_eq!(act(&server, &id, "collect", json!({"code": code})).status, 200);
+}
+
 /// Where far more orders are expected than there are units, a unit costs what later orders lose, also
 /// after the network was built anew.
 #[test]
