@@ -195,9 +195,14 @@ fn nothing_is_promised_that_the_policy_will_not_plan() {
     let policy = "version = 1\n[split]\nmin_value = 1000\n";
     let body = json!({"replaces": 0, "policy": policy, "reason": "test"});
     assert_eq!(server.operate("PUT", "/admin/v1/routing", Some(body)).status, 200);
-    let five = wish(json!({"quantity": 5}));
     // Five are nowhere in one store, and too little money for two parcels.
-    until(|| reserve(&server, "ann", &five).json()["code"] == "out_of_reach");
+    let five = wish(json!({"quantity": 5}));
+    let dry = json!({"campaign": "drop", "order": five});
+    until(|| {
+        let planned = server.operate("POST", "/admin/v1/routing/dry-run", Some(dry.clone()));
+        planned.json()["unfilled"][0].is_object()
+    });
+    reserve(&server, "ann", &five).is_problem("out_of_reach");
     let id = sold(&server, "bob", &wish(json!({"quantity": 4})));
     assert_eq!(order_in(&server, &id, "assigned")["shipments"][0]["node"], "north");
 }
