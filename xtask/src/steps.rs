@@ -162,7 +162,7 @@ fn prove(root: &Path) -> Result<End> {
 /// Blows of each kind in the test command; `docs/invariants.md` says how many ran by hand.
 const BLOWS: &str = "200";
 /// Each of the first so many system calls of each kind fails in each way.
-const CALLS: &str = "10";
+const CALLS: &str = "5";
 /// Operations over HTTP that each run of the tests checks.
 const OPERATIONS: &str = "200000";
 
@@ -209,7 +209,7 @@ fn corpora(root: &Path) -> Result<End> {
 }
 
 /// Seconds for each target; a fuzzer that sees coverage is `cargo xtask fuzz`.
-const FUZZ_SECONDS: &str = "15";
+const FUZZ_SECONDS: &str = "5";
 
 fn fuzz(root: &Path) -> Result<End> {
     let arguments = ["run", "--quiet", "-p", FUZZ_PACKAGE, "--bin", "mutate", "--"];
