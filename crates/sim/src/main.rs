@@ -184,7 +184,10 @@ fn run_many(arguments: &Arguments, seeds: &Range<u64>, lexicon: &Lexicon) -> Res
             return Err(format!("seeds {start}..{end} ran already; take others"));
         }
     }
-    for seed in regressions(include_str!("../regressions.txt")) {
+    // A planted bug is looked for in the seeds that were named, so that their number means something.
+    let planted = std::env::var_os("ONRUSH_PLANTED").is_some();
+    let once = regressions(include_str!("../regressions.txt")).filter(|_| !planted);
+    for seed in once {
         if let Some(violation) = live(&Plan::of(seed), lexicon, false, None).violation {
             let found = Found { seed, cut: None, violation };
             tell_failure(&found, &Plan::of(seed), lexicon);
