@@ -229,7 +229,7 @@ fn examples(root: &Path) -> Result<End> {
         let is_example = below(&metadata, package, "examples");
         if is_example || package.targets.iter().any(|target| target.is_example()) {
             let mut command = cargo(root);
-            command.args(["build", "-p", package.name.as_str(), "--examples"]);
+            command.args(["check", "-p", package.name.as_str(), "--examples"]);
             if is_example {
                 command.arg("--bins");
             }
@@ -246,7 +246,7 @@ fn benches(root: &Path) -> Result<End> {
         let is_bench = below(&metadata, package, "benches");
         if is_bench || package.targets.iter().any(|target| target.is_bench()) {
             let mut command = cargo(root);
-            command.args(["build", "-p", package.name.as_str(), "--benches"]);
+            command.args(["check", "-p", package.name.as_str(), "--benches"]);
             if is_bench {
                 command.arg("--bins");
             }
