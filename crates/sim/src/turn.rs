@@ -286,6 +286,10 @@ fn subject(ask: &Ask) -> Option<usize> {
 /// Count the records at the front of `rest` that answer `ask`.
 fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
     let Some((_, first)) = rest.first() else { return 0 };
+    // Acceptance sells what was paid for; what costs nothing waits for its own confirm.
+    let sold_by_it = |change: &Change, n: usize| {
+        sells(change, n) && run.oracle.model.res.get(n).is_some_and(|r| r.amount > 0)
+    };
     let is_it = match (&first.change, *ask) {
         (Change::Reserved(r), Ask::Reserve { sku, buyer, units, key, .. }) => {
             r.sku.index() == sku
@@ -303,9 +307,13 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
             seq.index() == n && same_key(*k, key, run)
         }
         (Change::Accepted { seq, .. }, Ask::Judge { n, accept: true }) if seq.index() == n => {
-            return 1 + usize::from(rest.get(1).is_some_and(|(_, next)| sells(&next.change, n)));
+            return 1 + usize::from(
+                rest.get(1).is_some_and(|(_, next)| sold_by_it(&next.change, n)),
+            );
         }
-        (change @ Change::Confirmed { .. }, Ask::Judge { n, accept: true }) => sells(change, n),
+        (change @ Change::Confirmed { .. }, Ask::Judge { n, accept: true }) => {
+            sold_by_it(change, n)
+        }
         (Change::Rejected { seq, .. }, Ask::Judge { n, accept: false }) => seq.index() == n,
         (Change::Cancelled { seq, restock: r, .. }, Ask::Cancel { n, restock }) => {
             (seq.index(), *r) == (n, restock)
