@@ -131,7 +131,7 @@ impl fmt::Display for Refusal {
             }
             Refusal::NotOpen { .. } => f.write_str("the sale has not opened yet"),
             Refusal::Paused => f.write_str("the sale is paused; your place is kept"),
-            Refusal::Ended => f.write_str("the sale is over"),
+            Refusal::Ended => f.write_str("the sale is over; what you hold or bought stays as it is"),
             Refusal::NotEligible => f.write_str("this sale is by invitation"),
             Refusal::PassRequired => f.write_str(
                 "this sale has a line; join it, and come back with your pass when you are called up",

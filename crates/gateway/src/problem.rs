@@ -64,7 +64,10 @@ impl Problem {
 
     /// Make the one answer for what does not exist and for what belongs to somebody else.
     pub fn not_found() -> Problem {
-        Problem::new(Code::NotFound, "there is no such thing, or it is not yours")
+        Problem::new(
+            Code::NotFound,
+            "there is no such thing, or it is not yours; check the address",
+        )
     }
 
     /// Say what the engine refused.

@@ -51,6 +51,9 @@ pub const SLOTS_KEPT: usize = 336;
 /// Order classes a forecast keeps; the rest is folded into those kept.
 pub const FORECAST_CLASSES_MAX: usize = 4_096;
 
+/// Nodes looked at for stores near a place.
+pub const NEARBY_NODES_MAX: usize = 512;
+
 /// Different orders that the hindsight bound tells apart.
 pub const BOUND_CLASSES_MAX: usize = 100_000;
 

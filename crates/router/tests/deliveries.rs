@@ -7,6 +7,7 @@ use jiff::civil::{date, time};
 use jiff::tz::TimeZone;
 use onrush_router::calendar::Hours;
 use onrush_router::delivery::Delivery;
+use onrush_router::limits::NEARBY_NODES_MAX;
 use onrush_router::network::Network;
 use onrush_router::node::NodeKind;
 use onrush_router::order::Order;
@@ -283,6 +284,25 @@ fn sold_out_online_is_offered_from_stores_nearby() {
     assert_eq!(offered(&router, 1, 1), ["near"]);
     let km = router.nearby(x, 1, online.destination, 1)[0].km;
     assert!((km - 11.12 * 1.32).abs() < 0.1, "{km}");
+}
+
+/// Where a whole chain has it, only those around the place are looked at; the nearest come first all
+/// the same.
+#[test]
+fn of_a_large_chain_the_nearest_are_named() {
+    let name = |n: usize| format!("n{n:04}");
+    let count = NEARBY_NODES_MAX + 300;
+    let nodes = (0..count).map(|n| store(&name(n), 30.0 + n as f64 * 0.01, 120.0)).collect();
+    let rows = (0..count).map(|n| stock(&name(n), "x", (n % 2) as u32)).collect();
+    let network = Network::build(nodes, rows).expect("a network");
+    let rules = rules(&network, "");
+    let router = Router::new(&network, &rules);
+    let x = network.find_sku("x").expect("known");
+    let at = place(30.0 + 400.4 * 0.01, 120.0);
+    let near = router.nearby(x, 1, at, 3);
+    let names: Vec<_> = near.iter().map(|s| network.node(s.node).name.to_string()).collect();
+    assert_eq!(names, ["n0401", "n0399", "n0403"]);
+    assert!(router.nearby(x, 2, at, 3).is_empty());
 }
 
 #[test]

@@ -85,12 +85,10 @@ impl Learned {
 
     fn observe(&mut self, routed: Routed) {
         let Routed { net, wanted, details, order, plan } = routed;
-        let (net, mut pricer) = match self.pricer.take() {
-            Some((known, pricer)) if Arc::ptr_eq(&known, &net) => (known, pricer),
-            _ => {
-                let pricer = self.anew(&net);
-                (net, pricer)
-            }
+        let mut pricer = match self.pricer.take() {
+            Some((known, pricer)) if Arc::ptr_eq(&known, &net) => pricer,
+            Some((before, pricer)) => self.resumed(&pricer, &before, &net),
+            None => Pricer::new(&net.network, &net.rules, None, None),
         };
         pricer.observe(&net.network, &net.rules, &order, &plan);
         self.pricer = Some((net, pricer));
@@ -101,13 +99,14 @@ impl Learned {
         self.counted += 1;
     }
 
-    /// Price a network that was built anew from what the orders before it were like.
-    fn anew(&self, net: &Net) -> Pricer {
+    /// Go on with a network that was built anew, from what the orders before it were like.
+    fn resumed(&self, pricer: &Pricer, before: &Net, net: &Net) -> Pricer {
         let read = |(wanted, details): &(Wanted, Option<Box<[u8]>>)| {
             let details = details.as_deref().map(Details::decode).transpose().ok()?;
             order_of(net, wanted, &details.unwrap_or_default()).ok()
         };
         let orders: Vec<Order> = self.recent.iter().filter_map(read).collect();
-        Pricer::resume(&net.network, &net.rules, &orders, self.counted as f64)
+        let (before, counted) = (&before.network, self.counted as f64);
+        pricer.resume(before, &net.network, &net.rules, &orders, counted)
     }
 }

@@ -25,8 +25,7 @@ const ALTERNATIVES_MAX: usize = 4;
 
 /// Return the nearest stores that may sell so many units to whoever walks in.
 fn near(net: &Net, sku: SkuIx, units: u32, place: Position, most: usize) -> Vec<Nearby> {
-    let sku = net.sku(sku).filter(|sku| !net.network.is_sold_out(*sku));
-    let Some(sku) = sku else { return Vec::new() };
+    let Some(sku) = net.sku(sku) else { return Vec::new() };
     with_planner(|planner| {
         planner.on(&net.network, &net.rules, |router| router.nearby(sku, units, place, most))
     })

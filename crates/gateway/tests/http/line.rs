@@ -93,7 +93,7 @@ fn a_ticket_that_is_not_right_is_answered_like_one_that_is_not_there() {
     post(&server, &anns, "handoff", "ben").is_problem("not_found");
     let elsewhere = format!("/v1/campaigns/plain/tickets/{anns}");
     ask("GET", &elsewhere).to(server.public).is_problem("not_found");
-    for (campaign, says) in [("none", ""), ("plain", "reserve directly")] {
+    for (campaign, says) in [("none", "check the address"), ("plain", "reserve directly")] {
         let path = format!("/v1/campaigns/{campaign}/tickets");
         let refused = ask("POST", &path).buyer("ann").to(server.public).is_problem("not_found");
         assert!(refused["detail"].as_str().expect("text").contains(says), "{refused}");

@@ -90,16 +90,29 @@ impl Pricer {
     }
 
     /// Go on with a network that was built anew: `recent` orders stand for the `seen` that were routed
-    /// before, and prices are set at once where there are any.
-    pub fn resume(network: &Network, rules: &Ruleset, recent: &[Order], seen: f64) -> Pricer {
+    /// on the one `before`, whose prices of units are kept until it is time to solve again.
+    pub fn resume(
+        &self,
+        before: &Network,
+        network: &Network,
+        rules: &Ruleset,
+        recent: &[Order],
+        seen: f64,
+    ) -> Pricer {
+        for (_, node, sku, entry) in before.entries().filter(|(.., e)| e.price_micros() != 0) {
+            let node = network.find_node(before.node(node).name.as_str());
+            let sku = network.find_sku(before.sku_name(sku).as_str());
+            let known = node.zip(sku).and_then(|(node, sku)| network.entry_of(node, sku));
+            if let Some(known) = known {
+                network.entry(known).set_price_micros(entry.price_micros());
+            }
+        }
         let mut pricer = Pricer::new(network, rules, None, None);
         for order in recent {
             pricer.seen.add(order, seen / recent.len() as f64);
-            pricer.now = pricer.now.max(order.placed);
         }
-        if !recent.is_empty() {
-            pricer.reprice(network, rules);
-        }
+        (pricer.since, pricer.rate) = (self.since, self.rate);
+        (pricer.now, pricer.solved_at) = (self.now, self.solved_at);
         pricer
     }
 
