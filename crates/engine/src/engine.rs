@@ -285,6 +285,11 @@ impl Engine {
         self.shared.call_failure_hook();
     }
 
+    /// Have `who` told around the wakes of each batch, unless somebody else is told already.
+    pub fn tell_of_wakes(&self, who: Arc<dyn crate::BatchWakes>) {
+        self.shared.wakes.set(who);
+    }
+
     /// Stop: refuse what is new, finish and sync what was accepted, answer everybody.
     ///
     /// # Errors

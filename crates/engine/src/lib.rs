@@ -60,6 +60,7 @@ mod status;
 mod stores;
 mod sync;
 mod waitlist;
+mod wakes;
 
 pub use catalogue::{Campaign, Sku};
 pub use clock::{Clock, SystemClock};
@@ -93,3 +94,4 @@ pub use secret::Secret;
 pub use shared::Reservation;
 pub use status::Status;
 pub use waitlist::{WaitPlace, WaitRequest, WaitTicket, WaitView, Waitlisted};
+pub use wakes::BatchWakes;

@@ -265,6 +265,7 @@ fn recover(parts: Parts, options: &Options) -> Result<Recovered, OpenError> {
         watchers: AtomicUsize::new(0),
         watch: Default::default(),
         failure_hook: Default::default(),
+        wakes: Default::default(),
         stores: Default::default(),
     };
     shared.mirror(&ledger);

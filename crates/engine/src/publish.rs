@@ -92,8 +92,12 @@ impl Owner {
         }
         batch.clear();
         let mut landings = std::mem::take(&mut batch.landings);
-        for Landing { credit, outcome, .. } in landings.drain(..) {
-            self.wake(credit, outcome);
+        if !landings.is_empty() {
+            self.shared.wakes.around(|| {
+                for Landing { credit, outcome, .. } in landings.drain(..) {
+                    self.wake(credit, outcome);
+                }
+            });
         }
         let (batch, shared, ledger) = self.batch_mut();
         batch.landings = landings;

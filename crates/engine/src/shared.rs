@@ -11,6 +11,7 @@ use crate::public_id::{Ids, PublicId};
 use crate::secret::{Digests, Secret};
 use crate::status::Counters;
 use crate::waitlist::WaitRooms;
+use crate::wakes::Told;
 use arc_swap::ArcSwap;
 use onrush_core::front::{self, Board, ChunkTable, FlightLinks, Posting, Slots};
 use onrush_core::ledger::{Ledger, ReservationState};
@@ -84,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: AtomicUsize,
     pub(crate) watch: (Mutex<()>, Condvar),
     pub(crate) failure_hook: Mutex<Option<FailureHook>>,
+    pub(crate) wakes: Told,
     /// Stores that are durable.
     pub(crate) stores: AtomicU32,
 }

@@ -1,11 +1,13 @@
 //! Wakes the connections of one worker: from its own thread at once, from others with one signal.
 //!
 //! The ledger answers a whole batch at once. Waking each connection's task from its thread would cost
-//! it a system call each; here the first wake of a batch rings the worker and the rest only leave
-//! their names, which the worker then wakes on its own thread.
+//! it a system call each. Here wakes only leave names, and one signal, after the last of the batch,
+//! has the worker wake them on its own thread. A signal at the first would wake a worker on the same
+//! core for one name, and again for the next. From other threads the first wake is the signal.
 
+use onrush::BatchWakes;
 use parking_lot::Mutex;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use tokio::sync::Notify;
@@ -48,6 +50,35 @@ thread_local! {
     /// The landing whose connections are served on this thread, by its address.
     static HERE: Cell<usize> = const { Cell::new(0) };
     static HUSH: Cell<Hush> = const { Cell::new(Hush::Off) };
+    /// While a batch is woken on this thread: the workers to ring at its end.
+    static BATCH: RefCell<Option<Vec<Arc<Landing>>>> = const { RefCell::new(None) };
+}
+
+/// Rings each worker once, at the end of a batch.
+#[derive(Debug)]
+pub(super) struct OnceABatch;
+
+impl BatchWakes for OnceABatch {
+    fn begin(&self) {
+        BATCH.set(Some(Vec::new()));
+    }
+
+    fn end(&self) {
+        for landing in BATCH.take().into_iter().flatten() {
+            landing.bell.notify_one();
+        }
+    }
+}
+
+/// Leave a bell to the end of the batch that is woken on this thread; tell whether there is one.
+fn is_left_to_the_end(landing: &Arc<Landing>) -> bool {
+    BATCH.with_borrow_mut(|batch| match batch {
+        Some(landings) => {
+            landings.push(landing.clone());
+            true
+        }
+        None => false,
+    })
 }
 
 impl Landing {
@@ -114,8 +145,8 @@ impl Wake for Name {
             landed.push(self.clone());
             landed.len() == 1
         };
-        // Who finds others there knows that the bell was rung and not yet answered.
-        if is_first {
+        // Who finds others there knows that the bell was rung and not yet answered, or will be rung.
+        if is_first && !is_left_to_the_end(&self.landing) {
             self.landing.bell.notify_one();
         }
     }
@@ -168,6 +199,41 @@ mod tests {
                     assert_eq!(task.await.expect("no panic"), Ok(n as u32));
                 }
                 ledger.join().expect("no panic");
+            }
+        });
+    }
+
+    #[test]
+    fn a_batch_rings_once_and_at_its_end() {
+        runtime().block_on(async {
+            let landing = Arc::new(Landing::default());
+            let (senders, receivers): (Vec<_>, Vec<_>) =
+                (0..3).map(|_| oneshot::channel::<u32>()).unzip();
+            let tasks: Vec<_> = receivers
+                .into_iter()
+                .map(|receiver| tokio::spawn(landed(landing.clone(), receiver)))
+                .collect();
+            tokio::task::yield_now().await;
+            let rung = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let (bell, heard) = (landing.clone(), rung.clone());
+            tokio::spawn(async move {
+                bell.bell.notified().await;
+                heard.store(true, std::sync::atomic::Ordering::Release);
+                bell.serve().await;
+            });
+            tokio::task::yield_now().await;
+            OnceABatch.begin();
+            for sender in senders {
+                sender.send(7).expect("awaited");
+                tokio::task::yield_now().await;
+                assert!(!rung.load(std::sync::atomic::Ordering::Acquire), "too early");
+            }
+            OnceABatch.end();
+            tokio::task::yield_now().await;
+            assert!(rung.load(std::sync::atomic::Ordering::Acquire));
+            landing.bell.notify_one();
+            for task in tasks {
+                assert_eq!(task.await.expect("no panic"), Ok(7));
             }
         });
     }

@@ -59,6 +59,7 @@ pub fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Running, ServeError> {
     let gateway = Arc::new(Gateway::new(config, engine.clone()).map_err(ServeError::Config)?);
+    engine.tell_of_wakes(Arc::new(landing::OnceABatch));
     if config.notify.tickets {
         gateway.issue_tickets_ahead();
     }
