@@ -49,6 +49,8 @@ pub enum Content {
     Metrics,
     /// Server-sent events.
     Events,
+    /// JSON documents, one a line.
+    Lines,
 }
 
 impl Answer {
@@ -140,6 +142,7 @@ impl Content {
         static METRICS: HeaderValue =
             HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
         static EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+        static LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
         let known = match self {
             Content::Empty => return None,
             Content::Asset(kind) => return Some(HeaderValue::from_static(kind)),
@@ -150,6 +153,7 @@ impl Content {
             Content::Calendar => &CALENDAR,
             Content::Metrics => &METRICS,
             Content::Events => &EVENTS,
+            Content::Lines => &LINES,
         };
         Some(known.clone())
     }

@@ -6,6 +6,7 @@
 //! Order of checks, the same for every route: address and method, shape of the request, identity,
 //! then what the engine decides (campaign, repeat, phase, pass, risk, limit, stock, capacity).
 
+use crate::admin::ReservationStream;
 use crate::answer::Answer;
 use crate::config::{Config, ConfigErrors, Network};
 use crate::cors::Cors;
@@ -77,6 +78,8 @@ pub enum Reply {
     Wait(Waiting),
     /// It has begun, and goes on: the head, and what comes after it.
     Events(Answer, Listener),
+    /// It has begun, and answers line by line what its body brings.
+    Stream(Answer, Box<ReservationStream>),
 }
 
 /// Everything a request meets. Cheap to share, holds no state that matters.
@@ -163,6 +166,11 @@ impl Gateway {
                 Err(_) => PUBLIC_BODY_BYTES_MAX,
             },
         }
+    }
+
+    /// Tell whether a request's body is not to be read first: it is answered while it comes.
+    pub fn is_streamed(&self, side: Side, method: &Method, path: &str) -> bool {
+        side == Side::Admin && routes::is_stream(method, path)
     }
 
     /// Answer one request. Never blocks.

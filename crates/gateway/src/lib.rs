@@ -50,6 +50,7 @@ mod stores;
 mod waiting;
 mod waitlist;
 
+pub use admin::ReservationStream;
 pub use answer::Answer;
 pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};

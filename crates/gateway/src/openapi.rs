@@ -91,6 +91,9 @@ fn describe(route: Route) -> Text {
         Route::AdminBatch => {
             text("Reserve for many buyers at once", Some("Batch"), "Batched", &[200])
         }
+        Route::AdminStream => {
+            text("Reserve line by line", Some("BatchEntry"), "BatchOutcome", &[200])
+        }
         Route::AdminConfirm => text("Report payments", Some("Confirm"), "Reservation", &[200]),
         Route::AdminCancel => text("Take a sale back", Some("Cancel"), "Reservation", &[200]),
         Route::AdminJudge => {
@@ -177,6 +180,7 @@ fn operation(route: Route, path: &str) -> Value {
     if let Some(request) = request {
         let media = match request {
             "Csv" => "text/csv",
+            "BatchEntry" => "application/x-ndjson",
             "Model" => "application/octet-stream",
             "DropForm" => "application/x-www-form-urlencoded",
             _ => "application/json",

@@ -35,6 +35,7 @@ pub enum Route {
     AdminWaitlist,
     AdminReservation,
     AdminBatch,
+    AdminStream,
     AdminConfirm,
     AdminCancel,
     AdminJudge,
@@ -99,7 +100,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 83] = [
+    pub const ALL: [Route; 84] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -123,6 +124,7 @@ impl Route {
         Route::AdminWaitlist,
         Route::AdminReservation,
         Route::AdminBatch,
+        Route::AdminStream,
         Route::AdminConfirm,
         Route::AdminCancel,
         Route::AdminJudge,
@@ -211,6 +213,7 @@ impl Route {
             Route::AdminWaitlist => ("GET", "/admin/v1/campaigns/{campaign}/waitlist"),
             Route::AdminReservation => ("GET", "/admin/v1/reservations/{id}"),
             Route::AdminBatch => ("POST", "/admin/v1/reservations:batch"),
+            Route::AdminStream => ("POST", STREAM_PATH),
             Route::AdminConfirm => ("POST", "/admin/v1/reservations/{id}/confirm"),
             Route::AdminCancel => ("POST", "/admin/v1/reservations/{id}/cancel"),
             Route::AdminJudge => ("POST", "/admin/v1/reservations/{id}/judge"),
@@ -357,6 +360,14 @@ pub(crate) fn public<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     }
 }
 
+/// Where a stream of reservations is opened.
+const STREAM_PATH: &str = "/admin/v1/reservations:stream";
+
+/// Tell whether a request of the admin listener is answered while its body comes.
+pub(crate) fn is_stream(method: &Method, path: &str) -> bool {
+    path == STREAM_PATH && method == Method::POST
+}
+
 /// Match an address of the admin listener.
 pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     let post = method == Method::POST;
@@ -414,6 +425,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
+        STREAM_PATH => exact(post, Route::AdminStream, "POST"),
         "/admin/v1/risk/policy" if method == Method::PUT => {
             exact(true, Route::AdminRiskPolicyPut, PUT)
         }

@@ -93,7 +93,7 @@ fn the_given_time_decides_who_is_believed_and_what_is_shown() {
         };
         match world.gateway.handle(&ask, Timestamp(now), &world.jitter) {
             Reply::Ready(answer) => answer,
-            Reply::Wait(_) | Reply::Events(..) => panic!("nothing to wait for"),
+            Reply::Wait(_) | Reply::Events(..) | Reply::Stream(..) => panic!("nothing to wait for"),
         }
     };
     let time = ask(&headers(&[]), &Method::GET, "/v1/time", 1_796_126_400_123);

@@ -95,7 +95,7 @@ pub(crate) fn outlived(world: &World, gateway: &Gateway, buyer: u8, lexicon: &Le
     look.header("onrush-session", session);
     let code = |now: Timestamp| match look.handle(gateway, now, world) {
         Reply::Ready(answer) => answer.code.map(|code| code.as_str()),
-        Reply::Wait(_) | Reply::Events(..) => None,
+        Reply::Wait(_) | Reply::Events(..) | Reply::Stream(..) => None,
     };
     let end = world.now() + onrush::DurationMs::from_secs(15 * 60);
     code(world.now()) != Some("not_found") || code(end) != Some("unauthenticated")
@@ -118,7 +118,7 @@ fn send(world: &World, gateway: &Gateway, request: &Request) -> Waits {
     match request.handle(gateway, world.now(), world) {
         Reply::Ready(answer) => Waits::Said(said(&answer, world)),
         Reply::Wait(waiting) => Waits::Http(waiting),
-        Reply::Events(answer, _) => Waits::Said(said(&answer, world)),
+        Reply::Events(answer, _) | Reply::Stream(answer, _) => Waits::Said(said(&answer, world)),
     }
 }
 

@@ -35,8 +35,9 @@ pub(crate) struct Batch {
     landed: usize,
 }
 
+/// One reservation of many.
 #[derive(Debug)]
-enum Entry {
+pub(super) enum Entry {
     Flying(Pending<Reservation>),
     Landed(Outcome),
     Wrong(Problem),
@@ -64,7 +65,7 @@ impl Gateway {
         Ok(super::campaigns::wait(Route::AdminBatch, What::Batch(batch)))
     }
 
-    fn reserve_entry(
+    pub(super) fn reserve_entry(
         &self,
         campaign: &Arc<Campaign>,
         caller: &Caller,
@@ -130,29 +131,46 @@ impl Batched {
             if at > 0 {
                 out.push(b',');
             }
-            let decided = match entry {
-                Entry::Landed(outcome) => {
-                    outcome.map_err(|e| Problem::of_error(&e)).and_then(granted)
-                }
-                Entry::Wrong(problem) => Err(problem),
-                Entry::Flying(_) => unreachable!("a batch ends when every entry has landed"),
-            };
-            out.extend_from_slice(b"{\"status\":");
-            match decided {
-                Ok((new, reservation)) => {
-                    push_u64(&mut out, if new { 201 } else { 200 });
-                    out.extend_from_slice(b",\"reservation\":");
-                    push_reservation(&mut out, &reservation);
-                }
-                Err(problem) => {
-                    push_u64(&mut out, u64::from(problem.code.page().status));
-                    out.extend_from_slice(b",\"problem\":");
-                    problem.write(&mut out, jitter);
-                }
-            }
-            out.push(b'}');
+            push_outcome(&mut out, entry, jitter);
         }
         out.extend_from_slice(b"]}");
         Answer::json(StatusCode::OK, Route::AdminBatch, out)
     }
+}
+
+impl Entry {
+    /// See whether it was decided at once.
+    pub(super) fn look(&mut self) {
+        if let Entry::Flying(pending) = self
+            && let Some(outcome) = pending.try_take()
+        {
+            *self = Entry::Landed(outcome);
+        }
+    }
+}
+
+/// Write an outcome: a status, and the reservation or the problem.
+///
+/// # Panics
+/// When the entry has not landed.
+pub(super) fn push_outcome(out: &mut Vec<u8>, entry: Entry, jitter: &Jitter) {
+    let decided = match entry {
+        Entry::Landed(outcome) => outcome.map_err(|e| Problem::of_error(&e)).and_then(granted),
+        Entry::Wrong(problem) => Err(problem),
+        Entry::Flying(_) => unreachable!("only what has landed is written"),
+    };
+    out.extend_from_slice(b"{\"status\":");
+    match decided {
+        Ok((new, reservation)) => {
+            push_u64(out, if new { 201 } else { 200 });
+            out.extend_from_slice(b",\"reservation\":");
+            push_reservation(out, &reservation);
+        }
+        Err(problem) => {
+            push_u64(out, u64::from(problem.code.page().status));
+            out.extend_from_slice(b",\"problem\":");
+            problem.write(out, jitter);
+        }
+    }
+    out.push(b'}');
 }

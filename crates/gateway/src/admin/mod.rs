@@ -5,9 +5,11 @@ mod batch;
 mod campaigns;
 mod listing;
 mod reservations;
+mod stream;
 
 pub(crate) use batch::{Batch, Batched};
 pub(crate) use listing::{Listing, Page};
+pub use stream::ReservationStream;
 
 use crate::answer::{Answer, Content};
 use crate::config::Scope;
@@ -45,6 +47,7 @@ impl Gateway {
             Route::AdminSupply => self.supply(part, ask, now),
             Route::AdminPhase => self.move_phase(part, ask, now),
             Route::AdminBatch => self.reserve_batch(ask, now),
+            Route::AdminStream => self.open_stream(ask, now),
             Route::AdminConfirm => self.confirm(part, ask, now),
             Route::AdminCancel => self.cancel(part, ask, now),
             Route::AdminJudge => self.judge(part, ask, now),

@@ -172,7 +172,7 @@ impl Gateway {
         match done {
             Err(problem) => Reply::Ready(back.saying(problem.code.as_str())),
             Ok(Reply::Ready(answer)) => Reply::Ready(back.after(self.pages.dev, &answer, then)),
-            Ok(Reply::Events(..)) => Reply::Ready(back.home()),
+            Ok(Reply::Events(..) | Reply::Stream(..)) => Reply::Ready(back.home()),
             Ok(Reply::Wait(waiting)) => {
                 let (engine, dev) = (self.engine.clone(), self.pages.dev);
                 let steps = async move {

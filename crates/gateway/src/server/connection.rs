@@ -1,9 +1,10 @@
 //! One connection: heads and bodies in, answers out.
 
 use super::landing::{Door, hushed};
-use super::sending::Sending;
+use super::sending::{Lines, Sending};
 use super::watch::{Heads, Timeouts, Watch, Watched};
 use super::worker::{Place, Worker};
+use crate::admin::ReservationStream;
 use crate::answer::Answer;
 use crate::config::ServerSection;
 use crate::errors::Code;
@@ -132,51 +133,85 @@ async fn respond(
     let started = Instant::now();
     talk.watch.handling();
     let (mut parts, body) = request.into_parts();
-    let (answer, events) = talk.answer(&parts, body, started).await;
+    let (answer, more) = talk.answer(&parts, body, started).await;
     let done = Instant::now();
-    talk.watch.answered(done);
+    match more {
+        More::Lines(..) => talk.watch.streaming(done),
+        More::Nothing | More::Events(_) => talk.watch.answered(done),
+    }
     talk.worker.gateway.metrics().answered(answer.route, answer.code, done - started);
     let response = answer.into_http(std::mem::take(&mut parts.headers));
-    Ok(match events {
-        None => response.map(Sending::Whole),
-        Some(listener) => response.map(|_| Sending::Events(listener, talk.watch.clone())),
+    Ok(match more {
+        More::Nothing => response.map(Sending::Whole),
+        More::Events(listener) => response.map(|_| Sending::Events(listener, talk.watch.clone())),
+        More::Lines(stream, body) => {
+            let (worker, watch) = (talk.worker.clone(), talk.watch.clone());
+            let lines = Lines { stream, body, worker, watch };
+            response.map(|_| Sending::Lines(Box::new(lines)))
+        }
     })
 }
 
+/// What comes after the head of an answer that goes on.
+enum More {
+    Nothing,
+    Events(Listener),
+    Lines(Box<ReservationStream>, Incoming),
+}
+
 impl Talk {
-    async fn answer(
-        &self,
-        parts: &Parts,
-        body: Incoming,
-        started: Instant,
-    ) -> (Answer, Option<Listener>) {
+    async fn answer(&self, parts: &Parts, body: Incoming, started: Instant) -> (Answer, More) {
         let Worker { side, gateway, jitter, .. } = &*self.worker;
         let engine = gateway.engine();
+        if gateway.is_streamed(*side, &parts.method, parts.uri.path()) {
+            return self.stream(parts, body);
+        }
         let body = match self.read_body(body, &parts.headers, started).await {
             Ok(bytes) => bytes,
             Err(problem) => {
                 // What is left of the body would be taken for the next request.
                 let close = HeaderValue::from_static("close");
-                return (problem.answer(Route::None, jitter).with(CONNECTION, close), None);
+                return (
+                    problem.answer(Route::None, jitter).with(CONNECTION, close),
+                    More::Nothing,
+                );
             }
         };
-        let ask = Ask {
-            side: *side,
+        let ask = self.ask(parts, &body);
+        match gateway.handle(&ask, engine.now(), jitter) {
+            Reply::Ready(answer) | Reply::Stream(answer, _) => (answer, More::Nothing),
+            Reply::Events(head, listener) => (head, More::Events(listener)),
+            Reply::Wait(waiting) => {
+                let answer = waiting.await.answer(engine, jitter);
+                (gateway.finish(answer, &ask), More::Nothing)
+            }
+        }
+    }
+
+    /// Begin an answer whose request goes on.
+    fn stream(&self, parts: &Parts, body: Incoming) -> (Answer, More) {
+        let Worker { gateway, jitter, .. } = &*self.worker;
+        match gateway.handle(&self.ask(parts, &[]), gateway.engine().now(), jitter) {
+            Reply::Stream(head, stream) => (head, More::Lines(stream, body)),
+            Reply::Ready(answer) => {
+                // What is left of the body would be taken for the next request.
+                let close = HeaderValue::from_static("close");
+                (answer.with(CONNECTION, close), More::Nothing)
+            }
+            Reply::Events(..) | Reply::Wait(_) => unreachable!("a stream is opened at once"),
+        }
+    }
+
+    fn ask<'a>(&'a self, parts: &'a Parts, body: &'a [u8]) -> Ask<'a> {
+        Ask {
+            side: self.worker.side,
             method: &parts.method,
             path: parts.uri.path(),
             query: parts.uri.query(),
             headers: &parts.headers,
-            body: &body,
+            body,
             peer: self.peer,
             memo: Some(&self.memo),
-        };
-        match gateway.handle(&ask, engine.now(), jitter) {
-            Reply::Ready(answer) => (answer, None),
-            Reply::Events(head, listener) => (head, Some(listener)),
-            Reply::Wait(waiting) => {
-                let answer = waiting.await.answer(engine, jitter);
-                (gateway.finish(answer, &ask), None)
-            }
         }
     }
 

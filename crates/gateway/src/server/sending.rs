@@ -1,9 +1,11 @@
-//! What goes out: a whole answer, or events for as long as both ends want.
+//! What goes out: a whole answer, or events or outcomes for as long as both ends want.
 
 use super::watch::Watch;
+use super::worker::Worker;
+use crate::admin::ReservationStream;
 use crate::line::Listener;
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +21,16 @@ pub(super) enum Sending {
     Whole(Bytes),
     /// It goes on. Each event that is taken moves the connection's deadline.
     Events(Listener, Arc<Watch>),
+    /// It goes on while the request does.
+    Lines(Box<Lines>),
+}
+
+/// A stream of reservations, what brings its lines, and where it runs.
+pub(super) struct Lines {
+    pub(super) stream: Box<ReservationStream>,
+    pub(super) body: Incoming,
+    pub(super) worker: Arc<Worker>,
+    pub(super) watch: Arc<Watch>,
 }
 
 impl Body for Sending {
@@ -40,20 +52,58 @@ impl Body for Sending {
                 watch.sent(Instant::now());
                 Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Sending::Lines(lines) => {
+                let next = std::task::ready!(lines.poll_next(cx));
+                Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Sending::Whole(rest) => rest.is_empty(),
-            Sending::Events(..) => false,
+            Sending::Events(..) | Sending::Lines(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Sending::Whole(rest) => SizeHint::with_exact(rest.len() as u64),
-            Sending::Events(..) => SizeHint::default(),
+            Sending::Events(..) | Sending::Lines(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Lines {
+    /// Bring lines for as long as the stream can do with more, and return outcomes.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Lines { stream, body, worker, watch } = self;
+        loop {
+            if worker.rounds.stopping() {
+                stream.stop();
+            }
+            if let Poll::Ready(next) = stream.poll(&worker.gateway, &worker.jitter, cx) {
+                match &next {
+                    Some(_) => watch.sent(Instant::now()),
+                    None => watch.answered(Instant::now()),
+                }
+                return Poll::Ready(next);
+            }
+            if !stream.wants_more() {
+                return Poll::Pending;
+            }
+            match std::task::ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    watch.sent(Instant::now());
+                    // Trailers mean nothing here.
+                    if let Ok(bytes) = frame.into_data() {
+                        stream.take(&bytes);
+                    }
+                }
+                // What was cut off in the middle of a line was not asked.
+                Some(Err(_)) => stream.stop(),
+                None => stream.end(),
+            }
         }
     }
 }

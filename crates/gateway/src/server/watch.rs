@@ -7,6 +7,7 @@
 //! | has its request handled | none: the engine always answers |
 //! | was answered | `idle_timeout`, within which the answer must be taken and the next head begin |
 //! | listens to events | `idle_timeout` after the last one was taken |
+//! | streams reservations | `idle_timeout` after the last bytes came or went |
 //!
 //! The deadline is a number that requests move, and one timer of the worker looks at those of all its
 //! connections now and then (`rounds`), so a request moves no timer of the runtime. A deadline is
@@ -118,6 +119,13 @@ impl Watch {
         self.in_body.store(false, Ordering::Relaxed);
         self.idle.store(true, Ordering::Relaxed);
         self.in_head.store(true, Ordering::Relaxed);
+    }
+
+    /// The request is answered while its body comes: bytes of it are no head's, and each moves the
+    /// deadline.
+    pub(super) fn streaming(&self, now: Instant) {
+        self.handling();
+        self.set(now, self.timeouts.idle);
     }
 
     /// Part of an answer that goes on was taken.

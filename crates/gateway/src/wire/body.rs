@@ -16,9 +16,17 @@ pub(crate) fn read_json<'a, T: Deserialize<'a>>(
     body: &'a [u8],
 ) -> Result<T, Problem> {
     check_json(headers)?;
+    read_object(body)
+}
+
+/// Read a JSON object.
+///
+/// # Errors
+/// As [`read_json`], without the media type.
+pub(crate) fn read_object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     // The deserialiser would take an array for an object with its fields in order.
     if body.trim_ascii_start().first().is_some_and(|&byte| byte != b'{') {
-        return Err(Problem::invalid("the body must be a JSON object"));
+        return Err(Problem::invalid("this must be a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| {
         let text = error.to_string();
@@ -26,6 +34,16 @@ pub(crate) fn read_json<'a, T: Deserialize<'a>>(
         let short: String = text.chars().take(300).collect();
         Problem::invalid(short)
     })
+}
+
+/// Refuse what does not say that it is JSON by lines, uncompressed.
+pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    if kind != Some(b"application/x-ndjson") || headers.contains_key(CONTENT_ENCODING) {
+        let detail = "send lines of JSON with `Content-Type: application/x-ndjson`, not compressed";
+        return Err(Problem::new(Code::UnsupportedMedia, detail));
+    }
+    Ok(())
 }
 
 /// Refuse what does not say that it is plain JSON.

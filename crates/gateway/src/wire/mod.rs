@@ -9,7 +9,7 @@ mod short;
 mod time;
 mod write;
 
-pub(crate) use body::{json, read_json};
+pub(crate) use body::{check_lines, json, read_json, read_object};
 pub use details::{Attribution, Crs, Delivery, Destination, Details, Window};
 pub(crate) use time::{format_duration, push_timestamp};
 pub use time::{format_timestamp, parse_duration, parse_timestamp};

@@ -25,4 +25,5 @@ mod server;
 mod stopping;
 mod stores;
 mod stores_more;
+mod stream;
 mod waitlist;
