@@ -1,9 +1,12 @@
 //! A load that costs little: prepared bytes out, an answer in, 64 connections, one core.
+//!
+//! It never sleeps. Waking a client that does costs the server's core a signal to the other one, the
+//! more often the slower the server is, so a slow server would be charged for its client as well.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -82,12 +85,21 @@ pub(crate) fn ask(addr: SocketAddr, requests: &[Vec<u8>], count: u32, whole: boo
                 tokio::task::spawn_local(connection(addr, requests, own, next, count, whole))
             })
             .collect();
+        let awake = tokio::task::spawn_local(stay_awake());
         let mut answers = Vec::new();
         for task in tasks {
             answers.extend(task.await.expect("connection"));
         }
+        awake.abort();
         answers
     })
+}
+
+/// Keep the runtime from waiting: between two of its rounds it only looks what has come.
+async fn stay_awake() {
+    loop {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn connection(
@@ -119,6 +131,71 @@ async fn connection(
         }
         let keep = if whole { have } else { 12 };
         answers.push(String::from_utf8_lossy(&buffer[..keep]).into_owned());
+    }
+}
+
+/// What one request came to.
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    /// From when it was sent.
+    pub(crate) took_us: u32,
+}
+
+/// Ask each request once over so many connections, each with one request under way; return what was
+/// told, and how long all of it took once the connections were open.
+pub(crate) fn timed(
+    addr: SocketAddr,
+    requests: &[Vec<u8>],
+    connections: usize,
+) -> (Vec<Told>, Duration) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let requests = Rc::new(requests.to_vec());
+    let next = Rc::new(Cell::new(0));
+    tokio::task::LocalSet::new().block_on(&runtime.expect("runtime"), async {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            let stream = TcpStream::connect(addr).await.expect("connect");
+            stream.set_nodelay(true).expect("nodelay");
+            open.push(stream);
+        }
+        let started = Instant::now();
+        let tasks: Vec<_> = open
+            .into_iter()
+            .map(|stream| {
+                let (requests, next) = (requests.clone(), next.clone());
+                tokio::task::spawn_local(timed_connection(stream, requests, next))
+            })
+            .collect();
+        let awake = tokio::task::spawn_local(stay_awake());
+        let mut told = Vec::with_capacity(requests.len());
+        for task in tasks {
+            told.extend(task.await.expect("connection"));
+        }
+        awake.abort();
+        (told, started.elapsed())
+    })
+}
+
+async fn timed_connection(
+    mut stream: TcpStream,
+    requests: Rc<Vec<Vec<u8>>>,
+    next: Rc<Cell<usize>>,
+) -> Vec<Told> {
+    let mut buffer = vec![0; 4_096];
+    let mut told = Vec::new();
+    loop {
+        let n = next.get();
+        let Some(request) = requests.get(n) else { return told };
+        next.set(n + 1);
+        let sent = Instant::now();
+        stream.write_all(request).await.expect("write");
+        let mut have = 0;
+        while !complete(&buffer[..have]) {
+            have += stream.read(&mut buffer[have..]).await.expect("read");
+        }
+        let status = std::str::from_utf8(&buffer[9..12]).ok().and_then(|text| text.parse().ok());
+        let status = status.expect("a status");
+        told.push(Told { status, took_us: sent.elapsed().as_micros() as u32 });
     }
 }
 

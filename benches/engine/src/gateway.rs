@@ -5,8 +5,8 @@
 
 use crate::server::{Measured, Server, compared, pin_to};
 use crate::{Row, Setup, client, median};
-use onrush::{Engine, Timestamp};
-use onrush_gateway::config::When;
+use onrush::{Engine, Name, Timestamp};
+use onrush_gateway::config::{LineBody, When};
 use onrush_gateway::{Config, serve};
 use std::path::Path;
 
@@ -79,31 +79,53 @@ fn batch_row(rounds: &[Measured]) -> Row {
     }
 }
 
-/// Be one of the servers: `hello`, `shop FOLDER supplied|empty`, or `drop FOLDER OPENS_AT_MS`. Does
+/// Be one of the servers: `hello`, `shop FOLDER supplied|empty`, `queue FOLDER`, or `drop FOLDER OPENS_AT_MS`. Does
 /// not return.
 pub(crate) fn be_server(args: &[String]) -> ! {
     pin_to(0);
     match args {
         [name] if name == "hello" => crate::hello::serve(),
         [name, folder, supply] if name == "shop" => {
-            be_shop(Path::new(folder), if supply == "empty" { 0 } else { UNITS }, None)
+            be_shop(Path::new(folder), if supply == "empty" { 0 } else { UNITS }, Other::Nothing)
         }
+        [name, folder] if name == "queue" => be_shop(Path::new(folder), UNITS, Other::Queue),
         [name, folder, opens_at] if name == "drop" => {
             let opens_at = opens_at.parse().expect("milliseconds");
-            be_shop(Path::new(folder), 10_000, Some(Timestamp(opens_at)))
+            be_shop(Path::new(folder), 10_000, Other::OpensAt(Timestamp(opens_at)))
         }
         other => panic!("no such server: {other:?}"),
     }
 }
 
-fn be_shop(folder: &Path, supply: u32, opens_at: Option<Timestamp>) -> ! {
+/// What a shop has beside the plain campaign.
+enum Other {
+    Nothing,
+    OpensAt(Timestamp),
+    /// A second campaign, whose line nobody is called up from before its sale.
+    Queue,
+}
+
+fn be_shop(folder: &Path, supply: u32, other: Other) -> ! {
     let mut config = Config::dev(supply, 1, crate::start::HOLD);
     config.server.workers = 1;
     config.listen.public = "127.0.0.1:0".parse().expect("address");
     config.listen.admin = "127.0.0.1:0".parse().expect("address");
-    config.campaigns[0].buyers_expected = if opens_at.is_some() { 10_000 } else { 4_000_000 };
-    if let Some(opens_at) = opens_at {
-        config.campaigns[0].opens_at = Some(When(opens_at));
+    config.campaigns[0].buyers_expected = 4_000_000;
+    match other {
+        Other::Nothing => {}
+        Other::OpensAt(opens_at) => {
+            config.campaigns[0].buyers_expected = 10_000;
+            config.campaigns[0].opens_at = Some(When(opens_at));
+        }
+        Other::Queue => {
+            crate::overload::raise_file_limit();
+            config.server.connections_max = 30_000;
+            config.server.connections_per_worker_max = 30_000;
+            let mut queue = config.campaigns[0].clone();
+            queue.campaign = Some(Name::new("queue").expect("a name"));
+            queue.line = Some(LineBody::default());
+            config.campaigns.push(queue);
+        }
     }
     let engine = Engine::open(folder, onrush::Options::default()).expect("open");
     let running = serve(&config, engine, std::future::pending()).expect("serve");

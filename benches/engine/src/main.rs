@@ -1,7 +1,7 @@
 //! `cargo xtask bench engine`: one table, measured in one run on this machine, with real fdatasync.
 //!
 //! Arguments: names of sections to run (`slot refusal reserve durable single gateway
-//! start memory recovery`), and
+//! overload idle start memory recovery`), and
 //! `--buyers N` for the sections that fill a sale (default 10,000,000).
 #![allow(clippy::print_stdout)]
 
@@ -11,6 +11,7 @@ mod gateway;
 mod hello;
 mod machine;
 mod memory;
+mod overload;
 mod recovery;
 mod reserve;
 mod sale;
@@ -57,13 +58,15 @@ fn main() {
         }
     }
     std::fs::create_dir_all(&setup.folder).expect("the folder for data can be made");
-    let sections: [(&str, Section); 9] = [
+    let sections: [(&str, Section); 11] = [
         ("slot", slot::run),
         ("refusal", reserve::refusals),
         ("reserve", reserve::run),
         ("durable", durable::run),
         ("single", durable::single),
         ("gateway", gateway::run),
+        ("overload", overload::run),
+        ("idle", overload::idle),
         ("start", start::run),
         ("memory", memory::run),
         ("recovery", recovery::run),

@@ -78,6 +78,13 @@ impl Server {
         Measured { rate, cpu_us: used_us / f64::from(count * each) }
     }
 
+    /// Return the memory that the server has in use.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()));
+        let pages = statm.expect("the server runs").split_whitespace().nth(1).map(str::parse);
+        pages.expect("its second field").unwrap_or(0_u64) * rustix::param::page_size() as u64
+    }
+
     /// Return the processor time that the server has used, user and system.
     fn cpu_ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));

@@ -138,3 +138,21 @@ fn a_thousand_threads_of_one_buyer_get_one() {
     });
     assert_eq!(clear.into_inner(), 1);
 }
+
+#[test]
+fn warming_ends_and_changes_nothing() {
+    let mut w = World::new(100_000);
+    w.claims = Claims::new(64_000, 100_000);
+    let held = ask(scattered(7), 1, 0, 1);
+    assert_eq!(w.claim(0, &held), Standing::Clear);
+    w.land(0, 5, &held);
+    let mut steps = 0;
+    while w.claims.warm(300) {
+        steps += 1;
+    }
+    assert_eq!(steps, 2_000 / 300);
+    assert!(!w.claims.warm(300));
+    assert_eq!(w.claims.buyers(), 1);
+    assert_eq!(w.claim(1, &held), Standing::Repeat(ReservationSeq(5)), "a digest that was touched");
+    assert_eq!(w.claims.buyers.len(), 1);
+}

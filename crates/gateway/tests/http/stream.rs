@@ -195,7 +195,7 @@ fn where_nobody_is_let_in_the_stream_waits_instead_of_being_refused() {
     let mut told = 0;
     while told < 50 {
         let round = (50 - told).min(8);
-        server.wait_until(|status| status.reserves_in_flight as usize == round);
+        server.wait_until(|status| status.reserves_in_flight == round);
         driver.turn();
         if told == 0 {
             stream.head();
