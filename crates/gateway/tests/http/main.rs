@@ -16,6 +16,7 @@ mod line_events;
 mod line_gate;
 mod log;
 mod pages;
+mod pages_check;
 mod proxy;
 mod queue;
 mod raw;
