@@ -5,6 +5,7 @@ mod back_end;
 mod batch;
 mod chain;
 mod client;
+mod console;
 mod contract;
 #[path = "../../../notify/tests/doubles/mod.rs"]
 mod doubles;
