@@ -79,6 +79,7 @@ function dress(): void {
     time.textContent = times.format(at);
   });
   each("[data-locate]", (button) => (button.hidden = !("geolocation" in navigator)));
+  check();
   tick();
 }
 
@@ -189,10 +190,57 @@ function lead(): () => void {
   };
 }
 
+// --- the check that a join or a reserve may need ---
+
+let checker: Worker | undefined;
+let checkFailed = false;
+/** What was refused for want of a proof, to be sent again with one. */
+let again: (() => void) | undefined;
+
+/** Answer a challenge in the background. Where that fails there is the form, which does it by waiting. */
+function check(): void {
+  const card = document.getElementById("check");
+  if (!card || checkFailed) return;
+  card.querySelector("form")!.hidden = true;
+  if (checker) return;
+  let quarter = 0;
+  checker = new Worker(card.dataset.worker!);
+  const over = (): void => {
+    checker!.terminate();
+    checker = undefined;
+  };
+  const shown = (): HTMLElement | null => document.querySelector<HTMLElement>("#check:not([hidden])");
+  const failed = (): void => {
+    over();
+    checkFailed = true;
+    each("#check, #check form", (part) => (part.hidden = false));
+    announce(texts.check_failed);
+  };
+  checker.onerror = failed;
+  checker.onmessage = ({ data: { part, proof, until } }) => {
+    if (part) {
+      each<HTMLProgressElement>("#check progress", (bar) => (bar.value = part));
+      if (shown() && Math.floor(part * 4) > quarter) announce(fill(texts.check, { n: 25 * (quarter = Math.floor(part * 4)) }));
+      return;
+    }
+    if (!proof) return failed();
+    over();
+    const age = Math.floor((Date.parse(until) - saleTime()) / 1000) || 1_500;
+    document.cookie = `onrush_proof=${proof}; path=/drop/${campaign}; max-age=${age}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+    // One that is about to be over is no proof any more; the page says so, and there is another check.
+    setTimeout(renew, (age - 90) * 1000);
+    if (shown()) announce(texts.check_done);
+    each("#check", (done) => done.remove());
+    again?.();
+  };
+  checker.postMessage({ campaign, level: Number(card.dataset.level) });
+}
+
 // --- forms and buttons ---
 
 /** Send a form. When no answer comes the same form can be sent again: its key makes it count once. */
-async function send(form: HTMLFormElement): Promise<void> {
+async function send(form: HTMLFormElement, isAgain = false): Promise<void> {
+  again = undefined;
   if (form.ariaBusy === "true") return;
   form.ariaBusy = "true";
   each("button", (button) => button.setAttribute("aria-disabled", "true"));
@@ -200,7 +248,10 @@ async function send(form: HTMLFormElement): Promise<void> {
     const body = new URLSearchParams(new FormData(form) as unknown as Record<string, string>);
     const page = await fetch(form.action, { method: "POST", body });
     if (page.redirected) history.replaceState(null, "", page.url);
-    show(await page.text(), true);
+    const html = await page.text();
+    form.ariaBusy = "false";
+    if (!isAgain && page.url.includes("said=challenge_required")) again = () => void send(form, true);
+    show(html, true);
     loadedAt = performance.now();
     others({ about: "event", news: {} });
   } catch {

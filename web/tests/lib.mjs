@@ -1,7 +1,7 @@
 // A server, a browser, and people in it.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,9 +27,10 @@ export async function accessible(page, what) {
   assert.equal(result.value, "[]", what);
 }
 
-/** Start `onrush serve --dev` in a folder of its own. */
-export async function startServer(program) {
+/** Start `onrush serve --dev` in a folder of its own, with these files in it. */
+export async function startServer(program, files = {}) {
   const home = mkdtempSync(join(tmpdir(), "onrush-web-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(home, name), text);
   const env = { ...process.env, ONRUSH_PUBLIC: "127.0.0.1:0", ONRUSH_ADMIN: "127.0.0.1:0" };
   const args = ["serve", "--dev", "--until-stdin-closes", "--data", "data"];
   const child = spawn(program, args, { cwd: home, env, stdio: ["pipe", "pipe", "inherit"] });

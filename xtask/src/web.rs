@@ -1,5 +1,6 @@
-//! The pages: their scripts are checked and built again, what was committed must be the same, and
-//! people click through them in a real browser. Screenshots stay in `target/web`.
+//! The pages: their scripts are checked and built again, what was committed must be the same, people
+//! click through them in a real browser, and the client package talks to a real server. Screenshots
+//! stay in `target/web`.
 
 use crate::process::{Counts, cargo, command};
 use crate::steps::{End, ended, metadata};
@@ -7,6 +8,8 @@ use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+const CLIENT_TESTS: &str = "client/tests/client.test.mjs";
 
 /// Run all of it; each file that must be the same counts as a test.
 ///
@@ -17,7 +20,8 @@ pub fn run(root: &Path) -> Result<End> {
     let target = PathBuf::from(&metadata(root)?.target_directory);
     let built = target.join("web/dist");
     let install = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
-    for arguments in [&install[..], &["run", "check"], &["run", "build", "--"]] {
+    let builds = [&["run", "build", "--"][..], &["run", "build:client"]];
+    for arguments in [&install[..], &["run", "check"]].into_iter().chain(builds) {
         let mut npm = command("npm", &web);
         npm.args(arguments);
         if arguments.contains(&"build") {
@@ -32,12 +36,20 @@ pub fn run(root: &Path) -> Result<End> {
     let program = target.join("debug/onrush");
     let mut clicks = command("node", &web);
     clicks.arg("tests/run.mjs").arg(program).arg(target.join("web/shots"));
-    let (clicked, ok) = match ended(&mut clicks)? {
-        End::Passed(counts) => (counts, true),
-        End::Failed(counts) => (counts, false),
-        skipped @ End::Skipped(_) => return Ok(skipped),
-    };
-    counts += clicked;
+    let mut client = command("node", &web);
+    client.args(["--test", "--test-reporter=./client/tests/report.mjs", CLIENT_TESTS]);
+    client.env("ONRUSH", target.join("debug/onrush"));
+    let mut ok = true;
+    for step in [&mut client, &mut clicks] {
+        counts += match ended(step)? {
+            End::Passed(counts) => counts,
+            End::Failed(counts) => {
+                ok = false;
+                counts
+            }
+            skipped @ End::Skipped(_) => return Ok(skipped),
+        };
+    }
     Ok(if ok && counts.failed == 0 { End::Passed(counts) } else { End::Failed(counts) })
 }
 

@@ -44,6 +44,9 @@ pub(crate) fn run(args: &ServeArgs, out: &Out) -> Result<(), Failure> {
     if let Some(token) = &running.admin_token {
         ready["admin_token"] = token.as_str().into();
     }
+    if let Some(link) = &running.console_link {
+        ready["console"] = link.as_str().into();
+    }
     // Nobody needs to read it; the server serves all the same.
     match out.raw(format!("{ready}\n").as_bytes()) {
         Ok(()) | Err(Failure::NoReader) => {}

@@ -95,8 +95,10 @@ impl Answer {
                 headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
                 headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
             }
-            Content::Asset(_) => {
-                headers.insert(CONTENT_SECURITY_POLICY, FILE_POLICY.clone());
+            Content::Asset(kind) => {
+                let is_script = kind.starts_with("text/javascript");
+                let policy = if is_script { &WORKER_POLICY } else { &FILE_POLICY };
+                headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
                 headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
             }
             _ => {}
@@ -124,11 +126,14 @@ static PLAIN_POLICY: HeaderValue =
 /// What a page of ours may load and do: only its own origin, no script or style in the page itself.
 static PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     font-src 'self'; connect-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );
 /// A picture that is opened by itself is a page, too.
 static FILE_POLICY: HeaderValue = HeaderValue::from_static("sandbox");
+/// What a script may do that runs as a worker, and so has a policy of its own.
+static WORKER_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; connect-src 'self'");
 static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 impl Content {

@@ -28,6 +28,7 @@ use http::{HeaderMap, Method};
 use onrush::{Engine, Timestamp};
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Largest body on the public side.
 pub const PUBLIC_BODY_BYTES_MAX: usize = 4 * 1_024;
@@ -97,6 +98,8 @@ pub struct Gateway {
     /// Ends with the gateway.
     _risk_worker: Option<RiskWorker>,
     pub(crate) pages: Pages,
+    /// One reads the journal for an operator at a time.
+    pub(crate) timelines: Arc<Semaphore>,
     cors: Cors,
     trusted_proxies: Vec<Network>,
 }
@@ -119,6 +122,7 @@ impl Gateway {
             risks,
             _risk_worker: risk_worker,
             pages: Pages::new(config, &engine)?,
+            timelines: Arc::new(Semaphore::new(1)),
             cors: Cors::new(&config.cors),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             engine,

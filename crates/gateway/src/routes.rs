@@ -95,12 +95,18 @@ pub enum Route {
     Asset,
     Console,
     ConsoleFile,
+    AdminMe,
+    AdminSignIn,
+    AdminLinks,
+    AdminTerms,
+    AdminCheck,
+    AdminTimeline,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 84] = [
+    pub const ALL: [Route; 90] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -184,6 +190,12 @@ impl Route {
         Route::Asset,
         Route::Console,
         Route::ConsoleFile,
+        Route::AdminMe,
+        Route::AdminSignIn,
+        Route::AdminLinks,
+        Route::AdminTerms,
+        Route::AdminCheck,
+        Route::AdminTimeline,
         Route::None,
     ];
 
@@ -273,6 +285,12 @@ impl Route {
             Route::Asset => ("GET", "/assets/{name}"),
             Route::Console => ("GET", "/console"),
             Route::ConsoleFile => ("GET", "/console/{name}"),
+            Route::AdminMe => ("GET", "/admin/v1/me"),
+            Route::AdminSignIn => ("POST", "/admin/v1/sign-in"),
+            Route::AdminLinks => ("POST", "/admin/v1/links"),
+            Route::AdminTerms => ("GET", "/admin/v1/campaigns/{campaign}/terms"),
+            Route::AdminCheck => ("POST", "/admin/v1/campaigns/{campaign}/check"),
+            Route::AdminTimeline => ("GET", "/admin/v1/reservations/{id}/timeline"),
             Route::None => ("*", "*"),
         }
     }
@@ -377,6 +395,8 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((campaign, "stock")) => one(campaign, post, Route::AdminStockImport, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
             Some((campaign, "risk")) => one(campaign, is_get(method), Route::AdminRisk, GET),
+            Some((campaign, "terms")) => one(campaign, is_get(method), Route::AdminTerms, GET),
+            Some((campaign, "check")) => one(campaign, post, Route::AdminCheck, "POST"),
             Some((campaign, "reminders")) => {
                 one(campaign, is_get(method), Route::AdminReminders, GET)
             }
@@ -396,6 +416,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((id, "confirm")) => one(id, post, Route::AdminConfirm, "POST"),
             Some((id, "cancel")) => one(id, post, Route::AdminCancel, "POST"),
             Some((id, "judge")) => one(id, post, Route::AdminJudge, "POST"),
+            Some((id, "timeline")) => one(id, is_get(method), Route::AdminTimeline, GET),
             Some(_) => Matched::Nothing,
             None => one(rest, is_get(method), Route::AdminReservation, GET),
         };
@@ -423,6 +444,9 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/healthz" => exact(is_get(method), Route::Healthz, GET),
         "/readyz" => exact(is_get(method), Route::Readyz, GET),
         "/openapi.json" => exact(is_get(method), Route::OpenApi, GET),
+        "/admin/v1/me" => exact(is_get(method), Route::AdminMe, GET),
+        "/admin/v1/sign-in" => exact(post, Route::AdminSignIn, "POST"),
+        "/admin/v1/links" => exact(post, Route::AdminLinks, "POST"),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
         STREAM_PATH => exact(post, Route::AdminStream, "POST"),

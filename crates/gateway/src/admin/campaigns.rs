@@ -1,13 +1,13 @@
 //! Campaigns, supply and phases by hand.
 
 use super::{Listing, by, checked_reason, listing};
-use crate::config::{CampaignBody, Scope, as_written, phase_named};
+use crate::config::{CampaignBody, Scope, phase_named};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::waiting::{Waiting, What};
 use crate::wire::{PhaseBody, SupplyBody, read_json};
-use onrush::{Name, Timestamp};
+use onrush::Timestamp;
 
 impl Gateway {
     pub(crate) fn put_campaign(
@@ -17,17 +17,7 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Reply, Problem> {
         let body: CampaignBody = read_json(ask.headers, ask.body)?;
-        let name = Name::new(campaign).map_err(|e| Problem::invalid(format!("campaign: {e}")))?;
-        if body.campaign.as_ref().is_some_and(|stated| *stated != name) {
-            return Err(Problem::invalid("campaign: differs from the one in the address"));
-        }
-        let (groups, lists) = self.lines.known();
-        let line = body.line.as_ref().map_or(Ok(()), |line| line.check(groups, &lists));
-        line.map_err(|(field, problem)| Problem::invalid(format!("{field}: {problem}")))?;
-        let spec = body.spec(name);
-        spec.check().map_err(|error| {
-            Problem::invalid(format!("{}: {}", as_written(&error.field), error.problem))
-        })?;
+        let spec = self.checked_campaign(campaign, &body)?;
         self.authorised(ask, now, Scope::Admin)?;
         Ok(wait(Route::AdminPut, What::Campaign(self.engine.put_campaign(spec))))
     }
@@ -40,7 +30,7 @@ impl Gateway {
     ) -> Result<Reply, Problem> {
         let body: SupplyBody<'_> = read_json(ask.headers, ask.body)?;
         let reason = checked_reason(&body.reason)?;
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reason);
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
         let sku = campaign.sku(&body.sku).ok_or_else(Problem::not_found)?;
         let pending = self.engine.supply(sku.ix, body.quantity, by);
@@ -58,14 +48,14 @@ impl Gateway {
             Problem::invalid("to: one of \"open\", \"paused\", \"closed\" and \"settled\"")
         })?;
         let reason = checked_reason(&body.reason)?;
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reason);
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
         let pending = self.engine.move_phase(&campaign, to, by);
         Ok(wait(Route::AdminPhase, What::Campaign(pending)))
     }
 
     pub(crate) fn list_campaigns(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let page = listing::Page::read(ask.query)?;
         let inspect = self.engine.inspect(move |ledger| Some(Listing::campaigns(ledger, &page)));
         Ok(wait(Route::AdminCampaigns, What::Listing(inspect)))
@@ -77,7 +67,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let name = campaign.to_owned();
         let inspect = self.engine.inspect(move |ledger| Listing::campaign(ledger, &name));
         Ok(wait(Route::AdminCampaign, What::Listing(inspect)))

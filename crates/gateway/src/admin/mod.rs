@@ -3,9 +3,12 @@
 
 mod batch;
 mod campaigns;
+mod editor;
 mod listing;
 mod reservations;
+mod sign_in;
 mod stream;
+mod timeline;
 
 pub(crate) use batch::{Batch, Batched};
 pub(crate) use listing::{Listing, Page};
@@ -40,9 +43,15 @@ impl Gateway {
             Route::Readyz => return Ok(Reply::Ready(self.readyz())),
             Route::Console => return Ok(Reply::Ready(self.console())),
             Route::ConsoleFile => return self.console_file(part, ask).map(Reply::Ready),
+            Route::AdminSignIn => return self.take_link(ask, now).map(Reply::Ready),
             _ => {}
         }
         match route {
+            Route::AdminMe => self.show_me(ask, now).map(Reply::Ready),
+            Route::AdminLinks => self.make_link(ask, now).map(Reply::Ready),
+            Route::AdminTerms => self.show_terms(part, ask, now).map(Reply::Ready),
+            Route::AdminCheck => self.check_campaign(part, ask, now).map(Reply::Ready),
+            Route::AdminTimeline => self.show_timeline(part, ask, now),
             Route::AdminPut => self.put_campaign(part, ask, now),
             Route::AdminSupply => self.supply(part, ask, now),
             Route::AdminPhase => self.move_phase(part, ask, now),
@@ -120,6 +129,18 @@ impl Gateway {
     ) -> Result<Arc<ApiKey>, Problem> {
         let key = self.operator(ask.headers, now)?;
         key.require(scope)?;
+        Ok(key)
+    }
+
+    /// Tell which key asks, if it has one of the scopes.
+    pub(crate) fn authorised_any(
+        &self,
+        ask: &Ask<'_>,
+        now: Timestamp,
+        scopes: &[Scope],
+    ) -> Result<Arc<ApiKey>, Problem> {
+        let key = self.operator(ask.headers, now)?;
+        key.require_any(scopes)?;
         Ok(key)
     }
 

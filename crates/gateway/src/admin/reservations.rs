@@ -41,7 +41,7 @@ impl Gateway {
     pub(crate) fn cancel(&self, id: &str, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
         let body: CancelBody<'_> = read_json(ask.headers, ask.body)?;
         let reason = checked_reason(&body.reason)?;
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reason);
         let pending = self.engine.cancel(
             self.known(id)?,
             planted!("restock-inverted", !body.restock, body.restock),
@@ -53,7 +53,7 @@ impl Gateway {
     pub(crate) fn judge(&self, id: &str, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
         let body: JudgeBody<'_> = read_json(ask.headers, ask.body)?;
         let reason = checked_reason(&body.reason)?;
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reason);
         let pending = self.engine.judge(self.known(id)?, body.accept, by);
         Ok(wait(Route::AdminJudge, What::Reservation(pending)))
     }
@@ -66,7 +66,7 @@ impl Gateway {
     ) -> Result<Reply, Problem> {
         let body: RefundedBody<'_> = read_json(ask.headers, ask.body)?;
         let reference = checked_reference(&body.reference)?;
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reference);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reference);
         let refund: u32 = refund.parse().map_err(|_| Problem::not_found())?;
         Ok(wait(Route::AdminRefunded, What::Refund(self.engine.refunded(refund, by))))
     }
@@ -77,7 +77,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Confirm)?;
+        self.authorised_any(ask, now, &[Scope::Confirm, Scope::View])?;
         let seq = self.known(id)?;
         let inspect = self.engine.inspect(move |ledger| Listing::reservation(ledger, seq));
         Ok(wait(Route::AdminReservation, What::Listing(inspect)))
@@ -89,7 +89,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let page = listing::Page::read(ask.query)?;
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
         let ix = campaign.ix();
@@ -99,13 +99,13 @@ impl Gateway {
     }
 
     pub(crate) fn list_refunds(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let page = listing::Page::read(ask.query)?;
         let inspect = self.engine.inspect(move |ledger| Some(Listing::refunds(ledger, &page)));
         Ok(wait(Route::AdminRefunds, What::Listing(inspect)))
     }
 
-    fn known(&self, id: &str) -> Result<ReservationSeq, Problem> {
+    pub(super) fn known(&self, id: &str) -> Result<ReservationSeq, Problem> {
         let seq = self.engine.seq_of(id);
         seq.filter(|seq| self.engine.look(*seq).is_some()).ok_or_else(Problem::not_found)
     }

@@ -3,7 +3,7 @@
 
 use super::fields::{CurrencyText, Span, When, name, name_option};
 use super::line::{LineBody, LineShown};
-use onrush::{CampaignSpec, Phase, Schedule, SkuSpec, Terms, WaitTerms, Wave};
+use onrush::{Campaign, CampaignSpec, Phase, Schedule, SkuSpec, Terms, WaitTerms, Wave};
 use onrush_types::{Currency, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +210,45 @@ impl CampaignBody {
             },
             skus: skus.collect(),
             line: self.line.as_ref().map(LineBody::terms),
+        }
+    }
+
+    /// Write a campaign that there is. What a SKU was supplied with is left at 0: it acts once.
+    pub(crate) fn of(campaign: &Campaign) -> CampaignBody {
+        let terms = campaign.terms();
+        let shown = Shown::of(terms);
+        let waves = terms.waves.iter().map(|wave| WaveBody {
+            at: When(wave.at),
+            sku: wave.sku.clone(),
+            quantity: wave.units,
+        });
+        let skus = campaign.skus().map(|sku| SkuBody {
+            sku: sku.name.clone(),
+            price: sku.price.amount,
+            supply: 0,
+            limit_per_buyer: Some(sku.limit_per_buyer),
+        });
+        CampaignBody {
+            campaign: Some(campaign.name().clone()),
+            title: shown.title,
+            published: terms.published,
+            currency: terms.currency.into(),
+            preheat_at: terms.schedule.preheat_at.map(When),
+            draw_at: terms.schedule.draw_at.map(When),
+            opens_at: terms.schedule.opens_at.map(When),
+            closes_at: terms.schedule.closes_at.map(When),
+            limit_per_buyer: terms.limit_per_buyer,
+            hold: Span(terms.hold),
+            buyers_expected: terms.buyers_expected,
+            supply: if terms.supply_from_stores { SupplyFrom::Stores } else { SupplyFrom::Own },
+            stock: shown.stock,
+            few_at: shown.few_at,
+            skus: skus.collect(),
+            waves: waves.collect(),
+            line: campaign
+                .line_terms()
+                .map(|line| LineBody::of(line, &shown.line.unwrap_or_default())),
+            waitlist: campaign.waitlist().map(|list| WaitlistBody { offer: Span(list.offer) }),
         }
     }
 

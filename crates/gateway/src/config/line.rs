@@ -3,7 +3,7 @@
 
 use super::fields::{Span, name, name_option};
 use onrush::{LineTerms, Outflow, Tier};
-use onrush_types::Name;
+use onrush_types::{DurationMs, Name};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -231,6 +231,35 @@ impl LineBody {
         });
         let others = self.tiers.iter().filter(|tier| !is_everybody(tier)).cloned();
         std::iter::once(everybody).chain(others).collect()
+    }
+
+    /// Write a line that there is.
+    pub(crate) fn of(terms: &LineTerms, shown: &LineShown) -> LineBody {
+        let invites = |at: usize| shown.invites.get(at).cloned().flatten();
+        let tiers = terms.tiers.iter().enumerate().map(|(at, tier)| TierBody {
+            name: tier.name.clone(),
+            groups: tier.groups.clone(),
+            invites: invites(at).and_then(|name| Name::new(&name).ok()),
+            weight: tier.weight,
+            after: Span(tier.after),
+        });
+        LineBody {
+            tiers: tiers.collect(),
+            pass: Span(terms.pass),
+            grace: Span(terms.grace),
+            outflow: OutflowBody {
+                per_second: terms.outflow.per_second,
+                inside: terms.outflow.inside,
+                passes_per_unit_max: terms.outflow.passes_per_unit_max,
+                shop_latency_max: Span(DurationMs(terms.outflow.shop_latency_ms_max.into())),
+            },
+            public_value: terms.public_value_source.clone(),
+            invite_only: terms.invite_only,
+            jwt: shown.jwt,
+            waiting_page: shown.waiting_page.clone(),
+            return_origins: shown.return_origins.clone(),
+            eligibility: shown.eligibility.clone(),
+        }
     }
 
     /// Make the engine's terms of it.

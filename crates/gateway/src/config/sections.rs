@@ -236,10 +236,14 @@ pub enum Scope {
     Reserve,
     /// Confirm payments and look at reservations.
     Confirm,
-    /// Everything on the admin listener.
+    /// Everything on the admin listener: an owner.
     Admin,
     /// Read the figures.
     Metrics,
+    /// Look at everything on the admin listener, change nothing: a viewer.
+    View,
+    /// Look, and steer running sales, orders and refunds: an operator.
+    Operate,
 }
 
 impl Scope {
@@ -250,6 +254,20 @@ impl Scope {
             Scope::Confirm => "confirm",
             Scope::Admin => "admin",
             Scope::Metrics => "metrics",
+            Scope::View => "view",
+            Scope::Operate => "operate",
+        }
+    }
+
+    /// Tell whether a key with this scope may do what `wanted` says.
+    pub const fn covers(self, wanted: Scope) -> bool {
+        match self {
+            Scope::Admin => true,
+            Scope::Operate => matches!(wanted, Scope::Operate | Scope::View | Scope::Metrics),
+            Scope::View => matches!(wanted, Scope::View | Scope::Metrics),
+            Scope::Reserve => matches!(wanted, Scope::Reserve),
+            Scope::Confirm => matches!(wanted, Scope::Confirm),
+            Scope::Metrics => matches!(wanted, Scope::Metrics),
         }
     }
 }
@@ -260,7 +278,9 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<Scope>
         type Value = Vec<Scope>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a scope or a list of scopes: reserve, confirm, admin, metrics")
+            f.write_str(
+                "a scope or a list of scopes: reserve, confirm, metrics, view, operate, admin",
+            )
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<Scope>, E> {

@@ -24,22 +24,34 @@ pub(crate) struct ApiKey {
 }
 
 impl ApiKey {
+    pub(crate) fn new(name: Name, scopes: Vec<Scope>) -> ApiKey {
+        ApiKey { name, scopes }
+    }
+
     /// Tell whether the key may do what `scope` says.
     pub(crate) fn may(&self, scope: Scope) -> bool {
-        planted!("scope-ignored", true, self.scopes.contains(&scope))
-            || self.scopes.contains(&Scope::Admin)
+        planted!("scope-ignored", true, self.scopes.iter().any(|own| own.covers(scope)))
     }
 
     /// Refuse a key that may not.
     pub(crate) fn require(&self, scope: Scope) -> Result<(), Problem> {
-        match self.may(scope) {
-            true => Ok(()),
-            false => {
-                let scope = scope.as_str();
-                let detail = format!("this needs an API key with the scope \"{scope}\"");
-                Err(Problem::new(Code::Forbidden, detail))
-            }
+        self.require_any(&[scope])
+    }
+
+    /// Refuse a key that may do none of these.
+    pub(crate) fn require_any(&self, scopes: &[Scope]) -> Result<(), Problem> {
+        if scopes.iter().any(|scope| self.may(*scope)) {
+            return Ok(());
         }
+        let names: Vec<String> =
+            scopes.iter().map(|scope| format!("\"{}\"", scope.as_str())).collect();
+        let detail = format!("this needs an API key with the scope {}", names.join(" or "));
+        Err(Problem::new(Code::Forbidden, detail))
+    }
+
+    /// Return the words of its scopes.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &'static str> {
+        self.scopes.iter().map(|scope| scope.as_str())
     }
 }
 

@@ -6,11 +6,13 @@
 
 mod api_key;
 mod jwt;
+mod links;
 mod session;
 
 pub(crate) use api_key::{ApiKey, ApiKeys, dev_token};
 pub(crate) use jwt::Issuer;
 pub use jwt::IssuerError;
+pub(crate) use links::{Links, Visit};
 pub use session::SessionMemo;
 pub(crate) use session::{SESSION_CHARS, Session, Sessions};
 
@@ -56,6 +58,7 @@ pub(crate) struct Identity {
     pub(crate) issuer: ArcSwapOption<Issuer>,
     pub(crate) sessions: Sessions,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) links: Links,
     dev: bool,
 }
 
@@ -70,6 +73,7 @@ impl Identity {
             issuer: ArcSwapOption::new(issuer),
             sessions: Sessions::load(&config.sessions, engine)?,
             api_keys: ApiKeys::load(config, engine)?,
+            links: Links::new(engine),
             dev: config.dev,
         })
     }
@@ -137,7 +141,8 @@ impl Identity {
         {
             return Ok(caller);
         }
-        self.api_keys.find(token).map(Caller::BackEnd).ok_or_else(unauthenticated)
+        let found = self.api_keys.find(token).or_else(|| self.links.find(token, now));
+        found.map(Caller::BackEnd).ok_or_else(unauthenticated)
     }
 
     fn session(

@@ -94,7 +94,7 @@ impl Gateway {
             outflow.shop_latency_ms_max = ms;
         }
         outflow.check().map_err(|error| Problem::invalid(error.to_string()))?;
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reason);
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         self.lines.settings(&campaign)?;
         let pending = self.engine.set_outflow(&campaign, outflow, by);
@@ -113,7 +113,7 @@ impl Gateway {
             let detail = format!("public_value: 1 to {TEXT_BYTES_MAX} bytes");
             return Err(Problem::invalid(detail));
         }
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reason);
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         self.lines.settings(&campaign)?;
         let view = self.engine.line(&campaign);
@@ -143,7 +143,7 @@ impl Gateway {
         if body.text.len() > MESSAGE_BYTES_MAX {
             return Err(Problem::invalid(format!("text: at most {MESSAGE_BYTES_MAX} bytes")));
         }
-        let key = self.authorised(ask, now, Scope::Admin)?;
+        let key = self.authorised(ask, now, Scope::Operate)?;
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         let (who, campaign_name) = (key.name.as_str(), campaign.name().as_str());
         tracing::info!(who, campaign = campaign_name, text = %body.text, reason, "message");
@@ -175,7 +175,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Answer, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         self.lines.settings(&campaign)?;
         let line = self.engine.line(&campaign).ok_or_else(Problem::not_found)?;
@@ -211,7 +211,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Answer, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let (name, number) = ticket_part(part);
         let number: u32 = number.parse().map_err(|_| Problem::not_found())?;
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;

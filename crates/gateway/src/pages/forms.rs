@@ -4,6 +4,7 @@
 //! alone, and its answer into a redirect to the page (post, redirect, get): reloading repeats nothing.
 //! So a form can do nothing that the contract's routes cannot, and is refused in the same order.
 
+use super::check::PROOF_COOKIE;
 use super::show::{HANDOFF_COOKIE, TICKET_COOKIE};
 use crate::answer::Answer;
 use crate::errors::Code;
@@ -16,7 +17,9 @@ use crate::routes::Route;
 use crate::stores::Later;
 use crate::waiting::Waiting;
 use crate::wire::format_timestamp;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use onrush::{Campaign, PaymentLine, Timestamp};
 use onrush_types::Name;
@@ -28,6 +31,22 @@ const TICKET_COOKIE_S: u64 = 7 * 24 * 3_600;
 
 /// Believed with `--dev` only, and only where nothing else says who asks.
 const DEV_BUYER: HeaderName = HeaderName::from_static("x-onrush-buyer");
+
+/// The field of a form that no person sees; what fills it is a program.
+const TRAP: &str = "memo";
+
+/// What is asked with the session cookie alone, whatever else a form's request says.
+const NOT_PASSED_ON: [HeaderName; 9] = [
+    AUTHORIZATION,
+    DEV_BUYER,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    HeaderName::from_static("onrush-session"),
+    HeaderName::from_static("onrush-pass"),
+    HeaderName::from_static("onrush-proof"),
+    HeaderName::from_static("onrush-field"),
+    HeaderName::from_static("idempotency-key"),
+];
 
 /// What a form that succeeded leaves in the browser, or says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +60,7 @@ enum Then {
 
 /// The page to go back to.
 #[derive(Clone, Debug)]
-struct Back {
+pub(super) struct Back {
     page: String,
     path: String,
     /// Set whatever comes of the form.
@@ -100,6 +119,9 @@ impl Gateway {
             return Ok(Reply::Ready(back.saying("stale")));
         }
         let headers = plain_headers(ask.headers);
+        if action == "check" {
+            return Ok(Reply::Ready(self.form_check(&campaign, back, ask, &headers, now)));
+        }
         let own = Own { gateway: self, campaign: &campaign, form: &form, headers, now, jitter };
         let (done, then) = own.act(action, ask)?;
         Ok(self.back_after(done, back, then, now))
@@ -204,6 +226,9 @@ impl Own<'_> {
         let sku = form.text("sku");
         let ticket = cookie_named(ask.headers, TICKET_COOKIE).unwrap_or_default();
         let part = format!("{name}/tickets/{ticket}");
+        if matches!(action, "join" | "reserve") {
+            self.show_evidence(ask);
+        }
         Ok(match action {
             "join" => {
                 let ask = posted(ask, &self.headers, "{}");
@@ -243,6 +268,17 @@ impl Own<'_> {
             "pay" if gateway.pages.dev => (self.pay(ask), Then::Nothing),
             _ => return Err(Problem::not_found()),
         })
+    }
+
+    /// Say with a join or reserve what risk asks for: the proof, and that a hidden field was filled.
+    fn show_evidence(&mut self, ask: &Ask<'_>) {
+        let proof = cookie_named(ask.headers, PROOF_COOKIE);
+        if let Some(proof) = proof.and_then(|proof| HeaderValue::from_str(proof).ok()) {
+            self.headers.insert("onrush-proof", proof);
+        }
+        if self.form.get(TRAP).is_some() {
+            self.headers.insert("onrush-field", HeaderValue::from_static("filled"));
+        }
     }
 
     fn reserve(&mut self, ask: &Ask<'_>, part: &str) -> Result<Reply, Problem> {
@@ -306,11 +342,20 @@ impl Back {
         Back { page, path, cookies: Vec::new() }
     }
 
-    fn home(&self) -> Answer {
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn keeping(mut self, cookie: HeaderValue) -> Back {
+        self.cookies.push(cookie);
+        self
+    }
+
+    pub(super) fn home(&self) -> Answer {
         self.to(&self.page)
     }
 
-    fn saying(&self, said: &str) -> Answer {
+    pub(super) fn saying(&self, said: &str) -> Answer {
         self.to(&with_parameter(&self.page, "said", said))
     }
 
@@ -359,13 +404,12 @@ fn posted<'a>(ask: &Ask<'a>, headers: &'a HeaderMap, body: &'a str) -> Ask<'a> {
     Ask { headers, body: body.as_bytes(), ..*ask }
 }
 
-/// Keep what a route may see of a form's headers: who asks by cookie, from where, and that it is JSON.
+/// Keep what a route may see of a form's headers: who asks by cookie, from where, what the browser shows
+/// of itself, in its order, and that it is JSON.
 fn plain_headers(headers: &HeaderMap) -> HeaderMap {
-    let mut plain = HeaderMap::new();
-    for name in ["cookie", "origin", "host", "x-forwarded-for"] {
-        for value in headers.get_all(name) {
-            plain.append(HeaderName::from_static(name), value.clone());
-        }
+    let mut plain = HeaderMap::with_capacity(headers.len() + 3);
+    for (name, value) in headers.iter().filter(|(name, _)| !NOT_PASSED_ON.contains(name)) {
+        plain.append(name, value.clone());
     }
     plain.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     plain

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `view` | what a page shows, read from the engine |
 //! | `forms` | what a page's forms do: the same routes as everybody's, then back to the page |
+//! | `check` | the challenge that a join or reserve may need |
 //! | `console` | the operators' page, which is a script that asks the admin API |
 //! | `near` | stores around a place |
 //! | `texts` | words, numbers, money, times |
@@ -16,6 +17,7 @@
 //! ours. Nothing of a request is ever a target of a redirect but this page.
 
 mod assets;
+mod check;
 mod console;
 mod forms;
 mod near;
@@ -54,9 +56,10 @@ const TEMPLATES: [(&str, &str); 4] = [
 ];
 
 /// What scripts and styles were built to, from `web/drop`.
-const BUILT: [(&str, &[u8]); 3] = [
+const BUILT: [(&str, &[u8]); 4] = [
     ("drop.css", include_bytes!("../../../../web/dist/drop.css")),
     ("drop.js", include_bytes!("../../../../web/dist/drop.js")),
+    ("check.js", include_bytes!("../../../../web/dist/check.js")),
     ("draw.js", include_bytes!("../../../../web/dist/draw.js")),
 ];
 

@@ -40,13 +40,13 @@ pub(super) const HANDOFF_COOKIE: &str = "onrush_handoff";
 const SAID: &str = "said";
 
 /// Who looks, and at what.
-struct Looker<'a> {
+pub(super) struct Looker<'a> {
     lang: Lang,
     /// The session's text, and what it says.
-    session: Option<(&'a str, Session)>,
+    pub(super) session: Option<(&'a str, Session)>,
     ticket: Option<(&'a str, TicketToken)>,
     at: Option<Destination>,
-    said: Option<String>,
+    pub(super) said: Option<String>,
 }
 
 impl Gateway {
@@ -69,10 +69,9 @@ impl Gateway {
         }
         let page = self.rendered(&campaign, &looker, ask, now, jitter)?;
         let answer = compressed(ask, page, Route::DropPage);
-        Ok(match self.renewed(&campaign, &looker, now) {
-            Some(cookie) => answer.with(SET_COOKIE, cookie),
-            None => answer,
-        })
+        let device = looker.session.is_some().then(|| self.device_cookie(ask)).flatten();
+        let cookies = self.renewed(&campaign, &looker, now).into_iter().chain(device);
+        Ok(cookies.fold(answer, |answer, cookie| answer.with(SET_COOKIE, cookie)))
     }
 
     /// `GET /drop/{campaign}/draw`: draw again in the browser.
@@ -202,8 +201,14 @@ impl Gateway {
         let handoff = cookie_named(ask.headers, HANDOFF_COOKIE);
         let (watch, sig) = watched(&sale.name, &standings, &mine, &skus);
         let remind_mail = self.offers(Channel::Mail);
-        let renew_ms = mine.ticket.is_some().then(|| self.identity.sessions.ttl().0 / 3);
+        // A session lasts as long as the wait, and a check begins when it is time for it.
+        let is_renewed_here = mine.ticket.is_some()
+            || (stage == "soon" && looker.session.is_some() && self.risks.settings().enabled);
+        let renew_ms = is_renewed_here.then(|| self.identity.sessions.ttl().0 / 3);
         let has_line = campaign.line().is_some();
+        let is_renewed = self.renewed(campaign, looker, now).is_some();
+        let check = self.check_of(campaign, looker, ask, stage, is_renewed, now);
+        let waits_ms = check.as_ref().and_then(|check| check.until_unix?.checked_sub(now.0));
         let more = json!({
             "c": sale, "skus": skus, "stage": stage, "watch": watch, "sig": sig, "message": message,
             "near": near, "near_km": near_km, "handoff": handoff, "remind_mail": remind_mail,
@@ -219,7 +224,8 @@ impl Gateway {
                 && matches!(stage, "soon" | "join"),
             "can_reserve": stage == "served" || (!has_line && matches!(stage, "open" | "all_held")),
             "can_reserve_later": !has_line && stage == "soon",
-            "reload_s": reload_s(stage, jitter),
+            "reload_s": waits_ms.map(|ms| ms as u32 / 1_000 + 1).or_else(|| reload_s(stage, jitter)),
+            "check": check,
             "me": mine,
             "login_url": self.pages.login_url(campaign, looker.lang),
         });

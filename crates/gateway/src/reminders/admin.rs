@@ -23,7 +23,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Answer, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let campaign = self.engine.campaign(name).ok_or_else(Problem::not_found)?;
         let figures = self.reminders.figures();
         let tally = figures.map(|figures| figures.of(campaign.ix())).unwrap_or_default();

@@ -15,10 +15,10 @@ use crate::routes::Route;
 use crate::wire::{format_timestamp, json, read_json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::StatusCode;
-use onrush::Timestamp;
-use onrush_risk::Stage;
+use http::{HeaderMap, StatusCode};
+use onrush::{BuyerDigest, Campaign, Timestamp};
 use onrush_risk::challenge::{AnswerError, ChallengeKind, Issued, TOKEN_CHARS_MAX};
+use onrush_risk::{RuleAction, Stage};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 use std::borrow::Cow;
@@ -41,7 +41,45 @@ struct ChallengeBody<'a> {
     answer: Option<Cow<'a, str>>,
 }
 
+/// A challenge that the policy asks some buyers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The highest level there is a rule for.
+    pub(crate) level: u8,
+    /// It asks everybody, whatever their score.
+    pub(crate) from_everybody: bool,
+}
+
+/// A proof with less time left is as good as none: it might be over before it is used.
+const PROOF_LEFT_MS_MIN: u64 = 120_000;
+
 impl Gateway {
+    /// Tell which challenge the buyer may be asked for here. `None`: none, or `proof` answers it.
+    pub(crate) fn challenge_wanted(
+        &self,
+        campaign: &Campaign,
+        buyer: BuyerDigest,
+        headers: &HeaderMap,
+        proof: Option<&str>,
+        now: Timestamp,
+    ) -> Option<Wanted> {
+        let policy = self.risks.policy.load();
+        let rules = policy.rules.iter().filter(|rule| rule.action == RuleAction::Challenge);
+        let from_everybody =
+            rules.clone().any(|rule| rule.worst_percent >= 100.0 && rule.at_least <= 0.0);
+        let level = rules.map(|rule| rule.level).max()?;
+        let sale = self.risks.sale(campaign, now)?;
+        let is_good = proof.zip(sale.challenges.get()).is_some_and(|(proof, challenges)| {
+            let opened = challenges.open_proof(proof, holder(&sale.key, buyer, headers), now);
+            opened.is_ok_and(|proof| {
+                proof.level >= level
+                    && proof.until.since(now).0 >= PROOF_LEFT_MS_MIN
+                    && !challenges.is_used(&proof)
+            })
+        });
+        (!is_good).then_some(Wanted { level, from_everybody })
+    }
+
     pub(crate) fn challenge(
         &self,
         name: &str,

@@ -79,7 +79,18 @@ pub fn serve(
     let threads = plan.start(acceptor, sockets, workers, own_listeners, stop.clone(), shutdown)?;
     let reminders = gateway.reminders.start(&engine).map_err(ServeError::Thread)?;
     let admin_token = config.dev.then(|| dev_token(&engine));
-    Ok(Running { public_addr, admin_addr, admin_token, gateway, engine, stop, threads, reminders })
+    let console_link = gateway.first_link(config, &admin_addr);
+    Ok(Running {
+        public_addr,
+        admin_addr,
+        admin_token,
+        console_link,
+        gateway,
+        engine,
+        stop,
+        threads,
+        reminders,
+    })
 }
 
 /// A gateway that is serving. Dropping it asks it to stop and does not wait.
@@ -91,6 +102,8 @@ pub struct Running {
     pub admin_addr: Listen,
     /// With `--dev`, the token of the admin side.
     pub admin_token: Option<String>,
+    /// Where no API key has the scope `admin`: a link that signs an owner in to the console, once.
+    pub console_link: Option<String>,
     gateway: Arc<Gateway>,
     engine: Engine,
     stop: Arc<channel::Sender<bool>>,

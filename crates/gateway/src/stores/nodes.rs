@@ -122,7 +122,7 @@ impl Gateway {
         import::check_media(ask.headers)?;
         let skip_bad = Query::read(ask.query, &["skip_bad"])?.flag("skip_bad")?;
         let file = import::stock(ask.body)?;
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, "import of stock");
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, "import of stock");
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?;
         let skus = campaign.skus().map(|sku| (sku.name.to_string(), sku.ix)).collect();
         let names = self.engine.inspect(|ledger| {
@@ -138,7 +138,7 @@ impl Gateway {
     }
 
     pub(crate) fn list_nodes(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let query = Query::read(ask.query, &["after", "limit"])?;
         let first = query.number("after", u32::MAX - 1)?.map_or(0, |after| after + 1);
         let limit = query.number("limit", PAGE_MAX)?.unwrap_or(PAGE_DEFAULT).max(1);
@@ -163,7 +163,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let name = decoded(node)?;
         let row = self.engine.inspect(move |ledger| {
             ledger.node_named(&name).and_then(|node| NodeRow::of(ledger, node))
@@ -185,7 +185,7 @@ impl Gateway {
         let body: StockBody<'_> = read_json(ask.headers, ask.body)?;
         let reason = checked_reason(&body.reason)?;
         let (name, how) = (decoded(node)?, body.how()?);
-        let by = by(&*self.authorised(ask, now, Scope::Admin)?, reason);
+        let by = by(&*self.authorised(ask, now, Scope::Operate)?, reason);
         let campaign = self.engine.campaign(&body.campaign).ok_or_else(Problem::not_found)?;
         let sku = campaign.sku(&body.sku).ok_or_else(Problem::not_found)?.ix;
         let named = name.clone();

@@ -32,7 +32,11 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     let stock = [[("campaign", s()), ("sku", s())].as_slice(), count.as_slice()].concat();
     vec![
         ("NearStore", object(false, &near)),
-        ("StoreList", object(false, &[("stores", rows())])),
+        (
+            "StoreList",
+            object(false, &[("stores", json!({"type": "array", "items": reference("StoreNear")}))]),
+        ),
+        ("StoreNear", store_near()),
         (
             "Promise",
             object(
@@ -92,6 +96,24 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
         ),
         ("Plan", object(false, &[("shipments", rows()), ("unfilled", rows()), ("why", rows())])),
     ]
+}
+
+/// A store as buyers are told of it.
+fn store_near() -> Value {
+    let open = json!({"type": "boolean"});
+    let hours = object(false, &[("open", open), ("opens_at?", time()), ("closes_at?", time())]);
+    object(
+        false,
+        &[
+            ("node", s()),
+            ("kind", s()),
+            ("lat", number()),
+            ("lon", number()),
+            ("km", number()),
+            ("available", json!({"anyOf": [n(), {"enum": ["few", "many"]}]})),
+            ("hours", json!({"anyOf": [hours, {"type": "null"}]})),
+        ],
+    )
 }
 
 /// The columns of `onrush route`, and why.

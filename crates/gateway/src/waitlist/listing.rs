@@ -27,7 +27,7 @@ impl Gateway {
         ask: &Ask<'_>,
         now: Timestamp,
     ) -> Result<Reply, Problem> {
-        self.authorised(ask, now, Scope::Admin)?;
+        self.authorised(ask, now, Scope::View)?;
         let page = Page::read(ask.query)?;
         let campaign = self.engine.campaign(campaign).ok_or_else(Problem::not_found)?.ix();
         let inspect = self.engine.inspect(move |ledger| Some(lines(ledger, campaign, &page)));

@@ -5,6 +5,7 @@ mod back_end;
 mod batch;
 mod chain;
 mod client;
+mod console;
 mod contract;
 #[path = "../../../notify/tests/doubles/mod.rs"]
 mod doubles;
@@ -16,6 +17,7 @@ mod line_events;
 mod line_gate;
 mod log;
 mod pages;
+mod pages_check;
 mod proxy;
 mod queue;
 mod raw;

@@ -4,24 +4,24 @@ use crate::client::{Answer, Ask, ask};
 use crate::server::Server;
 use serde_json::json;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A browser without scripts: cookies, and the form of the page it has.
 #[derive(Default)]
-struct Browser {
-    cookies: Vec<(String, String)>,
-    page: String,
+pub(crate) struct Browser {
+    pub(crate) cookies: Vec<(String, String)>,
+    pub(crate) page: String,
 }
 
 impl Browser {
-    fn open(&mut self, server: &Server, path: &str) -> Answer {
+    pub(crate) fn open(&mut self, server: &Server, path: &str) -> Answer {
         let answer = self.with_cookies(ask("GET", path)).to(server.public);
         self.page = String::from_utf8(answer.body.clone()).expect("UTF-8");
         answer
     }
 
     /// Send a form and follow the way back.
-    fn send(&mut self, server: &Server, path: &str, form: &str) -> Answer {
+    pub(crate) fn send(&mut self, server: &Server, path: &str, form: &str) -> Answer {
         let answer = self.post(server, path, form, &[]);
         assert_eq!(answer.status, 303, "{}", String::from_utf8_lossy(&answer.body));
         let back = answer.header("location").expect("the page").to_owned();
@@ -30,7 +30,13 @@ impl Browser {
         answer
     }
 
-    fn post(&mut self, server: &Server, path: &str, form: &str, more: &[(&str, &str)]) -> Answer {
+    pub(crate) fn post(
+        &mut self,
+        server: &Server,
+        path: &str,
+        form: &str,
+        more: &[(&str, &str)],
+    ) -> Answer {
         let request = self.with_cookies(ask("POST", path).header("content-type", FORM));
         let request = more.iter().fold(request, |ask, (name, value)| ask.header(name, value));
         let answer = request.text(form).to(server.public);
@@ -45,7 +51,7 @@ impl Browser {
         answer
     }
 
-    fn with_cookies(&self, ask: Ask) -> Ask {
+    pub(crate) fn with_cookies(&self, ask: Ask) -> Ask {
         let pairs: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         match pairs.is_empty() {
@@ -55,20 +61,20 @@ impl Browser {
     }
 
     /// Return the value of the first hidden field of this name.
-    fn field(&self, name: &str) -> String {
+    pub(crate) fn field(&self, name: &str) -> String {
         let start = format!("name=\"{name}\" value=\"");
         let (_, rest) =
             self.page.split_once(&start).unwrap_or_else(|| panic!("{name}: {}", self.page));
         rest.split('"').next().expect("a value").to_owned()
     }
 
-    fn is_in(&self, stage: &str) {
+    pub(crate) fn is_in(&self, stage: &str) {
         let wanted = format!("data-stage=\"{stage}\"");
         assert!(self.page.contains(&wanted), "{stage}: {}", self.page);
     }
 }
 
-fn signed_in(server: &Server, name: &str) -> Browser {
+pub(crate) fn signed_in(server: &Server, name: &str) -> Browser {
     let mut browser = Browser::default();
     browser.send(server, "/drop/drop/signin", &format!("name={name}&lang=en"));
     browser

@@ -1,0 +1,4 @@
+// What the tests see besides.
+
+export * from "./index";
+export { firstWord } from "./challenge";
