@@ -1,10 +1,12 @@
 //! The command line.
 
+mod after;
 mod load;
 mod route;
 
+pub(crate) use after::{RehearseArgs, ReportArgs};
 pub(crate) use load::{Line, LoadArgs, Pattern};
-pub(crate) use route::{RiskArgs, RouteArgs, SimulateArgs, Simulated};
+pub(crate) use route::{Lang, RiskArgs, RouteArgs, SimulateArgs, Simulated};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -48,6 +50,10 @@ pub(crate) enum Command {
     VerifyDraw(VerifyDrawArgs),
     /// Tell from a data folder how fair the line of a campaign was
     Fairness(FairnessArgs),
+    /// Rehearse a sale on this machine, and say go or no-go
+    Rehearse(RehearseArgs),
+    /// Tell what a sale came to: one HTML file from its data folder
+    Report(ReportArgs),
     /// Write the orders, payments and refunds of a data folder
     Export(ExportArgs),
     /// Send a crowd to a server and check what it was told

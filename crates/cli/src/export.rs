@@ -303,16 +303,18 @@ fn write(
     Ok(())
 }
 
-/// Write a cell. A text that a spreadsheet would run as a formula gets an apostrophe before it.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => {
-            format!("'{text}")
-        }
-        Value::String(text) => text.clone(),
+        Value::String(text) => guarded(text),
         other => other.to_string(),
     }
+}
+
+/// Write a text for a spreadsheet: one that it would run as a formula gets an apostrophe before it.
+pub(crate) fn guarded(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { format!("'{text}") } else { text.to_owned() }
 }
 
 #[cfg(test)]

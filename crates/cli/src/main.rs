@@ -14,6 +14,8 @@ mod init;
 mod load;
 mod out;
 mod progress;
+mod rehearse;
+mod report;
 mod route;
 mod serve;
 mod simulate_risk;
@@ -47,6 +49,8 @@ fn run(command: Command, out: &Out) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(&args, out),
         Command::VerifyDraw(args) => verify_draw::run(&args, out),
         Command::Fairness(args) => fairness::run(&args, out),
+        Command::Rehearse(args) => rehearse::run(&args, out),
+        Command::Report(args) => report::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Load(args) => load::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),

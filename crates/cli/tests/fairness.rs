@@ -141,6 +141,53 @@ fn tells_what_the_line_of_a_sale_did() {
 }
 
 #[test]
+fn the_report_says_the_same_and_draws_again() {
+    let dir = tempfile::tempdir().expect("folder");
+    sell(&dir.path().join("data"));
+    let output = fairness(dir.path(), &["--campaign", "drop", "--json"]);
+    let alone: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onrush"));
+    let output = command.args(["report", "data", "--json"]).current_dir(dir.path()).output();
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let tables = &report["tables"];
+    let line = &tables["lines"][0];
+    for (column, field) in [
+        ("tickets", "tickets"),
+        ("called_up", "called"),
+        ("used_pass", "used"),
+        ("not_come", "unused"),
+        ("came_back", "came_back"),
+        ("out_of_turn", "inversions"),
+    ] {
+        assert_eq!(line[column], alone[field], "{column}");
+    }
+    assert_eq!(line["uniformity_p"], alone["uniformity"]["p"]);
+    assert_eq!(tables["lines"].as_array().map(Vec::len), Some(1), "the other has no line");
+    let tiers = tables["tiers"].as_array().expect("tiers");
+    for (row, tier) in tiers.iter().zip(alone["tiers"].as_array().expect("tiers")) {
+        for (column, field) in [("tier", "tier"), ("tickets", "tickets"), ("called_up", "called")] {
+            assert_eq!(row[column], tier[field], "{column}");
+        }
+    }
+    let draws = tables["draws"].as_array().expect("draws");
+    assert_eq!(draws.len(), 1);
+    assert_eq!((&draws[0]["holds_word"], &draws[0]["people"]), (&true.into(), &400.into()));
+    let steps: Vec<&Value> =
+        tables["funnel"].as_array().expect("steps").iter().map(|row| &row["people"]).collect();
+    assert_eq!(steps[..2], [&Value::from(400), &alone["called"]]);
+    assert_eq!(steps[2..4], [&Value::from(50), &Value::from(50)], "each pass is a hold");
+    let joins: u64 = tables["timeline"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["joins"].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(joins, 400);
+}
+
+#[test]
 fn says_where_there_is_no_line() {
     let dir = tempfile::tempdir().expect("folder");
     sell(&dir.path().join("data"));

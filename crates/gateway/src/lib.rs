@@ -59,6 +59,7 @@ pub use jitter::Jitter;
 pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
 pub use metrics::Metrics;
 pub use onrush_risk as scoring;
+pub use pages::money_text;
 pub use reminders::TicketLink;
 pub use routes::Route;
 pub use server::{Running, ServeError, serve};

@@ -4,10 +4,10 @@ use crate::history::History;
 use crate::truth::{PaymentTruth, ReservationTruth, SkuTruth, Truth};
 use crate::verdict::{Check, Verdict};
 use onrush::journal::{DiskStorage, FakeDisk};
-use onrush::ledger::Record;
-use onrush::{Engine, Lsn, Options, Parts, PublicId, Replayed, ReservationSeq, SkuIx};
+use onrush::ledger::{Ledger, Record};
+use onrush::{Engine, Lsn, Options, Parts, PublicId, Replayed, ReservationSeq, Secret, SkuIx};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a data folder gives no truth.
@@ -46,26 +46,25 @@ impl Folder {
     /// # Errors
     /// [`FolderError`].
     pub fn read(dir: &Path, mut also: impl FnMut(Lsn, &Record)) -> Result<Folder, FolderError> {
+        Folder::read_beside(dir, |lsn, record, _| also(lsn, record))
+    }
+
+    /// As [`read`](Folder::read); `also` sees the ledger too, as of each record.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn read_beside(
+        dir: &Path,
+        mut also: impl FnMut(Lsn, &Record, &Ledger),
+    ) -> Result<Folder, FolderError> {
         let unreadable =
             |what: &dyn fmt::Display| FolderError::Unreadable(format!("{}: {what}", dir.display()));
-        let journal = dir.join("journal");
-        if !journal.is_dir() || !dir.join("secret").is_file() {
-            let what = "this is no data folder of onrush: it has no `journal` and `secret`; give \
-                        the folder that `serve` was given as --data";
-            return Err(unreadable(&what));
-        }
-        let has_segment = |entry: std::fs::DirEntry| {
-            Path::new(&entry.file_name()).extension().is_some_and(|kind| kind == "journal")
-        };
-        let mut files = std::fs::read_dir(&journal).map_err(|e| unreadable(&e))?;
-        if !files.any(|entry| entry.is_ok_and(has_segment)) {
-            return Err(unreadable(&"there is no journal yet; the server never ran on it"));
-        }
+        let journal = journal_of(dir)?;
         let mut history = History::default();
         let storage = DiskStorage::open(&journal).map_err(|e| unreadable(&e))?;
-        let replayed = onrush::replay_storage(&storage, &mut |lsn, record, _| {
+        let replayed = onrush::replay_storage(&storage, &mut |lsn, record, ledger| {
             history.visit(lsn, record);
-            also(lsn, record);
+            also(lsn, record, ledger);
         });
         let replayed =
             replayed.map_err(|e| FolderError::Broken(format!("{}: {e}", dir.display())))?;
@@ -75,6 +74,19 @@ impl Folder {
         let options = Options { segment_bytes: 1 << 16, ..Options::default() };
         let (names, _driver) = Engine::open_driven(parts, options).map_err(|e| unreadable(&e))?;
         Ok(Folder { replayed, history, names })
+    }
+
+    /// Return the secret of a data folder, without changing anything in it.
+    ///
+    /// # Errors
+    /// [`FolderError::Unreadable`].
+    pub fn secret(dir: &Path) -> Result<Secret, FolderError> {
+        // Opening the parts of a folder would make a secret where there is none.
+        journal_of(dir)?;
+        let parts = Parts::on_disk(dir);
+        let parts =
+            parts.map_err(|e| FolderError::Unreadable(format!("{}: {e}", dir.display())))?;
+        Ok(parts.secret)
     }
 
     /// Return the public id of a reservation.
@@ -148,6 +160,26 @@ impl Folder {
     pub fn chain(&self) -> String {
         hex(&self.replayed.chain)
     }
+}
+
+/// Return where the journal of a data folder is, if it is one and has one.
+fn journal_of(dir: &Path) -> Result<PathBuf, FolderError> {
+    let unreadable =
+        |what: &dyn fmt::Display| FolderError::Unreadable(format!("{}: {what}", dir.display()));
+    let journal = dir.join("journal");
+    if !journal.is_dir() || !dir.join("secret").is_file() {
+        let what = "this is no data folder of onrush: it has no `journal` and `secret`; give \
+                    the folder that `serve` was given as --data";
+        return Err(unreadable(&what));
+    }
+    let has_segment = |entry: std::fs::DirEntry| {
+        Path::new(&entry.file_name()).extension().is_some_and(|kind| kind == "journal")
+    };
+    let mut files = std::fs::read_dir(&journal).map_err(|e| unreadable(&e))?;
+    if !files.any(|entry| entry.is_ok_and(has_segment)) {
+        return Err(unreadable(&"there is no journal yet; the server never ran on it"));
+    }
+    Ok(journal)
 }
 
 fn hex(bytes: &[u8]) -> String {

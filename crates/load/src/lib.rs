@@ -22,7 +22,7 @@
 //! | [`threshold`], [`capacity`] | what a run must reach, and at which rate it still does |
 //! | [`own`] | what the load costs, and whether it is the limit |
 //! | [`session`] | one run from the first connection to the verdict |
-//! | [`outcome`], [`page`] | all of it as data, and as one HTML file |
+//! | [`outcome`], [`page`], [`plot`] | all of it as data, as one HTML file, as curves |
 //!
 //! Load is sent by one thread without a runtime ([`drive`]); what is asked beside it, and crowds whose
 //! server is killed, run on tokio's `current_thread`. Nothing here decides stock.
@@ -41,7 +41,7 @@ pub mod history;
 pub mod outcome;
 pub mod own;
 pub mod page;
-mod plot;
+pub mod plot;
 pub mod run;
 pub mod server;
 pub mod session;

@@ -148,6 +148,11 @@ pub fn raise_open_files(files: u64) -> Result<(), String> {
     ))
 }
 
+/// Return how many files a process started from here may open at most; nothing where that is not limited.
+pub fn open_files_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
 /// What a server process on this machine costs, read from `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {

@@ -6,7 +6,8 @@ use crate::plot::{Axis, Chart, Line, escaped};
 use crate::verdict::grouped;
 use std::fmt::Write;
 
-const STYLE: &str = "
+/// The style of a report: follows the reader's light or dark, and prints.
+pub const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1b1b1b;--pale:#666;--rule:#d8d8d8;--ground:#fff;--good:#1f7a4d;--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--pale:#a0a0a0;--rule:#3a3a3a;--ground:#141414;--good:#5cc28f;--bad:#ff8a80}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:54rem;margin:2rem auto;padding:0 1rem}

@@ -1,4 +1,4 @@
-//! Line charts as SVG, for the report: no script, no font, nothing from outside.
+//! Line charts as SVG, for reports: no script, no font, nothing from outside.
 
 use std::fmt::Write;
 
@@ -20,15 +20,16 @@ const INKS: [(&str, &str); 6] = [
 
 /// One line of a chart.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) name: String,
+pub struct Line {
+    /// What it shows.
+    pub name: String,
     /// x and y, by growing x.
-    pub(crate) points: Vec<(f64, f64)>,
+    pub points: Vec<(f64, f64)>,
 }
 
 /// How an axis runs.
 #[derive(Clone, Debug)]
-pub(crate) enum Axis {
+pub enum Axis {
     /// From 0, evenly.
     Linear,
     /// By powers of ten.
@@ -37,18 +38,22 @@ pub(crate) enum Axis {
     Nines,
 }
 
-/// A chart.
+/// A chart. Its texts are escaped when it is drawn.
 #[derive(Clone, Debug)]
-pub(crate) struct Chart<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) x: (&'a str, Axis),
-    pub(crate) y: (&'a str, Axis),
-    pub(crate) lines: Vec<Line>,
+pub struct Chart<'a> {
+    /// What is said above it, and to those who do not see it.
+    pub title: &'a str,
+    /// What runs to the right, and how.
+    pub x: (&'a str, Axis),
+    /// What runs upwards, and how.
+    pub y: (&'a str, Axis),
+    /// The curves; those with fewer than two points are left out.
+    pub lines: Vec<Line>,
 }
 
 impl Chart<'_> {
-    /// Draw it; nothing when no line has two points.
-    pub(crate) fn svg(&self) -> String {
+    /// Draw it as a figure with a legend; nothing when no line has two points. Cost: O(points).
+    pub fn svg(&self) -> String {
         let lines: Vec<&Line> = self.lines.iter().filter(|line| line.points.len() > 1).collect();
         if lines.is_empty() {
             return String::new();
@@ -59,7 +64,8 @@ impl Chart<'_> {
         let mut out = format!(
             "<figure><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\
              <text class=\"t\" x=\"{LEFT}\" y=\"16\">{}</text>",
-            self.title, self.title
+            escaped(self.title),
+            escaped(self.title)
         );
         self.axes(&xs, &ys, &mut out);
         for (n, line) in lines.iter().enumerate() {
@@ -115,8 +121,8 @@ impl Chart<'_> {
             "<text class=\"n\" x=\"{right}\" y=\"{}\" text-anchor=\"end\">{}</text>\
              <text class=\"n\" x=\"{right}\" y=\"16\" text-anchor=\"end\">{}</text>",
             HEIGHT - 6.0,
-            self.x.0,
-            self.y.0
+            escaped(self.x.0),
+            escaped(self.y.0)
         );
     }
 }
@@ -196,8 +202,8 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Escape a text for HTML.
-pub(crate) fn escaped(text: &str) -> String {
+/// Escape a text for HTML, in elements and in quoted attributes.
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The end of a server's log shown with an error.
@@ -57,19 +57,28 @@ impl Launch {
     pub fn start(&self, at: Option<(SocketAddr, SocketAddr)>) -> io::Result<Server> {
         let free: SocketAddr = ([127, 0, 0, 1], 0).into();
         let (public, admin) = at.unwrap_or((free, free));
-        let log_path = self.home.join("server.log");
-        let log = OpenOptions::new().create(true).append(true).open(&log_path)?;
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(["serve", "--dev", "--until-stdin-closes", "--data", "data"])
             .args(["--supply", &self.supply.to_string(), "--limit", &self.limit.to_string()])
             .args(["--hold", &format!("{}ms", self.hold_ms)])
             .env("ONRUSH_PUBLIC", public.to_string())
-            .env("ONRUSH_ADMIN", admin.to_string())
-            .current_dir(&self.home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()?;
+            .env("ONRUSH_ADMIN", admin.to_string());
+        Server::start(command, &self.home)
+    }
+}
+
+impl Server {
+    /// Start `serve --dev --until-stdin-closes` as `command` says, in the folder `home`, and wait until it
+    /// is ready. Its log goes to `home/server.log`.
+    ///
+    /// # Errors
+    /// When it does not start; with the end of its log.
+    pub fn start(mut command: Command, home: &Path) -> io::Result<Server> {
+        let log_path = home.join("server.log");
+        let log = OpenOptions::new().create(true).append(true).open(&log_path)?;
+        command.current_dir(home).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn()?;
         let mut line = String::new();
         let stdout = child.stdout.take().expect("it is piped");
         let read = BufReader::new(stdout).read_line(&mut line);
@@ -89,9 +98,7 @@ impl Launch {
             }
         }
     }
-}
 
-impl Server {
     /// Return both addresses, for [`Launch::start`].
     pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
         (self.public, self.admin)

@@ -260,7 +260,7 @@ fn site(args: &LoadArgs) -> Result<Site, Failure> {
     Ok(Site { public: args.url, kind })
 }
 
-fn pattern(pattern: Pattern, per_second: f64, duration: Duration) -> Arrivals {
+pub(crate) fn pattern(pattern: Pattern, per_second: f64, duration: Duration) -> Arrivals {
     match pattern {
         Pattern::Poisson => Arrivals::Poisson { per_second },
         Pattern::Constant => Arrivals::Constant { per_second },
@@ -268,7 +268,7 @@ fn pattern(pattern: Pattern, per_second: f64, duration: Duration) -> Arrivals {
     }
 }
 
-fn pattern_word(pattern: Pattern) -> &'static str {
+pub(crate) fn pattern_word(pattern: Pattern) -> &'static str {
     match pattern {
         Pattern::Poisson => "random arrivals",
         Pattern::Constant => "even arrivals",
@@ -285,7 +285,7 @@ fn arrivals(count: f64) -> Result<u32, Failure> {
 }
 
 /// Return a seed that no earlier run had.
-fn by_the_clock() -> u64 {
+pub(crate) fn by_the_clock() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(1, |since| u64::try_from(since.as_millis()).unwrap_or(1))
 }

@@ -45,6 +45,7 @@ use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
+pub use texts::money as money_text;
 use texts::{Lang, Texts};
 
 /// The templates that come with the product; a brand's folder may replace each.

@@ -126,8 +126,8 @@ fn when(at: Timestamp) -> Value {
     Value::from_safe_string(text)
 }
 
-/// Write an amount with its currency.
-pub(crate) fn money(money: &Money) -> String {
+/// Write an amount with its currency, for people: `CNY 1,299.00`.
+pub fn money(money: &Money) -> String {
     let code = money.currency.as_str();
     // ISO 4217: the minor units of most currencies have two digits.
     let digits = match code {
