@@ -129,14 +129,14 @@ fn p99_ms(mut took_us: Vec<u32>) -> f64 {
 
 /// Measure what 20,000 people on a line's events cost, in memory and to those who reserve.
 pub(crate) fn idle(setup: &Setup) -> Vec<Row> {
-    raise_file_limit();
+    let count = waiting();
     let dir = tempfile::tempdir_in(&setup.folder).expect("folder");
     let start = |name: &str| Server::start(&["queue", &dir.path().join(name).to_string_lossy()]);
     let (quiet, busy) = (start("quiet"), start("busy"));
     pin_to(1);
     let before = busy.resident_bytes();
-    let waiting: Vec<TcpStream> = (0..WAITING).map(|_| listen(&busy)).collect();
-    let each = (busy.resident_bytes() - before) as f64 / WAITING as f64;
+    let waiting: Vec<TcpStream> = (0..count).map(|_| listen(&busy)).collect();
+    let each = (busy.resident_bytes() - before) as f64 / count as f64;
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let asks = client::reserves(&client::sessions(quiet.addr, round * REQUESTS, REQUESTS));
@@ -149,9 +149,9 @@ pub(crate) fn idle(setup: &Setup) -> Vec<Row> {
     let (ratio, low, high) = median(rounds);
     vec![
         Row {
-            what: "20,000 people on a line's events: memory of the server for each",
+            what: "people on a line's events: memory of the server for each",
             target: "≤ 8 KiB",
-            measured: format!("{:.1} KiB", each / 1_024.0),
+            measured: format!("{:.1} KiB, of {count}", each / 1_024.0),
             reached: each <= 8_192.0,
         },
         Row {
@@ -177,11 +177,14 @@ fn listen(server: &Server) -> TcpStream {
 
 /// Let this process, and the servers it starts, have as many connections as the crowd needs.
 pub(crate) fn raise_file_limit() {
-    let wanted = WAITING as u64 + SPARE;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < wanted) {
-        let maximum = limit.maximum.map(|maximum| maximum.max(wanted));
-        let raised = Rlimit { current: Some(wanted), maximum };
-        setrlimit(Resource::Nofile, raised).expect("22,000 open files: raise `ulimit -n`");
-    }
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    setrlimit(Resource::Nofile, raised).expect("a limit that is allowed");
+}
+
+/// Return how many people can wait within the limit of open files.
+fn waiting() -> usize {
+    raise_file_limit();
+    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    WAITING.min(most.saturating_sub(SPARE) as usize)
 }
