@@ -135,8 +135,10 @@ export function consoleTests(server, asking, web, accessible) {
       await turnTo(page, "Stores");
       await page.locator("svg.map path").waitFor({ state: "attached" });
       for (const [field, value] of [["lat", "31.23"], ["lon", "121.47"], ["quantity", "1"]]) await page.locator(`#order-${field}`).fill(value);
-      await page.getByRole("button", { name: "Plan", exact: true }).click();
-      await page.getByRole("heading", { name: "With the policy in force" }).waitFor();
+      // Stock that was put a moment ago reaches the router a moment later.
+      const planned = page.getByRole("heading", { name: "With the policy in force" });
+      do await page.getByRole("button", { name: "Plan", exact: true }).click();
+      while (!(await planned.waitFor({ timeout: 1_000 }).then(() => true, () => false)));
       await page.locator("li", { hasText: "river-store" }).first().waitFor();
       await page.locator("#other-policy").fill("nonsense = 1");
       await page.getByRole("button", { name: "Plan", exact: true }).click();
