@@ -80,15 +80,18 @@ function Timeline({ id }: { id: string }) {
     void read().catch(() => {}).finally(() => setReading(false));
     return () => void (over = true);
   }, [id]);
-  const more = ({ lsn, at, what, by, why, ...rest }: Event): string =>
-    Object.entries(rest).map(([name, value]) => `${name} ${name === "until" ? time(String(value)) : value}`).join(", ");
+  const more = ({ lsn, at, what, by, why, amount, currency, ...rest }: Event): string => {
+    const paid = amount === undefined ? [] : [money({ amount: Number(amount), currency: String(currency) })];
+    const others = Object.entries(rest).map(([name, value]) => `${word(name)} ${name === "until" ? time(String(value)) : value}`);
+    return [...paid, ...others].join(", ");
+  };
   return (
     <section aria-labelledby="timeline">
       <h3 id="timeline">{t("timeline")}</h3>
       {begins !== null && <p>{t("from")} {begins}</p>}
       <ol class="events">
         {events.map((event) => (
-          <li key={event.lsn}>{time(event.at)} <b>{event.what.replaceAll("_", " ")}</b> {more(event)}{event.by && <> · {event.by}: {event.why}</>}</li>
+          <li key={event.lsn}>{time(event.at)} <b>{word(event.what)}</b> {more(event)}{event.by && <> · {event.by}: {event.why}</>}</li>
         ))}
       </ol>
       <p role="status">{reading ? t("reading") : ""}</p>

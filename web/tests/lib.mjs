@@ -47,6 +47,8 @@ export async function startServer(program, files = {}) {
     admin: `http://${ready.admin}`,
     token: ready.admin_token,
     link: ready.console,
+    pid: child.pid,
+    text: async (path) => (await fetch(`http://${ready.admin}${path}`, { headers: { authorization: `Bearer ${ready.admin_token}` } })).text(),
     async operate(method, path, body) {
       const headers = { authorization: `Bearer ${ready.admin_token}`, "content-type": "application/json" };
       const answer = await fetch(server.admin + path, { method, headers, body: body && JSON.stringify(body) });
