@@ -14,10 +14,21 @@ export interface Store { node: string; lat: string; lon: string }
 /** Figures of the metrics page, by name and labels. */
 export type Figures = Map<string, number>;
 
+/** Who is signed in. */
+export interface Me { name: string; role: "viewer" | "operator" | "owner" | null; scopes: string[] }
+/** What risk has seen, where it looks. */
+export interface Risk { actions: Record<string, number>; scores: number; thresholds: (number | null)[]; capped: number; shortened: number; challenges: Record<string, number>; policy: { version: number; name: string }; model: { name: string; faults: number; off: boolean }; recent: Decision[] }
+export interface Decision { at: string; account: string; stage: string; action: string; probability: number; proof?: string; reasons: { signal: string; meaning: string; weight: number }[] }
+
 const KEPT = "onrush-key";
+const ONCE = "#once=";
 export const key = signal(sessionStorage.getItem(KEPT) ?? "");
 export const refused = signal(false);
 export const stale = signal(false);
+export const me = signal<Me | null>(null);
+export const risk = signal<Risk | null>(null);
+/** Reminders of the chosen campaign that wait or failed, of all channels. */
+export const backlog = signal<{ waiting: number; failed: number } | null>(null);
 export const names = signal<string[]>([]);
 export const chosen = signal("");
 export const campaign = signal<Campaign | null>(null);
@@ -35,7 +46,7 @@ export async function ask(method: string, path: string, body?: unknown): Promise
   if (body !== undefined) headers["content-type"] = "application/json";
   const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await answer.text();
-  if (answer.status === 401 || answer.status === 403) refused.value = true;
+  if (answer.status === 401) refused.value = true;
   if (!answer.ok) throw new Refused(text.startsWith("{") ? JSON.parse(text).detail : text);
   return answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text;
 }
@@ -44,9 +55,26 @@ export function signIn(shown: string): void {
   batch(() => {
     key.value = shown;
     refused.value = false;
+    me.value = null;
   });
   sessionStorage.setItem(KEPT, shown);
 }
+
+/** Trade what stands behind `#once=` for a token; it leaves the address, so that nobody keeps it. */
+export async function takeLink(): Promise<void> {
+  if (!location.hash.startsWith(ONCE)) return;
+  const code = location.hash.slice(ONCE.length);
+  history.replaceState(null, "", location.pathname);
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch("/admin/v1/sign-in", { method: "POST", headers, body: JSON.stringify({ code }) });
+  if (answer.ok) signIn((await answer.json()).token);
+  else refused.value = true;
+}
+
+const RANKS = ["viewer", "operator", "owner"] as const;
+
+/** Whether who is signed in may do what this role may. The server decides; this only hides what it refuses. */
+export const may = (role: (typeof RANKS)[number]): boolean => RANKS.indexOf(me.value?.role ?? "viewer") >= RANKS.indexOf(role);
 
 export function signOut(): void {
   sessionStorage.removeItem(KEPT);
@@ -103,26 +131,40 @@ function push(now: Figures, shown: Campaign): void {
 const ok = (all: Figures): number => all.get(`onrush_http_requests_total{${RESERVE},code="ok"}`) ?? 0;
 
 async function look(turn: number): Promise<void> {
+  me.value ??= await ask("GET", "/admin/v1/me");
+  if (!me.value!.role) {
+    refused.value = true;
+    return;
+  }
   if (turn % SLOWLY === 0 || !chosen.value) {
     const { campaigns } = await ask("GET", "/admin/v1/campaigns?limit=500");
     names.value = campaigns.map((row: Campaign) => row.campaign);
     if (!names.value.includes(chosen.value)) chosen.value = names.value[0] ?? "";
     stores.value = (await ask("GET", `/admin/v1/nodes?limit=${STORES_MAX}`)).nodes;
     refunds.value = (await ask("GET", "/admin/v1/refunds?limit=500")).refunds.length;
+    backlog.value = chosen.value ? await ask("GET", pathOf("/reminders")).then(waiting).catch(() => null) : null;
   }
   if (!chosen.value) return;
   const asked = chosen.value;
   const [shown, page] = await Promise.all([ask("GET", pathOf()), ask("GET", "/metrics")]);
   // A campaign without a line answers that there is none.
   const its = await ask("GET", pathOf("/line")).catch(() => null);
+  const looked = turn % 2 ? risk.value : await ask("GET", pathOf("/risk")).catch(() => null);
   if (asked !== chosen.value) return;
   batch(() => {
     campaign.value = shown;
     line.value = its;
+    risk.value = looked;
     figures.value = parse(page);
     push(figures.value, shown);
     stale.value = false;
   });
+}
+
+/** Add up what waits and what failed over all channels. */
+function waiting({ channels }: { channels: Record<string, Record<string, number>> }): { waiting: number; failed: number } {
+  const sum = (state: string): number => Object.values(channels).reduce((all, counts) => all + (counts[state] ?? 0), 0);
+  return { waiting: sum("waiting"), failed: sum("failed") + sum("unknown") };
 }
 
 export function choose(name: string): void {
@@ -130,12 +172,14 @@ export function choose(name: string): void {
   batch(() => {
     chosen.value = name;
     campaign.value = null;
+    risk.value = null;
     series.value = [[], [], [], [], [], []];
   });
 }
 
 /** Look once a second, for as long as the page is open and signed in. */
 export async function follow(): Promise<void> {
+  await takeLink().catch(() => (stale.value = true));
   for (let turn = 0; ; turn++) {
     if (key.value && !refused.value && !document.hidden) {
       await look(turn).catch((error) => (stale.value = !(error instanceof Refused)));

@@ -1,10 +1,19 @@
 // The console: figures of a running sale, a second old at most, and what an operator can do about them.
 import { render } from "preact";
 import { useState } from "preact/hooks";
-import { campaign, choose, chosen, figures, follow, key, line, names, refunds, refused, series, signIn, signOut, stale, stores } from "./api";
+import { signal } from "@preact/signals";
+import { backlog, campaign, choose, chosen, figures, follow, key, line, may, me, names, refunds, refused, risk, series, signIn, signOut, stale } from "./api";
 import { Chart } from "./chart";
-import { Controls, Search } from "./controls";
-import { lang, phaseWord, t, turnLang } from "./words";
+import { Controls } from "./controls";
+import { Editor } from "./editor";
+import { Orders } from "./orders";
+import { People } from "./people";
+import { RiskView } from "./risk";
+import { StoreMap, StoresView } from "./stores";
+import { lang, phaseWord, t, turnLang, type Word } from "./words";
+
+const VIEWS = ["viewSale", "viewOrders", "viewRisk", "viewStores", "viewCampaigns", "viewPeople"] as const;
+const view = signal<(typeof VIEWS)[number]>("viewSale");
 
 const PHASES = ["scheduled", "preheat", "draw", "open", "closed", "settled"];
 const number = (value: number, digits = 0): string => value.toLocaleString(lang.value, { maximumFractionDigits: digits });
@@ -16,6 +25,7 @@ function SignIn() {
       {refused.value && <p role="alert">{t("keyWrong")}</p>}
       <label>{t("key")} <input id="key" type="password" autocomplete="current-password" value={shown} onInput={(e) => setShown(e.currentTarget.value)} required /></label>
       <button>{t("signIn")}</button>
+      <p>{t("useLink")}</p>
     </form>
   );
 }
@@ -70,6 +80,7 @@ function Line() {
   const skus = campaign.value!.skus ?? [];
   const sum = (field: "held" | "sold"): number => skus.reduce((all, sku) => all + sku[field], 0);
   const steps: [string, number][] = [
+    ...(risk.value ? [[t("passed"), risk.value.challenges.passed] as [string, number]] : []),
     [t("joined"), now.joined], [t("serving"), Math.min(now.now_serving, now.joined)],
     [t("held"), sum("held") + sum("sold")], [t("sold"), sum("sold")],
   ];
@@ -99,59 +110,60 @@ function Machine() {
       [t("inFlight"), `${number(of("onrush_reserves_in_flight"))} / ${number(of("onrush_reserves_in_flight_max"))}`],
       [t("connections"), number(of("onrush_connections_open"))],
       [t("vetoes"), number(of("onrush_vetoes_total"))],
+      [t("reminders"), backlog.value ? number(backlog.value.waiting) : "–"],
+      [t("remindersFailed"), backlog.value ? number(backlog.value.failed) : "–"],
       [t("refunds"), number(refunds.value) + (refunds.value >= 500 ? "+" : "")],
     ]} />
   );
 }
 
-function Stores() {
-  const placed = stores.value.map((store) => ({ ...store, lat: Number(store.lat), lon: Number(store.lon) }));
-  const all = placed.filter((store) => Number.isFinite(store.lat) && Number.isFinite(store.lon));
-  if (!all.length) return <section><h2>{t("stores")}</h2><p>{t("noStores")}</p></section>;
-  const range = (values: number[]): [number, number] => [Math.min(...values), Math.max(...values)];
-  const [south, north] = range(all.map((store) => store.lat));
-  const [west, east] = range(all.map((store) => store.lon));
-  const scale = Math.max(north - south, (east - west) * Math.cos((north * Math.PI) / 180), 1e-6);
-  const x = (lon: number): number => (((lon - (west + east) / 2) * Math.cos((north * Math.PI) / 180)) / scale) * 90;
-  const y = (lat: number): number => (((south + north) / 2 - lat) / scale) * 90;
+function Sale() {
+  const [times, joins, holds, sales, p50, p99] = series.value;
   return (
-    <section aria-labelledby="stores">
-      <h2 id="stores">{t("stores")}</h2>
-      <svg viewBox="-50 -50 100 100" class="map" role="img" aria-label={`${all.length} ${t("storesMap")}`}>
-        {all.map((store) => <circle key={store.node} cx={x(store.lon)} cy={y(store.lat)} r="1.5"><title>{store.node}</title></circle>)}
-      </svg>
-      <p>{number(all.length)} {t("storesMap")}</p>
-    </section>
+    <>
+      <Phases />
+      <div class="grid">
+        <Chart label={t("rates")} times={times} rows={[{ name: t("joins"), values: joins }, { name: t("holds"), values: holds, dash: [6, 3] }, { name: t("sales"), values: sales, dash: [2, 2] }]} />
+        <Chart label={t("latency")} times={times} rows={[{ name: t("p50"), values: p50 }, { name: t("p99"), values: p99, dash: [6, 3] }]} />
+      </div>
+      <Stock />
+      <div class="grid"><Line /><Machine /><section aria-label={t("stores")}><h2>{t("stores")}</h2><StoreMap /></section></div>
+      {may("operator") && <Controls />}
+    </>
   );
 }
 
+const SHOWN: Record<(typeof VIEWS)[number], () => preact.JSX.Element> = {
+  viewSale: () => (campaign.value ? <Sale /> : <p>{t("none")}</p>),
+  viewOrders: () => <Orders key={chosen.value} />,
+  viewRisk: () => <RiskView />,
+  viewStores: () => <StoresView />,
+  viewCampaigns: () => <Editor />,
+  viewPeople: () => <People />,
+};
+
 function Console() {
-  const [times, joins, holds, sales, p50, p99] = series.value;
+  const isIn = key.value && !refused.value;
+  const views = VIEWS.filter((name) => name !== "viewPeople" || may("owner"));
   return (
     <>
       <header>
         <h1>{t("title")}</h1>
         <button onClick={turnLang} lang={lang.value === "zh" ? "en" : "zh-CN"}>{t("other")}</button>
-        {key.value && !refused.value && <button onClick={signOut}>{t("signOut")}</button>}
+        {isIn && me.value && <span>{t("signedInAs")} {me.value.name}, {t((me.value.role ?? "viewer") as Word)}</span>}
+        {isIn && <button onClick={signOut}>{t("signOut")}</button>}
       </header>
+      {isIn && (
+        <nav class="row" aria-label={t("views")}>
+          {views.map((name) => <button key={name} aria-current={view.value === name ? "page" : undefined} onClick={() => (view.value = name)}>{t(name)}</button>)}
+        </nav>
+      )}
       <main>
-        {!key.value || refused.value ? <SignIn /> : (
+        {!isIn ? <SignIn /> : (
           <>
             {stale.value && <p role="alert">{t("stale")}</p>}
             <label>{t("campaign")} <select id="campaign" value={chosen.value} onChange={(e) => choose(e.currentTarget.value)}>{names.value.map((name) => <option key={name}>{name}</option>)}</select></label>
-            {campaign.value ? (
-              <>
-                <Phases />
-                <div class="grid">
-                  <Chart label={t("rates")} times={times} rows={[{ name: t("joins"), values: joins }, { name: t("holds"), values: holds, dash: [6, 3] }, { name: t("sales"), values: sales, dash: [2, 2] }]} />
-                  <Chart label={t("latency")} times={times} rows={[{ name: t("p50"), values: p50 }, { name: t("p99"), values: p99, dash: [6, 3] }]} />
-                </div>
-                <Stock />
-                <div class="grid"><Line /><Machine /><Stores /></div>
-                <Controls />
-                <Search />
-              </>
-            ) : <p>{t("none")}</p>}
+            {SHOWN[view.value]()}
           </>
         )}
       </main>

@@ -4,7 +4,7 @@ import { ask, campaign, chosen, line, pathOf } from "./api";
 import { t } from "./words";
 
 /** Sends one act, and says what came of it. */
-function useAct(): { said: string; act: (method: string, path: string, body: unknown) => Promise<void> } {
+export function useAct(): { said: string; act: (method: string, path: string, body: unknown) => Promise<void> } {
   const [said, say] = useState("");
   return {
     said,
@@ -71,40 +71,5 @@ function Outflow({ reason, act }: { reason: string; act: (method: string, path: 
       {pace > 0 && <p>{t("finish")} {Math.ceil(ahead / pace / 60)} {t("minutes")}</p>}
       <button disabled={reason.trim() === "" || wanted === null} onClick={() => act("POST", pathOf("/outflow"), { ...rest, per_second: pace || undefined, reason })}>{t("apply")}</button>
     </div>
-  );
-}
-
-export function Search() {
-  const [id, setId] = useState("");
-  const [found, setFound] = useState<any>(null);
-  const [said, say] = useState("");
-  async function find(event: Event): Promise<void> {
-    event.preventDefault();
-    try {
-      setFound(await ask("GET", `/admin/v1/reservations/${encodeURIComponent(id.trim())}`));
-      say("");
-    } catch {
-      setFound(null);
-      say(t("notFound"));
-    }
-  }
-  return (
-    <section aria-labelledby="search">
-      <h2 id="search">{t("search")}</h2>
-      <form class="row" onSubmit={find}>
-        <label>{t("id")} <input id="id" value={id} onInput={(e) => setId(e.currentTarget.value)} required /></label>
-        <button>{t("find")}</button>
-      </form>
-      <p role="status">{said}</p>
-      {found && (
-        <dl>
-          <dt>{t("sku")}</dt><dd>{found.quantity} × {found.sku}</dd>
-          <dt>{t("state")}</dt><dd>{found.state}</dd>
-          <dt>{t("price")}</dt><dd>{found.price.amount / 100} {found.price.currency}</dd>
-          <dt>{t("expires")}</dt><dd>{new Date(found.expires_at).toLocaleString()}</dd>
-          <dt>{t("payments")}</dt><dd>{(found.payments ?? found.lines ?? []).map((p: any) => `${p.amount / 100} ${p.currency} ${p.method} ${p.reference}`).join("; ") || "–"}</dd>
-        </dl>
-      )}
-    </section>
   );
 }

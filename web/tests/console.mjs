@@ -1,14 +1,15 @@
 // The console in a real browser: what it shows is what is, and its controls change the running sale.
 import assert from "node:assert/strict";
 
-export function consoleTests(server, web, accessible) {
+export function consoleTests(server, asking, web, accessible) {
   let number = 0;
   const name = () => `c${++number}`;
-  async function open(campaign) {
+  const turnTo = (page, words) => page.getByRole("navigation").getByRole("button", { name: words }).click();
+  async function open(campaign, on = server) {
     const person = await web.person({ viewport: { width: 1200, height: 900 } });
     const { page } = person;
-    await page.goto(`${server.admin}/console`);
-    await page.locator("#key").fill(server.token);
+    await page.goto(`${on.admin}/console`);
+    await page.locator("#key").fill(on.token);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.locator("#campaign").selectOption(campaign);
     await page.getByRole("heading", { name: "Stock" }).waitFor();
@@ -43,15 +44,161 @@ export function consoleTests(server, web, accessible) {
       await server.pay(id);
       await shows(page, "unit", [5, 4, 0, 1, 0]);
       assert.equal(await cells(page, "unit").count(), 5);
-      await page.locator("#id").fill(id);
-      await page.getByRole("button", { name: "Find" }).click();
-      await page.getByText(`1299 CNY card ${id}`).waitFor();
       await accessible(page, "console");
       await web.shot(page, "console-en");
       await page.getByRole("button", { name: "中文" }).click();
       await page.getByRole("heading", { name: "库存" }).waitFor();
       await accessible(page, "console zh");
       await web.shot(page, "console-zh");
+      assert.deepEqual(errors, []);
+      await context.close();
+    },
+
+    async "console: a reservation is found, its story told, its refund noted"() {
+      const campaign = name();
+      await server.campaign(campaign, { supply: 5 });
+      const { id } = await server.reserve(campaign, "ann");
+      await server.pay(id);
+      await server.operate("POST", `/admin/v1/reservations/${id}/cancel`, { reason: "it was broken", restock: true });
+      const { page, context, errors } = await open(campaign);
+      await turnTo(page, "Orders");
+      await page.getByRole("button", { name: id }).click();
+      assert.equal(await page.locator("#id").inputValue(), id);
+      await page.getByRole("button", { name: "Find" }).click();
+      await page.getByText(`1299 CNY card ${id}`).waitFor();
+      const story = page.locator(".events li");
+      await story.filter({ hasText: "dev: it was broken" }).waitFor();
+      assert.deepEqual(await story.locator("b").allTextContents(), ["held", "paid", "cancelled"]);
+      await accessible(page, "orders");
+      await web.shot(page, "console-orders");
+      const due = page.locator("form", { hasText: id }).filter({ has: page.getByRole("button", { name: "It was paid back" }) });
+      await due.getByLabel("Reference of the refund").fill("back-7");
+      await due.getByRole("button", { name: "It was paid back" }).click();
+      await due.waitFor({ state: "detached" });
+      const { refunds } = await server.operate("GET", "/admin/v1/refunds");
+      assert.ok(!refunds.some((refund) => refund.reservation === id));
+      assert.deepEqual(errors, []);
+      await context.close();
+    },
+
+    async "console: a campaign is written, checked, put, cloned"() {
+      const campaign = name();
+      await server.campaign(campaign, { supply: 7, limit_per_buyer: 2 });
+      const { page, context } = await open(campaign);
+      const press = (words) => page.getByRole("button", { name: words }).click();
+      await turnTo(page, "Campaigns");
+      await press(/^Load:/);
+      await page.waitForFunction(() => document.getElementById("json").value.includes('"supply": 7'));
+      await page.locator("#name").fill("clone");
+      assert.ok(await page.getByRole("button", { name: "Put it" }).isDisabled(), "not before it is checked");
+      await page.locator("#field-title").fill("A clone");
+      await page.locator("#field-limit_per_buyer").fill("0");
+      await press("Check, change nothing");
+      await page.getByText(/limit_per_buyer: /).waitFor();
+      await page.locator("#field-limit_per_buyer").fill("3");
+      await press("Check, change nothing");
+      await page.getByText("This makes a new campaign.").waitFor();
+      await page.getByText("It opens at once: its start is in the past.").waitFor();
+      await accessible(page, "editor");
+      await web.shot(page, "console-editor");
+      const before = await server.operate("GET", "/admin/v1/campaigns?limit=500");
+      assert.ok(!before.campaigns.some((row) => row.campaign === "clone"), "checked, not made");
+      await press("Put it");
+      await page.getByText("Done.").waitFor();
+      const made = await server.operate("GET", "/admin/v1/campaigns/clone");
+      assert.deepEqual([made.limit_per_buyer, made.skus[0].free], [3, 7]);
+      await page.locator("#public").fill(server.origin);
+      const link = page.getByRole("link", { name: "Preview: clone" });
+      const shown = await (await fetch(await link.getAttribute("href"))).text();
+      assert.ok(shown.includes("A clone"));
+      await press("Check, change nothing");
+      await page.getByText("Nothing changes.").waitFor();
+      await context.close();
+    },
+
+    async "console: stores on one's own map, and what would become of an order"() {
+      const campaign = name();
+      await server.campaign(campaign, { supply: 0 });
+      const node = { kind: "store", lat: 31.24, lon: 121.48 };
+      await server.operate("PUT", "/admin/v1/nodes/river-store", node);
+      await server.operate("POST", "/admin/v1/nodes/river-store/stock", { campaign, sku: "unit", on_hand: 3, reason: "test" });
+      const { page, context, errors } = await open(campaign);
+      await turnTo(page, "Stores");
+      const line = { type: "FeatureCollection", features: [{ type: "Feature", geometry: { type: "Polygon", coordinates: [[[121.3, 31.1], [121.6, 31.1], [121.6, 31.4], [121.3, 31.1]]] } }] };
+      const file = (text) => ({ name: "map.geojson", mimeType: "application/geo+json", buffer: Buffer.from(text) });
+      await page.locator("#geojson").setInputFiles(file("{}"));
+      await page.getByText("This is no GeoJSON with lines or areas.").waitFor();
+      await page.locator("#geojson").setInputFiles(file(JSON.stringify(line)));
+      await page.locator("svg.map path").waitFor({ state: "attached" });
+      await page.reload();
+      await page.locator("#campaign").selectOption(campaign);
+      await turnTo(page, "Stores");
+      await page.locator("svg.map path").waitFor({ state: "attached" });
+      for (const [field, value] of [["lat", "31.23"], ["lon", "121.47"], ["quantity", "1"]]) await page.locator(`#order-${field}`).fill(value);
+      // Stock that was put a moment ago reaches the router a moment later.
+      const planned = page.getByRole("heading", { name: "With the policy in force" });
+      do await page.getByRole("button", { name: "Plan", exact: true }).click();
+      while (!(await planned.waitFor({ timeout: 1_000 }).then(() => true, () => false)));
+      await page.locator("li", { hasText: "river-store" }).first().waitFor();
+      await page.locator("#other-policy").fill("nonsense = 1");
+      await page.getByRole("button", { name: "Plan", exact: true }).click();
+      await page.getByText(/^policy: /).waitFor();
+      await accessible(page, "stores view");
+      await web.shot(page, "console-stores");
+      await page.getByRole("button", { name: "Take the map away" }).click();
+      await page.locator("svg.map path").waitFor({ state: "detached" });
+      assert.deepEqual(errors, []);
+      await context.close();
+    },
+
+    async "console: links let people in with their role, once"() {
+      const campaign = name();
+      await server.campaign(campaign);
+      const { page, context } = await open(campaign);
+      await turnTo(page, "People");
+      await page.locator("#person").fill("ben");
+      await page.locator("#link-reason").fill("new here");
+      await page.getByRole("button", { name: "Make the link" }).click();
+      const link = await page.locator("#link").textContent();
+      await accessible(page, "people");
+      await context.close();
+      for (const works of [true, false]) {
+        const ben = await web.person({ viewport: { width: 1200, height: 900 } });
+        await ben.page.goto(link);
+        if (works) {
+          await ben.page.getByText("Signed in as ben, viewer").waitFor();
+          assert.equal(new URL(ben.page.url()).hash, "", "nobody keeps it");
+          await ben.page.locator("#campaign").selectOption(campaign);
+          await ben.page.getByRole("heading", { name: "Stock" }).waitFor();
+          assert.equal(await ben.page.getByRole("heading", { name: "Controls" }).count(), 0);
+          assert.equal(await ben.page.getByRole("button", { name: "People" }).count(), 0);
+          await ben.page.reload();
+          await ben.page.getByText("Signed in as ben, viewer").waitFor();
+        } else await ben.page.getByText("This key is not accepted.").waitFor();
+        await ben.context.close();
+      }
+    },
+
+    async "console: the link of the start lets an owner in"() {
+      const { page, context } = await web.person({ viewport: { width: 1200, height: 900 } });
+      await page.goto(asking.link);
+      await page.getByText("Signed in as first-link, owner").waitFor();
+      await context.close();
+    },
+
+    async "console: risk says what it did, and why"() {
+      const campaign = name();
+      await asking.campaign(campaign);
+      const refused = await fetch(`${asking.origin}/v1/campaigns/${campaign}/reservations`, { method: "POST", headers: { "x-onrush-buyer": "bot", "idempotency-key": "k", "content-type": "application/json", "user-agent": "curl/8" }, body: '{"sku":"unit"}' });
+      assert.equal(refused.status, 403);
+      const { page, context, errors } = await open(campaign, asking);
+      await turnTo(page, "Risk");
+      await page.getByRole("heading", { name: "Latest decisions" }).waitFor();
+      const { recent } = await asking.operate("GET", `/admin/v1/campaigns/${campaign}/risk`);
+      await page.getByText(recent[0].reasons[0].meaning).first().waitFor();
+      await page.waitForFunction(() => document.querySelector("textarea").value.includes("worst_percent"));
+      await accessible(page, "risk");
+      await web.shot(page, "console-risk");
       assert.deepEqual(errors, []);
       await context.close();
     },

@@ -380,6 +380,118 @@ export function dropTests(server, web) {
       await context.close();
     },
 
+    async "what is promised is said before buying and with the hold; hours and kilometres stand with a store"() {
+      const campaign = name();
+      const address = await server.campaign(campaign, { from: "stores" });
+      const places = { "lake-store": [40.7, -73.99], "park-store": [40.76, -73.97] };
+      for (const [store, [lat, lon]] of Object.entries(places)) {
+        const hours = store === "park-store" ? { opens: "00:00", closes: "23:59", time_zone: "Asia/Shanghai" } : {};
+        await server.operate("PUT", `/admin/v1/nodes/${store}`, { kind: "store", lat, lon, ...hours, reason: "test" });
+        await server.operate("POST", `/admin/v1/nodes/${store}/stock`, { campaign, sku: "unit", on_hand: 3, reason: "test" });
+      }
+      for (const lang of ["en", "zh"]) {
+        const { page, context } = await web.person({ javaScriptEnabled: lang === "en" });
+        const words = { en: ["Look", "Where are you? (latitude, longitude)", /If you buy now: by .+, from lake-store; \d+ % sure/, /lake-store, unit: 3 left, \d+\.\d km\. Always open\./, /park-store, unit: 3 left, \d+\.\d km\. (Open|Closed) until .+\./], zh: ["查看", "您在哪里？（纬度, 经度）", /现在购买：.+ 前送达，发自 lake-store，把握 \d+ %/, /lake-store, unit: 剩余 \d 件, \d+\.\d 公里. 全天营业。/, /park-store, unit: 剩余 3 件, \d+\.\d 公里. .*(营业至|开门)/] }[lang];
+        await page.goto(`${address}?lang=${lang}`);
+        await signIn(page, lang, `buyer ${lang}`);
+        await page.getByLabel(words[1]).fill("40.701,-73.991");
+        await button(page, words[0]).click();
+        for (const told of words.slice(2)) await page.getByText(told).first().waitFor();
+        assert.equal(await page.locator("svg .dot").count(), 2);
+        if (lang === "en") await accessible(page, "promised");
+        await web.shot(page, `promised-${lang}`);
+        await button(page, WORDS[lang].reserve).click();
+        await head(page, WORDS[lang].mine);
+        await page.locator(".card").getByText(words[2]).waitFor();
+        await context.close();
+      }
+    },
+
+    async "a hidden tab is never led away; its title says that it is one's turn"() {
+      const campaign = name();
+      const address = await server.campaign(campaign, { opens: HOUR, preheat: -1000, ...LINE });
+      const { page, context } = await web.person();
+      await page.goto(`${address}?lang=en`);
+      await signIn(page);
+      await button(page, WORDS.en.join).click();
+      await stage(page, "joined");
+      const addresses = [];
+      page.on("framenavigated", (frame) => addresses.push(frame.url()));
+      await page.evaluate(() => {
+        Object.defineProperty(document, "hidden", { get: () => true });
+        Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
+        document.dispatchEvent(new Event("visibilitychange"));
+      });
+      await server.open(campaign);
+      await page.waitForFunction(() => document.title.startsWith("Your turn"));
+      await page.locator("#say", { hasText: "It is your turn." }).waitFor();
+      assert.deepEqual(addresses, [], "nobody is led away");
+      await context.close();
+    },
+
+    async "everything fits at 200 % zoom, to the end"() {
+      const address = await server.campaign(name(), { preheat: -2000, ...LINE });
+      const { page, context } = await web.person({ viewport: { width: 320, height: 480 }, deviceScaleFactor: 2 });
+      await page.goto(`${address}?lang=en`);
+      const fits = async (what) => {
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${what}: ${wide} pixels too wide`);
+        // WCAG 2.2, 2.5.8: what is pressed is at least 24 pixels in each direction.
+        const small = await page.evaluate(() => [...document.querySelectorAll("main button, main .button, main input:not([type=hidden])")].filter((e) => e.offsetParent && (e.offsetHeight < 24 || e.offsetWidth < 24)).map((e) => e.outerHTML));
+        assert.deepEqual(small, [], what);
+      };
+      await fits("join");
+      await signIn(page);
+      await button(page, WORDS.en.join).click();
+      await stage(page, "served");
+      await fits("served");
+      await button(page, WORDS.en.reserve).click();
+      await head(page, WORDS.en.mine);
+      await fits("held");
+      await page.getByRole("link", { name: WORDS.en.pay }).click();
+      await fits("pay");
+      await button(page, WORDS.en.pay).click();
+      await head(page, WORDS.en.bought);
+      await fits("bought");
+      await context.close();
+    },
+
+    async "a hold counts down on the server's clock, an hour before or behind"() {
+      for (const wrong of [-HOUR, HOUR]) {
+        const address = await server.campaign(name());
+        const { page, context } = await web.person();
+        await context.addInitScript((wrong) => {
+          const now = Date.now;
+          Date.now = () => now() + wrong;
+        }, wrong);
+        await page.goto(`${address}?lang=en`);
+        await signIn(page);
+        await button(page, WORDS.en.reserve).click();
+        await head(page, WORDS.en.mine);
+        await page.getByRole("timer", { name: "Time left to pay" }).filter({ hasText: /^in 00:(29|30):\d\d$/ }).waitFor();
+        await context.close();
+      }
+    },
+
+    async "milestones are said once each, and no motion is forced"() {
+      const address = await server.campaign(name(), { opens: 70_000 });
+      const { page, context } = await web.person();
+      await context.addInitScript(() => {
+        window.heard = [];
+        addEventListener("DOMContentLoaded", () => {
+          const say = document.getElementById("say");
+          new MutationObserver(() => window.heard.push(say.textContent)).observe(say, { childList: true, characterData: true, subtree: true });
+        });
+      });
+      await page.goto(`${address}?lang=en`);
+      await page.waitForFunction(() => window.heard.some((text) => text.includes("00:01:00 left")));
+      const heard = await page.evaluate(() => window.heard.filter((text) => text.includes("left")));
+      assert.equal(heard.length, 1, heard.join());
+      const moves = await page.evaluate(() => [...document.querySelectorAll("*")].filter((e) => getComputedStyle(e).animationName !== "none" || getComputedStyle(e).transitionDuration !== "0s").length);
+      assert.equal(moves, 0);
+      await context.close();
+    },
+
     async "a first visit stays within 14 KB"() {
       const address = await server.campaign(name());
       const { page, context } = await web.person();

@@ -46,6 +46,9 @@ export async function startServer(program, files = {}) {
     origin: `http://${ready.public}`,
     admin: `http://${ready.admin}`,
     token: ready.admin_token,
+    link: ready.console,
+    pid: child.pid,
+    text: async (path) => (await fetch(`http://${ready.admin}${path}`, { headers: { authorization: `Bearer ${ready.admin_token}` } })).text(),
     async operate(method, path, body) {
       const headers = { authorization: `Bearer ${ready.admin_token}`, "content-type": "application/json" };
       const answer = await fetch(server.admin + path, { method, headers, body: body && JSON.stringify(body) });
@@ -54,9 +57,10 @@ export async function startServer(program, files = {}) {
       return text && JSON.parse(text);
     },
     /** Make a campaign; times are milliseconds from now. */
-    async campaign(name, { opens = -1000, preheat, sku = "unit", supply = 5, ...more } = {}) {
+    async campaign(name, { opens = -1000, preheat, sku = "unit", supply = 5, from, ...more } = {}) {
       const at = (ms) => new Date(Date.now() + ms).toISOString();
-      const body = { title: `Winter drop ${name}`, opens_at: at(opens), hold: "30m", skus: [{ sku, price: 129900, supply }], ...more };
+      const body = { title: `Winter drop ${name}`, opens_at: at(opens), hold: "30m", skus: [{ sku, price: 129900, supply: from ? 0 : supply }], ...more };
+      if (from) body.supply = from;
       if (preheat !== undefined) body.preheat_at = at(preheat);
       await server.operate("PUT", `/admin/v1/campaigns/${name}`, body);
       bodies.set(name, body);

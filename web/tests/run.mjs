@@ -12,7 +12,7 @@ let ok = false;
 try {
   const web = await startBrowser([server, asking].flatMap(({ origin, admin }) => [origin, admin]), shots);
   const last = { "no page asked another origin": () => assert.deepEqual(web.strangers, []) };
-  ok = await runAll({ ...dropTests(server, web), ...checkTests(asking, web), ...consoleTests(server, web, accessible), ...last }, only);
+  ok = await runAll({ ...dropTests(server, web), ...checkTests(asking, web), ...consoleTests(server, asking, web, accessible), ...last }, only);
   await web.stop();
 } finally {
   await Promise.all([server.stop(), asking.stop()]);

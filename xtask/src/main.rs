@@ -16,7 +16,7 @@ use xtask::test;
 const HELP: &str = "\
 cargo xtask test [STEP…]       run every step, or those named, and print a table
 cargo xtask tidy               check the rules of the house only
-cargo xtask bench NAME [ARG…]  build and run benches/NAME in release
+cargo xtask bench NAME [ARG…]  build and run benches/NAME in release; `console`: its cost
 cargo xtask compare [ARG…]     Onrush beside Redis, PostgreSQL and others; --smoke, --help
 cargo xtask crashes [ARG…]     crash a release build: --kills N --cuts N --calls N --seed N
 cargo xtask linear [ARG…]      is a release build linearizable? --operations N --seed N
@@ -74,6 +74,10 @@ fn bench(root: &Path, arguments: &[String]) -> Result<bool> {
     let Some((name, rest)) = arguments.split_first() else {
         bail!("name a bench: {}", benches(root).join(", "));
     };
+    // It needs a browser, so it is a script beside the tests of the pages.
+    if name == "console" {
+        return xtask::web::cost(root, rest);
+    }
     if !benches(root).contains(name) {
         bail!("there is no benches/{name}; there are: {}", benches(root).join(", "));
     }

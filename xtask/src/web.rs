@@ -2,7 +2,7 @@
 //! click through them in a real browser, and the client package talks to a real server. Screenshots
 //! stay in `target/web`.
 
-use crate::process::{Counts, cargo, command};
+use crate::process::{Counts, cargo, command, run as run_program};
 use crate::steps::{End, ended, metadata};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -51,6 +51,18 @@ pub fn run(root: &Path) -> Result<End> {
         };
     }
     Ok(if ok && counts.failed == 0 { End::Passed(counts) } else { End::Failed(counts) })
+}
+
+/// Measure what an open console costs a busy server (`cargo xtask bench console [RATE] [SECONDS]`).
+///
+/// # Errors
+/// When a program cannot be started.
+pub fn cost(root: &Path, arguments: &[String]) -> Result<bool> {
+    let built = run_program(cargo(root).args(["build", "--release", "-p", "onrush-cli"]))?;
+    let program = PathBuf::from(&metadata(root)?.target_directory).join("release/onrush");
+    let mut measure = command("node", &root.join("web"));
+    measure.arg("tests/cost.mjs").arg(program).args(arguments);
+    Ok(built.ok && run_program(&mut measure)?.ok)
 }
 
 /// Compare what was committed with what was built just now.

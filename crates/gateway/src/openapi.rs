@@ -153,27 +153,11 @@ fn describe(route: Route) -> Text {
         Route::SandboxPage => text("A pretend payment page (--dev)", None, "HtmlPage", &[200]),
         Route::Console => text("The operators' console", None, "HtmlPage", &[200]),
         Route::ConsoleFile => text("A file of the console", None, "File", &[200, 304]),
-        Route::AdminMe => text("Whose key this is, and its role", None, "Me", &[200]),
-        Route::AdminSignIn => {
-            text("A one-time link's code for a token", Some("SignIn"), "SignedIn", &[200])
-        }
-        Route::AdminLinks => {
-            text("A one-time link into the console", Some("LinkWanted"), "ConsoleLink", &[201])
-        }
-        Route::AdminTerms => text("A campaign as it is written", None, "CampaignPut", &[200]),
-        Route::AdminCheck => {
-            text("What putting this would change", Some("CampaignPut"), "CampaignCheck", &[200])
-        }
-        Route::AdminTimeline => {
-            text("What the journal says of a reservation", None, "Timeline", &[200])
-        }
         Route::Asset => text("A script, style or picture of pages", None, "File", &[200, 304]),
-        route => crate::risk::describe(route).or_else(|| line_operation(route)).unwrap_or(text(
-            "",
-            None,
-            "Page",
-            &[],
-        )),
+        route => crate::risk::describe(route)
+            .or_else(|| crate::admin::describe(route))
+            .or_else(|| line_operation(route))
+            .unwrap_or(text("", None, "Page", &[])),
     }
 }
 
@@ -346,9 +330,9 @@ fn schemas() -> Value {
         line_schemas(),
         crate::stores::schemas(),
         crate::risk::schemas(),
+        crate::admin::schemas(),
     ];
-    let parts =
-        [shared_schemas(), requests(), answers(), console_schemas()].into_iter().chain(more);
+    let parts = [shared_schemas(), requests(), answers()].into_iter().chain(more);
     for (name, schema) in parts.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
@@ -618,55 +602,6 @@ fn answers() -> Vec<(&'static str, Value)> {
         ),
         ("Refund", object(false, &[("refund", s()), ("paid", json!({"type": "boolean"}))])),
         ("Units", object(false, &[("free", n()), ("held", n())])),
-    ]
-}
-
-fn console_schemas() -> Vec<(&'static str, Value)> {
-    let role = json!({"type": "string", "enum": ["viewer", "operator", "owner"]});
-    let known = json!({"type": ["string", "null"]});
-    let number = json!({"type": ["integer", "null"]});
-    let words = || json!({"type": "array", "items": {"type": "string"}});
-    let flag = || json!({"type": "boolean"});
-    let me = [("name", s()), ("role", known), ("scopes", words())];
-    let signed_in = [&me[..], &[("token", s()), ("until", time())]].concat();
-    let event =
-        object(false, &[("lsn", n()), ("at", time()), ("what", s()), ("by?", s()), ("why?", s())]);
-    let events = json!({"type": "array", "items": event});
-    vec![
-        ("Me", object(false, &me)),
-        ("SignIn", object(true, &[("code", s())])),
-        ("SignedIn", object(false, &signed_in)),
-        ("LinkWanted", object(true, &[("name", s()), ("role", role), ("reason", s())])),
-        ("ConsoleLink", object(false, &[("path", s()), ("until", time())])),
-        (
-            "CampaignCheck",
-            object(
-                false,
-                &[
-                    ("campaign", s()),
-                    ("is_new", flag()),
-                    ("terms_change", flag()),
-                    ("skus_new", words()),
-                    ("skus_changed", words()),
-                    ("skus_left_out", n()),
-                    ("units_new", n()),
-                    ("warnings", words()),
-                    ("opens_at", json!({"type": ["string", "null"]})),
-                ],
-            ),
-        ),
-        (
-            "Timeline",
-            object(
-                false,
-                &[
-                    ("id", s()),
-                    ("events", events),
-                    ("next_from", number.clone()),
-                    ("journal_begins", number),
-                ],
-            ),
-        ),
     ]
 }
 

@@ -6,12 +6,14 @@ mod campaigns;
 mod editor;
 mod listing;
 mod reservations;
+mod schemas;
 mod sign_in;
 mod stream;
 mod timeline;
 
 pub(crate) use batch::{Batch, Batched};
 pub(crate) use listing::{Listing, Page};
+pub(crate) use schemas::{describe, schemas};
 pub use stream::ReservationStream;
 
 use crate::answer::{Answer, Content};
@@ -47,11 +49,6 @@ impl Gateway {
             _ => {}
         }
         match route {
-            Route::AdminMe => self.show_me(ask, now).map(Reply::Ready),
-            Route::AdminLinks => self.make_link(ask, now).map(Reply::Ready),
-            Route::AdminTerms => self.show_terms(part, ask, now).map(Reply::Ready),
-            Route::AdminCheck => self.check_campaign(part, ask, now).map(Reply::Ready),
-            Route::AdminTimeline => self.show_timeline(part, ask, now),
             Route::AdminPut => self.put_campaign(part, ask, now),
             Route::AdminSupply => self.supply(part, ask, now),
             Route::AdminPhase => self.move_phase(part, ask, now),
@@ -102,6 +99,24 @@ impl Gateway {
                 self.operator(ask.headers, now)?;
                 error_page(part).map(Reply::Ready)
             }
+            _ => self.admin_desk(route, part, ask, now),
+        }
+    }
+
+    /// Answer what the console asks besides figures; the rest is about lines.
+    fn admin_desk(
+        &self,
+        route: Route,
+        part: &str,
+        ask: &Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Reply, Problem> {
+        match route {
+            Route::AdminMe => self.show_me(ask, now).map(Reply::Ready),
+            Route::AdminLinks => self.make_link(ask, now).map(Reply::Ready),
+            Route::AdminTerms => self.show_terms(part, ask, now).map(Reply::Ready),
+            Route::AdminCheck => self.check_campaign(part, ask, now).map(Reply::Ready),
+            Route::AdminTimeline => self.show_timeline(part, ask, now),
             _ => self.admin_line(route, part, ask, now),
         }
     }

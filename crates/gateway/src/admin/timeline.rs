@@ -61,9 +61,11 @@ impl Gateway {
             let (done, part) = oneshot::channel();
             let named = thread::Builder::new().name("onrush-timeline".to_owned());
             let started = named.spawn(move || {
-                let _turn = turn;
+                let part = read(&engine, seq, &refunds, from);
+                // Whoever has the answer may ask for the next part at once.
+                drop(turn);
                 // Whoever asked may be gone by now.
-                let _ = done.send(read(&engine, seq, &refunds, from));
+                let _ = done.send(part);
             });
             let part = match started {
                 Ok(_) => part.await.map_err(|_| unreadable("the reading was broken off"))?,

@@ -145,6 +145,7 @@ fn a_campaign_is_written_as_it_was_put() {
     let server = Server::dev();
     let body = json!({
         "title": "Winter", "currency": "EUR", "preheat_at": "2026-12-01T13:00:00Z",
+        "draw_at": "2026-12-01T13:30:00Z",
         "opens_at": "2026-12-01T14:00:00Z", "closes_at": "2026-12-01T15:00:00Z",
         "limit_per_buyer": 2, "hold": "7m", "buyers_expected": 500, "stock": "band", "few_at": 7,
         "skus": [{"sku": "a", "price": 100, "supply": 3}, {"sku": "b", "price": 250, "limit_per_buyer": 1}],
