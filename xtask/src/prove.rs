@@ -8,12 +8,15 @@ use crate::process::{cargo, command, run};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Histories the simulator may need for one bug.
+/// Histories of each script that the simulator may need for one bug.
 const SEEDS_MAX: u64 = 4_000;
+/// Where the simulator's scripts begin; see `crates/sim/src/plan.rs`.
+const SCRIPTS: [u64; 2] = [0, 100_000_000];
 /// A run that takes longer hangs, and is found that way.
 const SECONDS_MAX: u64 = 20;
 
@@ -148,10 +151,27 @@ fn prove(
     })
 }
 
-/// Run the simulator with a bug; return the promise it saw broken, and how many seeds that took.
+/// Run the simulator with a bug, one script after the other; return the promise it saw broken, and how
+/// many seeds of which script that took.
 fn look(root: &Path, simulator: &Path, bug: &str, seeds: u64) -> Result<Option<(String, String)>> {
+    for (n, first) in SCRIPTS.into_iter().enumerate() {
+        if let Some((promise, took)) = look_from(root, simulator, bug, first..first + seeds)? {
+            let took = if n == 0 { took } else { format!("{took} of script {}", n + 1) };
+            return Ok(Some((promise, took)));
+        }
+    }
+    Ok(None)
+}
+
+fn look_from(
+    root: &Path,
+    simulator: &Path,
+    bug: &str,
+    seeds: Range<u64>,
+) -> Result<Option<(String, String)>> {
     let mut look = command(simulator, root);
-    look.args(["--seeds", &format!("0..{seeds}"), "--jobs", "2"]).env("ONRUSH_PLANTED", bug);
+    let range = format!("{}..{}", seeds.start, seeds.end);
+    look.args(["--seeds", &range, "--jobs", "2"]).env("ONRUSH_PLANTED", bug);
     let mut child = look.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let until = Instant::now() + Duration::from_secs(SECONDS_MAX);
     let status = loop {
@@ -175,9 +195,9 @@ fn look(root: &Path, simulator: &Path, bug: &str, seeds: u64) -> Result<Option<(
         return Ok(Some((format!("{status}"), "?".to_owned())));
     };
     let mut words = rest.split(' ');
-    let seed: u64 = words.next().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let seed: u64 = words.next().and_then(|seed| seed.parse().ok()).unwrap_or(seeds.start);
     let promise = words.next().unwrap_or_default().trim_end_matches(':').to_owned();
-    Ok(Some((promise, (seed + 1).to_string())))
+    Ok(Some((promise, (seed - seeds.start + 1).to_string())))
 }
 
 fn line(proof: &Proof) -> String {
