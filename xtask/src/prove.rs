@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 const SEEDS_MAX: u64 = 4_000;
 /// Where the simulator's scripts begin; see `crates/sim/src/plan.rs`.
 const SCRIPTS: [u64; 2] = [0, 100_000_000];
-/// A run that takes longer hangs, and is found that way.
-const SECONDS_MAX: u64 = 20;
+/// Most bugs need few: both scripts are tried with so many before either goes on.
+const SEEDS_FIRST: u64 = 250;
+/// A run that takes longer hangs, and is found that way; a busy machine must not look like that.
+const SECONDS_MAX: u64 = 180;
 
 /// Bugs that the simulator cannot see, with the package, its test binary and the test that do: it has
 /// no drafts, and its batches are too small for the frames that a cut tail must not bring back.
@@ -151,24 +153,30 @@ fn prove(
     })
 }
 
-/// Run the simulator with a bug, one script after the other; return the promise it saw broken, and how
-/// many seeds of which script that took.
+/// Run the simulator with a bug; return the promise it saw broken, and in which seed of which script,
+/// counted from 1.
 fn look(root: &Path, simulator: &Path, bug: &str, seeds: u64) -> Result<Option<(String, String)>> {
-    for (n, first) in SCRIPTS.into_iter().enumerate() {
-        if let Some((promise, took)) = look_from(root, simulator, bug, first..first + seeds)? {
-            let took = if n == 0 { took } else { format!("{took} of script {}", n + 1) };
-            return Ok(Some((promise, took)));
+    let first = seeds.min(SEEDS_FIRST);
+    for part in [0..first, first..seeds] {
+        for (n, script) in SCRIPTS.into_iter().enumerate() {
+            let seeds = script + part.start..script + part.end;
+            if let Some((promise, seed)) = look_in(root, simulator, bug, seeds)? {
+                let place = seed.map_or("?".to_owned(), |seed| (seed - script + 1).to_string());
+                let of = if n == 0 { "" } else { " of the second script" };
+                return Ok(Some((promise, place + of)));
+            }
         }
     }
     Ok(None)
 }
 
-fn look_from(
+/// The same for some seeds; the seed is not known of a run that hangs or ends without a word.
+fn look_in(
     root: &Path,
     simulator: &Path,
     bug: &str,
     seeds: Range<u64>,
-) -> Result<Option<(String, String)>> {
+) -> Result<Option<(String, Option<u64>)>> {
     let mut look = command(simulator, root);
     let range = format!("{}..{}", seeds.start, seeds.end);
     look.args(["--seeds", &range, "--jobs", "2"]).env("ONRUSH_PLANTED", bug);
@@ -181,7 +189,7 @@ fn look_from(
         if Instant::now() > until {
             child.kill()?;
             child.wait()?;
-            return Ok(Some(("hangs".to_owned(), "?".to_owned())));
+            return Ok(Some(("hangs".to_owned(), None)));
         }
         std::thread::sleep(Duration::from_millis(5));
     };
@@ -192,12 +200,12 @@ fn look_from(
     child.stdout.take().context("piped")?.read_to_string(&mut said)?;
     let Some(rest) = said.lines().find_map(|line| line.strip_prefix("FAILED seed ")) else {
         // It ended without a word: an abort, or a stack that ran over.
-        return Ok(Some((format!("{status}"), "?".to_owned())));
+        return Ok(Some((format!("{status}"), None)));
     };
     let mut words = rest.split(' ');
-    let seed: u64 = words.next().and_then(|seed| seed.parse().ok()).unwrap_or(seeds.start);
+    let seed: Option<u64> = words.next().and_then(|seed| seed.parse().ok());
     let promise = words.next().unwrap_or_default().trim_end_matches(':').to_owned();
-    Ok(Some((promise, (seed - seeds.start + 1).to_string())))
+    Ok(Some((promise, seed)))
 }
 
 fn line(proof: &Proof) -> String {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 /// Schedules of each kind that each test runs.
-const SCHEDULES: usize = 4_000;
+const SCHEDULES: usize = 2_000;
 /// Changes of priority in one schedule of the second kind (Burckhardt et al., "A Randomized Scheduler
 /// with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010).
 const CHANGES: usize = 3;
