@@ -42,7 +42,7 @@ pub const STEPS: &[Step] = &[
         checks: "pages in a real browser, built as committed",
         run: crate::web::run,
     },
-    Step { name: "loom", checks: "every interleaving of the atomics", run: loom },
+    Step { name: "loom", checks: "interleavings: all of a part, many of the whole", run: loom },
     Step { name: "simulator", checks: "whole sales from seeds, crashed at will", run: simulator },
     Step { name: "prove", checks: "every planted bug is found", run: prove },
     Step { name: "crashes", checks: "kills, power cuts, calls that fail under load", run: crashes },
@@ -114,33 +114,46 @@ fn doc(root: &Path) -> Result<End> {
     ended(cargo(root).args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+/// Model checkers: the flag of the compiler, and what the names of their tests begin with.
+const CHECKERS: [(&str, &str); 2] = [("loom", "loom_"), ("shuttle", "shuttle_")];
+
 fn loom(root: &Path) -> Result<End> {
     let metadata = metadata(root)?;
-    let target = PathBuf::from(&metadata.target_directory).join("loom");
     let mut all = Found::default();
-    for package in metadata.workspace_packages() {
-        for test in package.targets.iter().filter(|t| t.is_test() && t.name.starts_with("loom_")) {
-            let arguments =
-                ["test", "--release", "-p", package.name.as_str(), "--test", &test.name];
-            // Its own folder: the flag would rebuild everything else.
-            let mut command = cargo(root);
-            command.args(arguments).env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", &target);
-            all.add(ended(&mut command)?);
+    for (checker, begins) in CHECKERS {
+        // A folder of its own: the flag would rebuild everything else.
+        let target = PathBuf::from(&metadata.target_directory).join(checker);
+        let flag = format!("--cfg {checker}");
+        for package in metadata.workspace_packages() {
+            let tests = package.targets.iter().filter(|t| t.is_test());
+            for test in tests.filter(|test| test.name.starts_with(begins)) {
+                let arguments =
+                    ["test", "--release", "-p", package.name.as_str(), "--test", &test.name];
+                let mut command = cargo(root);
+                command.args(arguments).env("RUSTFLAGS", &flag).env("CARGO_TARGET_DIR", &target);
+                all.add(ended(&mut command)?);
+            }
         }
     }
-    Ok(all.end("no tests/loom_*.rs in any crate yet"))
+    Ok(all.end("no tests/loom_*.rs or tests/shuttle_*.rs in any crate yet"))
 }
 
-/// Histories that each run of the tests lives through, and histories crashed at each of their changes.
+/// Histories that each run of the tests lives through, and histories crashed at each of their changes:
+/// half of each script.
 const HISTORIES: u64 = 300_000;
 const CRASHED_EVERYWHERE: u64 = 35_000;
+/// Where the second script begins.
+const SECOND_SCRIPT: u64 = 100_000_000;
 
-/// The seeds are those that nobody records: `crates/sim/LEDGER.md` starts at ten million.
+/// The seeds are those that nobody records: `crates/sim/LEDGER.md` starts ten million after each script.
 fn simulator(root: &Path) -> Result<End> {
     let mut all = Found::default();
-    let histories = format!("0..{HISTORIES}");
-    let crashed = format!("0..{CRASHED_EVERYWHERE}");
-    for arguments in [vec!["--seeds", &histories], vec!["--crash-points", "--seeds", &crashed]] {
+    let seeds = |first: u64, count: u64| format!("{first}..{}", first + count);
+    let histories = [0, SECOND_SCRIPT].map(|first| seeds(first, HISTORIES / 2));
+    let crashed = [0, SECOND_SCRIPT].map(|first| seeds(first, CRASHED_EVERYWHERE / 2));
+    let lived = histories.iter().map(|seeds| vec!["--seeds", seeds]);
+    let crashed = crashed.iter().map(|seeds| vec!["--crash-points", "--seeds", seeds]);
+    for arguments in lived.chain(crashed) {
         let mut command = cargo(root);
         command.args(["run", "--quiet", "--release", "-p", "onrush-sim", "--", "--jobs", "2"]);
         let End::Passed(mut counts) = ended(command.args(&arguments))? else {

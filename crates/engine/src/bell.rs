@@ -10,13 +10,7 @@
 //! comes after the ledger's swap to SLEEPING sees SLEEPING and unparks; one that comes before leaves
 //! RUNG, which that swap sees. No ring is lost, and a busy ledger costs a caller one swap.
 
-#[cfg(loom)]
-use crate::sync::park_timeout;
-use crate::sync::{AtomicU32, Mutex, Ordering};
-#[cfg(loom)]
-use loom::thread::{Thread, current};
-#[cfg(not(loom))]
-use std::thread::{Thread, current, park_timeout};
+use crate::sync::{AtomicU32, Mutex, Ordering, Thread, current, park_timeout};
 use std::time::Duration;
 
 const RUNNING: u32 = 0;

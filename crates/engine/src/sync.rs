@@ -1,31 +1,44 @@
 //! Locks, atomics and queues for what callers and the ledger thread hand each other: the real ones
-//! or, under `--cfg loom`, those of the model checker with the same faces.
+//! or, under `--cfg loom` and `--cfg shuttle`, those of a model checker with the same faces.
+//!
+//! Loom tries every interleaving of a part; shuttle, many of the whole engine. Everything else that
+//! threads share is real under shuttle too: no lock of that kind is held where shuttle may switch.
 
-#[cfg(not(loom))]
+#[cfg(loom)]
+use loom as checker;
+#[cfg(shuttle)]
+use shuttle as checker;
+
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use crossbeam_queue::ArrayQueue;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use parking_lot::Mutex;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::thread::{Thread, current, park_timeout};
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) use checked::{ArrayQueue, Mutex, park_timeout};
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+#[cfg(any(loom, shuttle))]
+pub(crate) use checker::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+#[cfg(any(loom, shuttle))]
+pub(crate) use checker::thread::{Thread, current};
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod checked {
-    use loom::sync::MutexGuard;
+    use super::checker;
+    use checker::sync::MutexGuard;
     use std::collections::VecDeque;
     use std::time::Duration;
 
     /// Park for good: a model in which the timeout never comes finds every lost wake-up.
     pub(crate) fn park_timeout(_: Duration) {
-        loom::thread::park();
+        checker::thread::park();
     }
 
     #[derive(Debug, Default)]
-    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+    pub(crate) struct Mutex<T>(checker::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
@@ -63,10 +76,6 @@ mod checked {
 
         pub(crate) fn is_empty(&self) -> bool {
             self.len() == 0
-        }
-
-        pub(crate) fn capacity(&self) -> usize {
-            self.capacity
         }
     }
 }

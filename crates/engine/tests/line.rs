@@ -37,6 +37,7 @@ fn a_drop_with_a_line_from_joining_to_buying() {
     assert_eq!(bought, 20);
     let view = world.engine.line(&campaign).expect("it has a line");
     assert_eq!((view.serving, view.outstanding, view.free, view.held), (20, 0, 0, 20));
+    assert_eq!(world.engine.status().settles_in_flight, 0, "the draw's place in the queue is free");
     world.check();
 }
 

@@ -2,6 +2,7 @@
 //! there afterwards; whoever was not asks again.
 
 use crate::history::{Armed, Flight, Flow, Run, Stop};
+use crate::line_asks::LineAsk;
 use crate::oracle::broken;
 use crate::plan::Fault;
 use crate::said::{How, Said};
@@ -77,6 +78,7 @@ impl Run<'_> {
         self.stats.crashes += 1;
         let mut lost = mem::take(&mut self.settles);
         lost.append(&mut mem::take(&mut self.reserves));
+        lost.append(&mut mem::take(&mut self.joins));
         let failed = self.world.engine.status().failed.is_some();
         let mut told = Vec::new();
         let mut again = Vec::new();
@@ -92,6 +94,7 @@ impl Run<'_> {
             }
         }
         self.flying.clear();
+        self.batches.clear();
         self.oracle.flying_units.fill(0);
         self.armed = None;
         self.down(how);
@@ -171,6 +174,10 @@ impl Run<'_> {
     /// Who was granted something at the last moment must find it.
     fn check_told(&self, told: &[Said]) -> Flow {
         for said in told {
+            let tickets = self.oracle.queues.camps().map(|(_, queue)| queue.people.len());
+            if said.ticket.is_some_and(|ticket| tickets.max().is_none_or(|most| ticket >= most)) {
+                broken("INV-11", format!("{said} was told, and there is no such ticket"))?;
+            }
             let Some(n) = said.seq else { continue };
             let state = self.oracle.model.res.get(n).map_or("", |r| r.state);
             if said.lsn > self.oracle.lsn || !leads_to(said.state, state) {
@@ -184,7 +191,9 @@ impl Run<'_> {
     fn ask_again(&mut self, flights: Vec<Flight>) -> Flow {
         for Flight { ask, notice, .. } in flights {
             match (ask, notice) {
-                (Ask::Reserve { .. }, _) => self.send(ask, None, false)?,
+                (Ask::Reserve { .. } | Ask::Line(LineAsk::Join { .. }), _) => {
+                    self.send(ask, None, false)?;
+                }
                 (_, Some(notice)) => self.post.push((self.at + 2, notice)),
                 _ => {}
             }
@@ -197,6 +206,7 @@ impl Run<'_> {
         self.told = self.world.engine.durable_lsn();
         self.settles.clear();
         self.reserves.clear();
+        self.joins.clear();
         self.stats.crashes += 1;
         self.down(Armed::Kill);
         match self.open() {
@@ -219,11 +229,11 @@ impl Run<'_> {
         // Waves, deadlines and offers may come up; a turn that finds nothing to do writes the mark.
         loop {
             let before = self.oracle.lsn;
-            let quiet = self.settles.is_empty() && self.reserves.is_empty();
+            let quiet = self.is_quiet();
             self.world.clock.pass(100);
             self.turn()?;
             // A crash in it makes clients ask again.
-            let quiet = quiet && self.settles.is_empty() && self.reserves.is_empty();
+            let quiet = quiet && self.is_quiet();
             if quiet && self.oracle.lsn == before {
                 break;
             }
@@ -257,11 +267,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Tell whether nothing waits to be decided.
+    fn is_quiet(&self) -> bool {
+        self.settles.is_empty() && self.reserves.is_empty() && self.joins.is_empty()
+    }
+
     /// Take turns until nothing is left to do.
     pub(crate) fn settle(&mut self) -> Flow {
         for _ in 0..8 {
             self.turn()?;
-            if self.settles.is_empty() && self.reserves.is_empty() {
+            if self.is_quiet() {
                 return Ok(());
             }
         }

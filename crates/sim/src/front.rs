@@ -3,7 +3,7 @@
 
 use crate::lexicon::Lexicon;
 use crate::oracle::{Oracle, reserve_request};
-use crate::world::Ask;
+use crate::world::{Ask, Shown};
 use onrush::Phase;
 use onrush_types::limits::RESERVATIONS_PER_BUYER_MAX;
 
@@ -14,13 +14,16 @@ pub struct Flying {
     buyer: u8,
     units: u32,
     key: u8,
+    shown: Shown,
 }
 
 impl Flying {
     /// Return what the front sees of `ask`, if it is a reserve.
     pub fn of(ask: &Ask) -> Option<Flying> {
         match *ask {
-            Ask::Reserve { sku, buyer, units, key, .. } => Some(Flying { sku, buyer, units, key }),
+            Ask::Reserve { sku, buyer, units, key, shown, .. } => {
+                Some(Flying { sku, buyer, units, key, shown })
+            }
             _ => None,
         }
     }
@@ -40,7 +43,7 @@ impl Oracle {
         now: u64,
         lexicon: &Lexicon,
     ) -> Option<String> {
-        let Flying { sku, buyer, units, key } = ask;
+        let Flying { sku, buyer, units, key, shown } = ask;
         let camp = self.model.skus[sku].camp;
         let digest = lexicon.key(key);
         let known = self.model.of_buyer(camp, buyer).find(|(_, r)| r.key.0 == digest);
@@ -59,6 +62,9 @@ impl Oracle {
             Phase::Paused => return Some("paused".into()),
             Phase::Closed | Phase::Settled => return Some("ended".into()),
             _ => return Some("not_open".into()),
+        }
+        if let Some(refusal) = self.stopped_at_pass(camp, buyer, shown, now) {
+            return Some(refusal.into());
         }
         let owned = |only: Option<usize>| -> u32 {
             let counts = |at: usize| only.is_none_or(|only| only == at);

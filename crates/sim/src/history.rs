@@ -1,20 +1,19 @@
 //! One history, lived: buyers, the provider and operators act, the ledger takes turns, things break;
 //! the oracle looks at everything.
 
+use crate::batch::Sent;
 use crate::clock::{SimClock, T0};
 use crate::front::Flying;
 use crate::http;
 use crate::lexicon::Lexicon;
+use crate::line_asks::LineAsk;
 use crate::oracle::{Holds, Oracle, Violation, broken};
-use crate::plan::{Plan, Step, Sum};
+use crate::plan::{Plan, Step};
 use crate::said::{How, Said};
-use crate::world::{Ask, Waits, World};
+use crate::world::{Ask, JOINS_MAX, Shown, Waits, World};
 use onrush::journal::{FakeDisk, Loss};
 use onrush::ledger::naive_model::Line;
-use onrush::{
-    CampaignSpec, Currency, DurationMs, Lsn, ReservationSeq, Schedule, SkuSpec, Terms, Timestamp,
-    WaitTerms, Wave,
-};
+use onrush::{CampaignIx, Lsn, ReservationSeq, TicketNo};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -95,6 +94,9 @@ pub(crate) struct Run<'a> {
     pub(crate) oracle: Oracle,
     pub(crate) settles: Vec<Flight>,
     pub(crate) reserves: Vec<Flight>,
+    pub(crate) joins: Vec<Flight>,
+    /// Batches under way, and what must be said of entries that were decided at once.
+    pub(crate) batches: Vec<Sent>,
     pub(crate) flying: Vec<Flying>,
     pub(crate) notices: Vec<Notice>,
     /// (step, notice) of what the provider is about to send.
@@ -113,6 +115,8 @@ pub(crate) struct Run<'a> {
     /// Sale time of the last turn of this life.
     pub(crate) last_now: u64,
     pub(crate) at: usize,
+    /// Turns in which the indexer may have been late.
+    pub(crate) turns: u32,
     set_up_changes: u64,
     pub(crate) stats: Stats,
     pub(crate) story: Option<Vec<String>>,
@@ -168,6 +172,9 @@ impl<'a> Run<'a> {
             oracle: Oracle::default(),
             settles: Vec::new(),
             reserves: Vec::new(),
+            joins: Vec::new(),
+            batches: Vec::new(),
+            turns: 0,
             flying: Vec::new(),
             notices: Vec::new(),
             post: Vec::new(),
@@ -213,7 +220,7 @@ impl<'a> Run<'a> {
         }
         self.oracle.plan_waves(&self.plan.setup, T0);
         self.world.refresh();
-        Ok(())
+        self.set_up_stores()
     }
 
     fn step(&mut self, step: Step) -> Flow {
@@ -226,7 +233,8 @@ impl<'a> Run<'a> {
             Step::Reserve { buyer, sku: s, units, key, review, times, vanish } => {
                 let review = review && self.world.gateway.is_none();
                 let (sku, units) = (sku(s), u32::from(units));
-                (Ask::Reserve { sku, buyer, units, key, review }, times, vanish)
+                let shown = Shown::Nothing;
+                (Ask::Reserve { sku, buyer, units, key, review, shown }, times, vanish)
             }
             Step::Free { which, key } => match any(which) {
                 Some(n) => (Ask::Confirm { n, line: None, key }, 1, false),
@@ -263,6 +271,9 @@ impl<'a> Run<'a> {
                 }
                 return Ok(());
             }
+            Step::Batch { camp: c, entries } => return self.batch(camp(c), entries),
+            Step::Line(step) => return self.line_step(step),
+            Step::Store(step) => return self.store_step(step),
             Step::Look { buyer, which } => {
                 return any(which).map_or(Ok(()), |n| Ok(self.look(n, buyer, which)?));
             }
@@ -315,10 +326,10 @@ impl<'a> Run<'a> {
                 Ok(())
             }
             (Some(expected), Some(said)) if said.is(&expected) => Ok(self.check_state(&said)?),
-            // A prune of old segments takes a place, too.
+            // A prune of old segments takes a place, too, and so does each draw.
             (None, Some(said))
                 if said.code == "overloaded"
-                    && self.settles.len() + 2 > setup.settles_max as usize
+                    && self.settles.len() + 2 + self.draws() > setup.settles_max as usize
                     && Flying::of(&ask).is_none() =>
             {
                 Ok(())
@@ -327,7 +338,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn expected_at_once(&self, ask: &Ask) -> Option<String> {
+    /// Count the draws that may be under way.
+    fn draws(&self) -> usize {
+        self.oracle.queues.camps().count()
+    }
+
+    pub(crate) fn expected_at_once(&self, ask: &Ask) -> Option<String> {
         let setup = &self.plan.setup;
         let now = self.world.now().0;
         let full = |lane: &[Flight], most: u32| {
@@ -339,6 +355,11 @@ impl<'a> Run<'a> {
                 self.oracle.join_at_once(sku, buyer, now).or_else(crowd_full)
             }
             Ask::Leave { .. } => crowd_full(),
+            Ask::Line(LineAsk::Join { .. }) => full(&self.joins, JOINS_MAX),
+            // Who was called up and told so has a place; the others wait until it is counted.
+            Ask::Line(LineAsk::Return { camp, at }) if !self.is_placed(camp, at) => {
+                Some("overloaded".to_owned())
+            }
             _ => match Flying::of(ask) {
                 Some(reserve) => {
                     let said = self.oracle.at_once(reserve, &self.flying, now, self.lexicon);
@@ -349,7 +370,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn fly(&mut self, flight: Flight) {
+    /// Tell whether the place of a ticket was counted.
+    fn is_placed(&self, camp: usize, at: usize) -> bool {
+        let ledger = self.world.driver.ledger();
+        let line = ledger.line(CampaignIx(camp as u16));
+        let row = line.and_then(|line| line.ticket(TicketNo(at as u32)));
+        row.is_some_and(|row| row.place.is_some())
+    }
+
+    pub(crate) fn fly(&mut self, flight: Flight) {
         if let Ask::Reserve { sku, units, .. } = flight.ask {
             self.oracle.flying_units[sku] += units;
             self.flying.extend(Flying::of(&flight.ask));
@@ -359,6 +388,7 @@ impl<'a> Run<'a> {
             Ask::Reserve { .. } | Ask::Join { .. } | Ask::Leave { .. } => {
                 self.reserves.push(flight);
             }
+            Ask::Line(LineAsk::Join { .. }) => self.joins.push(flight),
             _ => self.settles.push(flight),
         }
     }
@@ -372,37 +402,6 @@ impl<'a> Run<'a> {
         if known.state != said.state || said.lsn != self.oracle.moved_at[n] {
             let (state, at) = (known.state, self.oracle.moved_at[n]);
             return broken("INV-5", format!("{said}; it is {state} since LSN {at}"));
-        }
-        Ok(())
-    }
-
-    fn pay(&mut self, n: usize, sum: Sum, (lag, copies): (u8, u8), key: Option<u8>) {
-        let amount = self.oracle.model.res[n].amount.max(1);
-        // A reference is one byte in the model's words.
-        let reference = self.notices.len().min(254) as u8;
-        let line = |amount, foreign| Line { reference, amount, foreign, back: 0 };
-        let line = match sum {
-            Sum::Exact => line(amount, false),
-            Sum::Half => line((amount / 2).max(1), false),
-            Sum::Over => line(amount + 70, false),
-            Sum::Foreign => line(amount, true),
-            Sum::Again => match self.notices.last() {
-                Some(earlier) => Line { reference: earlier.line.reference, ..line(amount, false) },
-                None => line(amount, false),
-            },
-        };
-        self.notices.push(Notice { n, line, key, answered: false, known: false });
-        for copy in 0..usize::from(copies) {
-            self.post.push((self.at + 1 + usize::from(lag) * (copy + 1), self.notices.len() - 1));
-        }
-    }
-
-    /// Let the provider send what is due.
-    fn deliver(&mut self) -> Flow {
-        while let Some(next) = self.post.iter().position(|(at, _)| *at <= self.at) {
-            let (_, notice) = self.post.swap_remove(next);
-            let Notice { n, line, key, .. } = self.notices[notice];
-            self.send(Ask::Confirm { n, line: Some(line), key }, Some(notice), false)?;
         }
         Ok(())
     }
@@ -441,48 +440,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Write down what a `Put` puts: the campaign as it was planned, with the given terms.
-    pub(crate) fn spec(&self, ask: &Ask) -> CampaignSpec {
-        let Ask::Put { camp, limit, hold_ms, price } = *ask else {
-            unreachable!("only a put has a campaign")
-        };
-        let c = &self.plan.setup.camps[camp];
-        let first: usize = self.plan.setup.camps[..camp].iter().map(|c| c.skus.len()).sum();
-        let name = |sku: usize| crate::world::name(&format!("s{sku}"));
-        let opens_at = if c.opens_in_ms == 0 { 1 } else { T0 + c.opens_in_ms };
-        let wave = |&(ms, sku, units): &(u64, usize, u32)| Wave {
-            at: Timestamp(T0 + ms),
-            sku: name(first + sku),
-            units,
-        };
-        let terms = Terms {
-            published: true,
-            schedule: Schedule {
-                opens_at: Some(Timestamp(opens_at)),
-                closes_at: c.closes_in_ms.map(|ms| Timestamp(T0 + ms)),
-                ..Schedule::default()
-            },
-            currency: Currency::CNY,
-            limit_per_buyer: limit,
-            hold: DurationMs(hold_ms),
-            buyers_expected: 16,
-            waves: c.waves.iter().map(wave).collect(),
-            attributes: String::new(),
-            supply_from_stores: false,
-        };
-        let sku = |(at, &(of_plan, limit_per_buyer, supply)): (usize, &(i64, u32, u32))| SkuSpec {
-            name: name(first + at),
-            // New terms change the price of the first one.
-            price: if at == 0 { price } else { of_plan },
-            limit_per_buyer,
-            supply,
-        };
-        let skus = c.skus.iter().enumerate().map(sku).collect();
-        let waitlist = c.offer_ms.map(|ms| WaitTerms { offer: DurationMs(ms) });
-        let name = crate::world::name(&format!("c{camp}"));
-        CampaignSpec { name, terms, skus, waitlist, line: None }
-    }
-
     pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             story.push(line());
@@ -491,7 +448,7 @@ impl<'a> Run<'a> {
 }
 
 /// Name the promise that a wrong answer breaks.
-fn wrong(ask: &Ask, expected: Option<String>, said: Option<Said>) -> Holds {
+pub(crate) fn wrong(ask: &Ask, expected: Option<String>, said: Option<Said>) -> Holds {
     let seen = said.map_or_else(|| "left to the ledger".to_owned(), |said| said.to_string());
     let expected = expected.unwrap_or_else(|| "left to the ledger".to_owned());
     let code = expected.split(' ').next().unwrap_or_default();
@@ -500,6 +457,7 @@ fn wrong(ask: &Ask, expected: Option<String>, said: Option<Said>) -> Holds {
         "limit_reached" => "INV-6",
         "not_open" | "paused" | "ended" => "INV-7",
         "overloaded" => "INV-9",
+        "pass_required" | "pass_invalid" => "INV-13",
         "sold_out" | "all_held" if said.is_some() => "INV-3",
         "sold_out" | "all_held" => "INV-2",
         _ => "INV-5",

@@ -1,5 +1,6 @@
 //! Asking through the gateway, below its sockets: the same requests as headers and bodies.
 
+use crate::batch::Batch;
 use crate::lexicon::{CLERK, Lexicon, WEBHOOK_SECRET};
 use crate::said::{How, Said};
 use crate::world::{Ask, Waits, World, currency};
@@ -17,6 +18,21 @@ use sha2::Sha256;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+
+/// What an entry of a batch may be refused with.
+const REFUSALS: [&str; 11] = [
+    "key_reused",
+    "key_in_flight",
+    "not_open",
+    "paused",
+    "ended",
+    "pass_required",
+    "pass_invalid",
+    "limit_reached",
+    "sold_out",
+    "all_held",
+    "overloaded",
+];
 
 /// A request as text.
 struct Request {
@@ -101,6 +117,67 @@ pub(crate) fn outlived(world: &World, gateway: &Gateway, buyer: u8, lexicon: &Le
     code(world.now()) != Some("not_found") || code(end) != Some("unauthenticated")
 }
 
+/// Send a batch as an operator's back end.
+pub(crate) fn batch(
+    world: &World,
+    gateway: &Gateway,
+    camp: usize,
+    asks: &[Ask],
+    lexicon: &Lexicon,
+) -> Batch {
+    let entry = |ask: &Ask| {
+        let Ask::Reserve { sku, buyer, units, key, .. } = *ask else {
+            unreachable!("a batch has reserves")
+        };
+        let (key, buyer) = (&lexicon.keys[usize::from(key)], &lexicon.buyers[usize::from(buyer)]);
+        let sku = world.sku(sku).1;
+        format!(
+            "{{\"key\":\"{key}\",\"buyer\":\"{buyer}\",\"sku\":\"{sku}\",\"quantity\":{units}}}"
+        )
+    };
+    let entries: Vec<String> = asks.iter().map(entry).collect();
+    let campaign = world.campaign(camp).name();
+    let body = format!("{{\"campaign\":\"{campaign}\",\"reservations\":[{}]}}", entries.join(","));
+    let request = operator("/admin/v1/reservations:batch".to_owned(), body, lexicon);
+    match request.handle(gateway, world.now(), world) {
+        Reply::Wait(waiting) => Batch::Waits(waiting),
+        Reply::Ready(answer) | Reply::Events(answer, _) | Reply::Stream(answer, _) => {
+            Batch::Said(vec![said(&answer, world); asks.len()])
+        }
+    }
+}
+
+/// Take the answers of a batch that was waited for.
+pub(crate) fn take_batch(waiting: &mut Waiting, world: &World) -> Option<Vec<Said>> {
+    match Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => None,
+        Poll::Ready(settled) => {
+            let answer = settled.answer(&world.engine, &world.jitter);
+            let body = std::str::from_utf8(&answer.body).unwrap_or_default();
+            Some(
+                body.split("{\"status\":")
+                    .skip(1)
+                    .map(|entry| said_of_entry(entry, world))
+                    .collect(),
+            )
+        }
+    }
+}
+
+/// Read one outcome of a batch: its status, then the reservation or the problem.
+fn said_of_entry(entry: &str, world: &World) -> Said {
+    let status = entry.split(',').next().unwrap_or_default();
+    match (status, field(entry, "\"code\":\"")) {
+        ("201", _) => read(How::Done, entry, world),
+        ("200", _) => read(How::Already, entry, world),
+        (_, Some("journal_failed")) => Said::only(How::Unknown),
+        (_, code) => {
+            let known = |known: &&&str| Some(**known) == code;
+            Said::refused(REFUSALS.iter().find(known).copied().unwrap_or("not known"), None)
+        }
+    }
+}
+
 /// Take an answer that was waited for.
 pub(crate) fn take(waiting: &mut Waiting, world: &World) -> Option<Said> {
     let route = waiting.route();
@@ -180,7 +257,7 @@ fn request(world: &World, ask: &Ask, lexicon: &Lexicon) -> Request {
             let body = format!("{{\"to\":\"{}\",\"reason\":\"a drill\"}}", to.as_str());
             operator(path, body, lexicon)
         }
-        Ask::Put { .. } | Ask::Join { .. } | Ask::Leave { .. } => {
+        Ask::Put { .. } | Ask::Join { .. } | Ask::Leave { .. } | Ask::Line(_) | Ask::Store(_) => {
             unreachable!("asked of the engine itself, see `World::ask`")
         }
     }
@@ -279,17 +356,22 @@ fn said(answer: &Answer, world: &World) -> Said {
                 _ if answer.route == onrush_gateway::Route::Reserve => How::Already,
                 _ => How::Ok,
             };
-            let seq = field(body, "\"id\":\"").and_then(|id| world.engine.seq_of(id));
-            let state = field(body, "\"state\":\"").unwrap_or_default();
-            let state = onrush::State::ALL.iter().find(|known| known.as_str() == state);
-            let lsn = field(body, "\"lsn\":").and_then(|lsn| lsn.parse().ok());
-            Said {
-                seq: seq.map(ReservationSeq::index),
-                state: state.map_or("", |state| state.as_str()),
-                lsn: Lsn(lsn.unwrap_or_default()),
-                ..Said::only(how)
-            }
+            read(how, body, world)
         }
+    }
+}
+
+/// Read the reservation in a body.
+fn read(how: How, body: &str, world: &World) -> Said {
+    let seq = field(body, "\"id\":\"").and_then(|id| world.engine.seq_of(id));
+    let state = field(body, "\"state\":\"").unwrap_or_default();
+    let state = onrush::State::ALL.iter().find(|known| known.as_str() == state);
+    let lsn = field(body, "\"lsn\":").and_then(|lsn| lsn.parse().ok());
+    Said {
+        seq: seq.map(ReservationSeq::index),
+        state: state.map_or("", |state| state.as_str()),
+        lsn: Lsn(lsn.unwrap_or_default()),
+        ..Said::only(how)
     }
 }
 

@@ -3,9 +3,10 @@
 
 use crate::clock::SimClock;
 use crate::plan::{BUYERS_MAX, KEYS};
-use crate::world::{name, parts};
+use crate::world::{self, name, parts};
+use onrush::draw_rule::Pseudonyms;
 use onrush::journal::FakeDisk;
-use onrush::{CampaignSpec, Currency, Engine, Options, ReserveRequest, SkuSpec, Terms};
+use onrush::{CampaignIx, CampaignSpec, Currency, Engine, Options, ReserveRequest, SkuSpec, Terms};
 use onrush_types::BuyerDigest;
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ pub const WEBHOOK_SECRET: &[u8] = b"a drill's secret, 24 and more";
 
 /// The key of somebody who may read figures and nothing else.
 pub const CLERK: &str = "a-clerk-who-may-only-read-the-figures";
+
+/// Campaigns of a history at most.
+const CAMPS_MAX: u16 = 2;
 
 /// Names and their digests.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ pub struct Lexicon {
     pub clerk_file: PathBuf,
     digests: Vec<BuyerDigest>,
     key_digests: Vec<u64>,
+    pseudonyms: Vec<Pseudonyms>,
     _folder: tempfile::TempDir,
 }
 
@@ -77,6 +82,9 @@ impl Lexicon {
         let key_digests: Vec<u64> = held.map(|r| r.key.0).collect();
         let buyers: Vec<String> = (0..BUYERS_MAX).map(|n| format!("buyer-{n}")).collect();
         let token = engine.derive_key("onrush dev admin token v1");
+        let of_camp = |ix: CampaignIx| {
+            onrush::pseudonyms(&world::secret(), ix, &name(&format!("c{}", ix.index())))
+        };
         Lexicon {
             digests: buyers.iter().map(|buyer| engine.buyer(buyer)).collect(),
             buyers,
@@ -85,6 +93,7 @@ impl Lexicon {
             secret_file,
             clerk_file,
             key_digests,
+            pseudonyms: (0..CAMPS_MAX).map(CampaignIx).map(of_camp).collect(),
             _folder: folder,
         }
     }
@@ -97,6 +106,12 @@ impl Lexicon {
     /// Return whose digest that is.
     pub fn buyer_of(&self, digest: BuyerDigest) -> Option<u8> {
         self.digests.iter().position(|known| *known == digest).map(|at| at as u8)
+    }
+
+    /// Return what makes the pseudonyms of a campaign's line.
+    pub fn pseudonyms(&self, campaign: CampaignIx) -> Pseudonyms {
+        let known = self.pseudonyms.get(campaign.index());
+        known.expect("histories have few campaigns").clone()
     }
 
     /// Return the digest of a key.

@@ -8,10 +8,14 @@
 //! `docs/simulation.md` tells how to use it and what it does not cover: a disk that claims a sync
 //! which it did not do.
 //!
-//! New kinds of requests join in `plan.rs` (a step), `world.rs` (how it is asked), `oracle.rs` (its
-//! records, its answer without one) and `turn.rs` (which records belong to it).
+//! A seed below a hundred million means the first script (`plan`), later ones the second (`script`),
+//! which has lines, stores and batches besides. New kinds of requests join in a script of their own (a
+//! step), `world.rs` (how it is asked), a model like `line.rs` or `store.rs` (its records), a file like
+//! `line_asks.rs` or `store_asks.rs` (its answer) and `turn.rs` (which records belong to it).
 
+mod batch;
 pub mod clock;
+mod compare;
 pub mod crash_points;
 mod faults;
 mod finish;
@@ -19,12 +23,21 @@ pub mod front;
 pub mod history;
 mod http;
 pub mod lexicon;
+pub mod line;
+pub mod line_asks;
+mod operators;
 pub mod oracle;
 pub mod plan;
+mod provider;
 pub mod random;
 pub mod record;
 pub mod said;
+mod script;
 pub mod shrink;
+mod spec;
+pub mod step;
+pub mod store;
+pub mod store_asks;
 mod turn;
 pub mod waits;
 pub mod world;

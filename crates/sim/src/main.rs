@@ -24,7 +24,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 const HELP: &str = "\
 onrush-sim --seeds A..B [--jobs N] [--crash-points] [--record]
     live through the histories of these seeds; with --crash-points each one again and again, with
-    the power cut at each change of its disk; with --record add the range to crates/sim/LEDGER.md
+    the power cut at each change of its disk; with --record add the range to crates/sim/LEDGER.md;
+    seeds from 100000000 on have lines, stores and batches in their histories
 onrush-sim --seed N [--trace] [--crash-points]
     live through one history; --trace tells it line by line
 

@@ -2,11 +2,13 @@
 //! each, and with every answer. It is core's `naive_model`; nothing of the ledger is used here.
 
 use crate::lexicon::Lexicon;
+use crate::line::Queues;
 use crate::plan::Setup;
+use crate::store::{Order, Stores};
 use crate::waits::Lines;
 use crate::world::Ask;
-use onrush::ledger::naive_model::{Camp, Key, Line, Model, Sku};
-use onrush::ledger::{Change, Ledger, Paid, PaidOutcome, PaymentLine, Record, Reserved, Source};
+use onrush::ledger::naive_model::{Key, Line, Model, Sku};
+use onrush::ledger::{Change, Paid, PaidOutcome, PaymentLine, Record, Reserved};
 use onrush::{Currency, KeyDigest, Lsn, Phase, RequestDigest, ReservationSeq};
 use std::fmt;
 
@@ -40,6 +42,10 @@ pub struct Oracle {
     pub model: Model,
     /// Who waits.
     pub waits: Lines,
+    /// Who is in line.
+    pub queues: Queues,
+    /// What stores have, and have to do.
+    pub stores: Stores,
     /// The last record followed.
     pub lsn: Lsn,
     /// The record that last moved each reservation.
@@ -47,10 +53,10 @@ pub struct Oracle {
     /// Units that callers have taken and the ledger has not decided about, by SKU.
     pub flying_units: Vec<u32>,
     /// SKUs that got units in this turn: until it ends, not everybody can take them.
-    freed: Vec<usize>,
+    pub(crate) freed: Vec<usize>,
     /// What this turn's records touched.
-    touched: (Vec<usize>, Vec<usize>),
-    stamp: u64,
+    pub(crate) touched: (Vec<usize>, Vec<usize>),
+    pub(crate) stamp: u64,
     /// Sale time fell in this turn, far from any switch.
     pub fell_back: bool,
 }
@@ -61,6 +67,7 @@ impl Oracle {
         self.freed.clear();
         self.touched.0.clear();
         self.touched.1.clear();
+        self.stores.touched = false;
     }
 
     /// Records follow whose turn nobody saw the end of: what others took in it is not known.
@@ -105,6 +112,7 @@ impl Oracle {
                 self.moved(*seq, "INV-5", &expected)?
             }
             Change::Cancelled { seq, restock, .. } => {
+                self.taken_back(seq.index(), *restock)?;
                 let expected = self.model.cancel(seq.index(), *restock);
                 self.freed.push(self.model.res[seq.index()].sku);
                 self.moved(*seq, "INV-5", &expected)?
@@ -113,6 +121,14 @@ impl Oracle {
                 Some(seq) => seq,
                 None => return Ok(()),
             },
+            Change::Line { .. }
+            | Change::Joined { .. }
+            | Change::Drawn { .. }
+            | Change::Served { .. }
+            | Change::Returned { .. }
+            | Change::Outflow { .. }
+            | Change::PublicValue { .. } => return self.queued(&record.change, lexicon),
+            Change::Nodes(change) => return self.stored(change),
             other => return self.other(other),
         };
         self.moved_at.resize(self.model.res.len(), Lsn::ZERO);
@@ -130,6 +146,7 @@ impl Oracle {
         if self.waits.is_waiting(sku) {
             return broken("INV-14", format!("{:?} passes those who wait for SKU {sku}", r.seq));
         }
+        self.redeemed(self.model.skus[sku].camp, r, buyer)?;
         let expected = self.model.reserve(sku, buyer, units, key, r.review);
         let promise = match expected.split(' ').next().unwrap_or_default() {
             "limit_reached" => "INV-6",
@@ -233,102 +250,15 @@ impl Oracle {
         broken(promise, format!("LSN {} moves #{n}; it should be {expected}", self.lsn))
     }
 
-    fn other(&mut self, change: &Change) -> Holds {
-        let done = |what: &str, expected: &str| match expected {
-            "done" => Ok(()),
-            other => broken("INV-1", format!("{what}; it should be {other}")),
-        };
-        match change {
-            Change::Refunded { refund, .. } => match self.model.refunds.get_mut(*refund as usize) {
-                Some(due) if !due.3 => due.3 = true,
-                _ => return broken("INV-8", format!("refund {refund} is paid out twice")),
-            },
-            Change::Supplied { sku, units, source: Source::Operator(_) } => {
-                done("units were supplied", &self.model.supply(sku.index(), *units as i32, false))?;
-                self.freed.push(sku.index());
-                self.touched.1.push(sku.index());
-            }
-            Change::Supplied { sku, units, source: Source::Wave(_) } => {
-                let camp = self.model.skus[sku.index()].camp;
-                if self.model.due_wave(camp) != Some((sku.index(), *units)) {
-                    return broken(
-                        "INV-7",
-                        format!(
-                            "a wave of {units} units; planned is {:?}",
-                            self.model.camps[camp].waves.first()
-                        ),
-                    );
-                }
-                self.model.skus[sku.index()].supplied += units;
-                self.model.camps[camp].waves.remove(0);
-                self.freed.push(sku.index());
-                self.touched.1.push(sku.index());
-            }
-            Change::Withdrawn { sku, units, .. } => {
-                let expected = self.model.supply(sku.index(), -(*units as i32), false);
-                done("units were withdrawn", &expected)?;
-                self.touched.1.push(sku.index());
-            }
-            Change::Phase { campaign, to, by: None } => {
-                let c = &mut self.model.camps[campaign.index()];
-                if c.phase == *to || c.phase_at(self.model.now) != *to {
-                    return broken("INV-7", format!("{:?} became {to:?} by itself", c.phase));
-                }
-                c.phase = *to;
-                if *to >= Phase::Closed {
-                    self.end_lines(campaign.index());
-                }
-            }
-            Change::Phase { campaign, to, by: Some(_) } => {
-                let expected = self.model.move_phase(campaign.index(), *to);
-                done("a campaign was moved", &expected)?;
-                if *to >= Phase::Closed {
-                    self.end_lines(campaign.index());
-                }
-            }
-            Change::Campaign { .. } | Change::Sku { .. } => self.terms(change),
-            other => return broken("INV-10", format!("a record nobody expects: {other:?}")),
-        }
-        Ok(())
+    /// Note that a SKU got units in this turn.
+    pub(crate) fn got_units(&mut self, sku: usize) {
+        self.freed.push(sku);
+        self.touched.1.push(sku);
     }
 
-    fn terms(&mut self, change: &Change) {
-        match change {
-            Change::Campaign { campaign, terms, .. } => {
-                let camp = Camp {
-                    opens: terms.schedule.opens_at.map_or(u64::MAX, |at| at.0),
-                    closes: terms.schedule.closes_at.map_or(u64::MAX, |at| at.0),
-                    waves: Vec::new(),
-                    limit: terms.limit_per_buyer,
-                    hold: terms.hold.0,
-                    phase: Phase::Scheduled,
-                };
-                match self.model.camps.get_mut(campaign.index()) {
-                    // What came of its waves, and where it stands, is not changed by new terms.
-                    Some(known) => {
-                        let (waves, phase) = (std::mem::take(&mut known.waves), known.phase);
-                        *known = Camp { waves, phase, ..camp };
-                    }
-                    None => self.model.camps.push(camp),
-                }
-            }
-            Change::Sku { sku, campaign, price, limit_per_buyer, supply, .. } => {
-                let new = Sku {
-                    camp: campaign.index(),
-                    price: *price,
-                    limit: *limit_per_buyer,
-                    supplied: *supply,
-                    withdrawn: 0,
-                };
-                match self.model.skus.get_mut(sku.index()) {
-                    Some(known) => (known.price, known.limit) = (new.price, new.limit),
-                    None => self.model.skus.push(new),
-                }
-                self.flying_units.resize(self.model.skus.len(), 0);
-                self.touched.1.push(sku.index());
-            }
-            _ => {}
-        }
+    /// Note that a SKU lost units in this turn.
+    pub(crate) fn touch_sku(&mut self, sku: usize) {
+        self.touched.1.push(sku);
     }
 
     /// Tell whether the SKU got units in this turn.
@@ -338,13 +268,16 @@ impl Oracle {
 
     /// Return the next moment after `now` at which something is planned: a switch, a wave, a deadline.
     pub fn next_moment(&self, now: u64) -> u64 {
-        let camps = self
-            .model
-            .camps
-            .iter()
-            .flat_map(|c| [c.opens, c.closes, c.waves.first().map_or(u64::MAX, |wave| wave.0)]);
+        let camps = self.model.camps.iter().flat_map(|c| {
+            [c.draw, c.opens, c.closes, c.waves.first().map_or(u64::MAX, |wave| wave.0)]
+        });
         let live = self.model.res.iter().filter(|r| matches!(r.state, "held" | "review"));
-        let moments = camps.chain(live.map(|r| r.expires));
+        let lines = self.queues.camps().flat_map(|(camp, queue)| {
+            let starts =
+                (0..queue.drawn.len()).filter_map(move |lane| self.lane_starts(camp, lane));
+            starts.chain(queue.next_lapse(now))
+        });
+        let moments = camps.chain(live.map(|r| r.expires)).chain(lines);
         moments.filter(|at| *at > now).min().unwrap_or(u64::MAX)
     }
 
@@ -367,13 +300,24 @@ impl Oracle {
                 self.model.confirm(n, line.as_slice(), key, false)
             }
             Ask::Release { n, key, .. } => self.model.release(n, digest(key, n as u32)),
-            Ask::Cancel { n, restock } => self.model.cancel(n, restock),
+            Ask::Cancel { n, restock } => {
+                let left = self.stores.orders.get(&n).is_some_and(Order::has_left);
+                if restock && left && self.model.res[n].state == "sold" {
+                    return "invalid_request".to_owned();
+                }
+                self.model.cancel(n, restock)
+            }
             Ask::Judge { n, accept } => self.model.judge(n, accept),
             Ask::Refunded { refund } => match self.model.refunds.get(refund) {
                 None => "not_found".to_owned(),
                 Some((.., true)) => "already".to_owned(),
                 Some(_) => "done".to_owned(),
             },
+            Ask::Supply { sku, .. }
+                if self.is_from_stores(sku) && self.model.camp_of(sku).phase != Phase::Settled =>
+            {
+                "invalid_request".to_owned()
+            }
             Ask::Supply { sku, units } => {
                 let free = self.model.figures(sku)[0];
                 let flying = self.flying_units[sku];
@@ -398,6 +342,8 @@ impl Oracle {
                 if waits { "done" } else { "not_found" }.to_owned()
             }
             Ask::Reserve { .. } => "done".to_owned(),
+            Ask::Line(ask) => self.line_answer(ask),
+            Ask::Store(ask) => self.store_answer(ask),
         }
     }
 
@@ -405,91 +351,16 @@ impl Oracle {
     /// closed or paused meanwhile, late money or tighter terms came first, or the clock was set back
     /// while the ledger did not look: it looks twenty times a second, histories do not.
     pub fn may_veto(&self, ask: &Ask, code: &str) -> bool {
-        let Ask::Reserve { sku, buyer, units, .. } = *ask else { return false };
+        let Ask::Reserve { sku, buyer, units, shown, .. } = *ask else { return false };
+        let camp = self.model.skus[sku].camp;
         match code {
+            "pass_invalid" => self.stopped_at_pass(camp, buyer, shown, self.decided_at()).is_some(),
             "not_open" => self.fell_back,
             "paused" => self.model.camp_of(sku).phase == Phase::Paused,
             "ended" => self.model.camp_of(sku).phase >= Phase::Closed,
             "limit_reached" => self.limit(sku, buyer, units).is_some(),
             "all_held" | "sold_out" => self.waits.is_waiting(sku),
             _ => false,
-        }
-    }
-
-    /// Compare what the last turn touched with the ledger (INV-1, 2, 6).
-    ///
-    /// # Errors
-    /// The first difference.
-    pub fn compare_touched(&self, ledger: &Ledger) -> Holds {
-        for &n in &self.touched.0 {
-            self.compare_reservation(ledger, n)?;
-            self.compare_sku(ledger, self.model.res[n].sku)?;
-        }
-        self.touched.1.iter().try_for_each(|&sku| self.compare_sku(ledger, sku))
-    }
-
-    /// Compare everything with the ledger.
-    ///
-    /// # Errors
-    /// The first difference.
-    pub fn compare(&self, ledger: &Ledger) -> Holds {
-        let counts = (ledger.skus().len(), ledger.reservation_count() as usize);
-        if counts != (self.model.skus.len(), self.model.res.len()) {
-            return broken("INV-10", format!("the ledger has {counts:?} SKUs and reservations"));
-        }
-        (0..counts.0).try_for_each(|sku| self.compare_sku(ledger, sku))?;
-        (0..counts.1).try_for_each(|n| self.compare_reservation(ledger, n))?;
-        for (c, state) in self.model.camps.iter().zip(ledger.campaigns()) {
-            if c.phase != state.reached {
-                return broken(
-                    "INV-7",
-                    format!("{} is {:?}, it should be {:?}", state.name, state.reached, c.phase),
-                );
-            }
-        }
-        let refunds = ledger.refunds().iter();
-        let refunds = refunds.map(|d| (d.seq.index(), usize::from(d.line), d.amount, d.done));
-        if !refunds.eq(self.model.refunds.iter().copied()) {
-            return broken(
-                "INV-8",
-                format!(
-                    "refunds due are {:?}, they should be {:?}",
-                    ledger.refunds(),
-                    self.model.refunds
-                ),
-            );
-        }
-        Ok(())
-    }
-
-    fn compare_sku(&self, ledger: &Ledger, sku: usize) -> Holds {
-        let units = ledger.skus()[sku].units();
-        let seen = [units.free, units.held, units.sold, units.withdrawn, units.supplied];
-        let known = self.model.figures(sku);
-        if seen == known && units.holds() {
-            return Ok(());
-        }
-        broken(
-            "INV-1",
-            format!(
-                "SKU {sku} has free, held, sold, withdrawn, supplied {seen:?}; it should be {known:?}"
-            ),
-        )
-    }
-
-    fn compare_reservation(&self, ledger: &Ledger, n: usize) -> Holds {
-        let known = &self.model.res[n];
-        let Some(seen) = ledger.reservation(ReservationSeq(n as u32)) else {
-            return broken("INV-4", format!("#{n} is lost"));
-        };
-        let same = seen.state.as_str() == known.state
-            && (seen.amount, seen.expires_at.0) == (known.amount, known.expires)
-            && seen.key.0 == known.key.0
-            && seen.quantity.get() == known.units;
-        if same {
-            Ok(())
-        } else {
-            broken("INV-5", format!("#{n} is {seen:?}, it should be {known:?}"))
         }
     }
 

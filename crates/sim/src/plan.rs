@@ -1,10 +1,16 @@
 //! What happens in a history: written down before it is lived, so that it can be told, repeated and
 //! shortened. Everything follows from the seed.
 //!
+//! A seed means the same for ever: what a seed below [`SECOND_SCRIPT`] does is written here, what the
+//! others do in `script.rs`. A third script gets numbers of its own, so that no seed that found something
+//! once turns into another history.
+//!
 //! A step names what it is about by a number that is taken modulo what is there when its turn comes;
 //! so any part of a plan is a plan.
 
 use crate::random::Random;
+use crate::script;
+pub use crate::step::{Fault, LineStep, Step, StoreStep, Sum};
 use onrush::Phase;
 use onrush::journal::Loss;
 
@@ -15,6 +21,12 @@ pub const KEYS: u8 = 24;
 const FEW_KEYS: u64 = 9;
 /// Buyers of a history at most.
 pub const BUYERS_MAX: u8 = 10;
+/// Seeds from here on have lines, stores and batches in their histories.
+pub const SECOND_SCRIPT: u64 = 100_000_000;
+/// Stores of a history at most.
+pub const NODES_MAX: u8 = 3;
+/// Reservations in one batch at most.
+pub const BATCH_MAX: usize = 3;
 
 /// A whole history.
 #[derive(Clone, Debug)]
@@ -46,6 +58,12 @@ pub struct Setup {
     pub segment_bytes: u64,
     /// How far the wall clock runs ahead or behind, in thousandths.
     pub drift_permille: i64,
+    /// Its stores, and what they have first: store, SKU, units.
+    pub nodes: u8,
+    /// The other part.
+    pub stock: Vec<(u8, usize, u32)>,
+    /// The line's indexer comes late.
+    pub lags: bool,
 }
 
 /// A campaign.
@@ -65,157 +83,38 @@ pub struct CampSetup {
     pub waves: Vec<(u64, usize, u32)>,
     /// How long a unit is kept for whom the waitlist offers it, if there is a waitlist.
     pub offer_ms: Option<u64>,
+    /// Its line, if it has one.
+    pub line: Option<LineSetup>,
+    /// Its supply is what the stores have.
+    pub from_stores: bool,
 }
 
-/// What somebody does, or what befalls.
+/// The line of a campaign.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the fields say what the variants say")]
-pub enum Step {
-    /// A buyer asks for units, `times` at once (a double click).
-    Reserve {
-        buyer: u8,
-        sku: u8,
-        units: u8,
-        key: u8,
-        review: bool,
-        times: u8,
-        vanish: bool,
-    },
-    /// Somebody looks at a reservation: its buyer, or another one.
-    Look {
-        buyer: u8,
-        which: u16,
-    },
-    /// Money is on its way: `copies` notices of it come after `lag` steps or more.
-    Pay {
-        which: u16,
-        sum: Sum,
-        lag: u8,
-        copies: u8,
-        key: Option<u8>,
-    },
-    /// A trusted back end confirms without money.
-    Free {
-        which: u16,
-        key: Option<u8>,
-    },
-    /// A buyer gives a hold up.
-    Release {
-        which: u16,
-        key: Option<u8>,
-        times: u8,
-        vanish: bool,
-    },
-    /// A buyer wants to wait for units that come back, or no more.
-    Join {
-        buyer: u8,
-        sku: u8,
-        units: u8,
-    },
-    Leave {
-        buyer: u8,
-        sku: u8,
-    },
-    /// Operators.
-    Cancel {
-        which: u16,
-        restock: bool,
-    },
-    Judge {
-        which: u16,
-        accept: bool,
-    },
-    Refunded {
-        which: u16,
-    },
-    Supply {
-        sku: u8,
-        units: i32,
-    },
-    Move {
-        camp: u8,
-        to: Phase,
-    },
-    Put {
-        camp: u8,
-        limit: u32,
-        hold_ms: u64,
-        price: i64,
-    },
-    /// The ledger takes a turn.
-    Turn,
-    /// Time passes.
-    Pass {
-        ms: u64,
-    },
-    /// Time passes to the next moment at which something is planned, or a millisecond off it.
-    PassTo {
-        off_ms: i8,
-    },
-    /// The wall clock steps.
-    StepWall {
-        ms: i64,
-    },
-    /// A snapshot is taken.
-    Snapshot,
-    /// Something breaks.
-    Fault(Fault),
+pub struct LineSetup {
+    /// How long a pass is good for.
+    pub pass_ms: u64,
+    /// How long after that it may be taken up again.
+    pub grace_ms: u64,
+    /// How long before the opening joining ends, if it ends before.
+    pub draw_ms: Option<u64>,
+    /// How long after the others those of the first tier enter.
+    pub later_ms: u64,
+    /// Only members may join.
+    pub invite_only: bool,
+    /// How fast people are let in.
+    pub flow: Flow,
 }
 
-/// How much money comes.
+/// How fast people are let in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sum {
-    /// The price.
-    Exact,
-    /// Half of it.
-    Half,
-    /// More.
-    Over,
-    /// As many units of another currency.
-    Foreign,
-    /// The price, under the reference of an earlier payment, perhaps of another reservation.
-    Again,
-}
-
-/// What breaks. `after` counts changes, syncs or writes of the disk from that moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the fields say what the variants say")]
-pub enum Fault {
-    /// The power goes, now or in the middle of a change.
-    PowerCut {
-        after: u16,
-        loss: Loss,
-    },
-    /// The process dies, now or in the middle of a change.
-    Kill {
-        after: u16,
-    },
-    /// The recovery from a power cut is cut itself.
-    CutRecovery {
-        after: u16,
-        loss: Loss,
-    },
-    FailSync {
-        after: u16,
-    },
-    FailWrite {
-        after: u16,
-    },
-    /// A write lands so many sectors away.
-    Misdirect {
-        after: u16,
-        sectors: i8,
-    },
-    /// The disk has room for so many bytes more.
-    Fill {
-        leave: u32,
-    },
-    /// There is room again.
-    Room,
-    /// A bit of a file flips while nobody runs.
-    FlipBit {
-        at: u32,
-    },
+pub struct Flow {
+    /// People a second.
+    pub per_second: Option<u32>,
+    /// People with a pass or a hold.
+    pub inside: Option<u32>,
+    /// Passes for each unit.
+    pub most: u32,
 }
 
 impl Plan {
@@ -227,6 +126,11 @@ impl Plan {
     /// The same with so many steps.
     pub fn with(seed: u64, steps: usize) -> Plan {
         let mut random = Random::new(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x0b5e_55ed);
+        type Script = (fn(&mut Random) -> Setup, fn(&mut Random, &Setup) -> Step);
+        let (setup, step): Script = match seed < SECOND_SCRIPT {
+            true => (setup, step),
+            false => (script::setup, script::step),
+        };
         let setup = setup(&mut random);
         let mut list: Vec<Step> = (0..steps).map(|_| step(&mut random, &setup)).collect();
         let faults = 1 + random.below(3);
@@ -244,7 +148,7 @@ impl Plan {
     }
 }
 
-fn setup(random: &mut Random) -> Setup {
+pub(crate) fn setup(random: &mut Random) -> Setup {
     let camps = 1 + usize::from(random.chance(25));
     let greedy = random.chance(4);
     let buyers = if greedy { 2 } else { random.between(2, u64::from(BUYERS_MAX)) as u8 };
@@ -257,6 +161,9 @@ fn setup(random: &mut Random) -> Setup {
         settles_max: random.pick(&[3, 8, 16, 16]),
         segment_bytes: random.pick(&[4, 8, 8, 16]) * 1_024,
         drift_permille: random.pick(&[0, 0, 0, 20, -20]),
+        nodes: 0,
+        stock: Vec::new(),
+        lags: false,
     }
 }
 
@@ -285,10 +192,12 @@ fn camp(random: &mut Random, greedy: bool) -> CampSetup {
         skus: (0..skus).map(|_| sku(random)).collect(),
         waves,
         offer_ms: random.chance(40).then(|| random.pick(&[1_000, 15_000])),
+        line: None,
+        from_stores: false,
     }
 }
 
-fn step(random: &mut Random, setup: &Setup) -> Step {
+pub(crate) fn step(random: &mut Random, setup: &Setup) -> Step {
     let which = random.draw() as u16;
     let key = |random: &mut Random| random.chance(50).then(|| random.below(3) as u8);
     match random.below(100) {

@@ -31,6 +31,8 @@ pub struct Said {
     pub code: &'static str,
     /// The number that comes with a refusal: a limit, or free units.
     pub number: Option<u32>,
+    /// Which ticket it is about.
+    pub ticket: Option<usize>,
     /// Which reservation it is about.
     pub seq: Option<usize>,
     /// That reservation's state.
@@ -42,7 +44,7 @@ pub struct Said {
 impl Said {
     /// Say how it went, and no more.
     pub fn only(how: How) -> Said {
-        Said { how, code: "", number: None, seq: None, state: "", lsn: Lsn::ZERO }
+        Said { how, code: "", number: None, ticket: None, seq: None, state: "", lsn: Lsn::ZERO }
     }
 
     /// Say that it was refused.
@@ -111,6 +113,9 @@ impl fmt::Display for Said {
         }
         if let Some(number) = self.number {
             write!(f, " {number}")?;
+        }
+        if let Some(ticket) = self.ticket {
+            write!(f, " ticket {ticket}")?;
         }
         if let Some(seq) = self.seq {
             write!(f, " #{seq} {} at LSN {}", self.state, self.lsn)?;

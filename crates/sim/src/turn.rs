@@ -2,6 +2,7 @@
 //! hold after it.
 
 use crate::history::{Flight, Flow, Run, Stop};
+use crate::line_asks::{self, LineAsk};
 use crate::oracle::{Holds, broken};
 use crate::said::{How, Said};
 use crate::world::{Ask, World};
@@ -9,7 +10,7 @@ use onrush::ledger::{Change, Record, Source, WaitChange};
 use onrush::{KeyDigest, Lsn, Phase, RequestDigest, Turn};
 use onrush_types::limits::{PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_PER_BUYER_MAX};
 
-type Records = [(Lsn, Record)];
+pub(crate) type Records = [(Lsn, Record)];
 
 /// How long an opening waits for company at most.
 const OPENING_ALONE_MS: u64 = 5;
@@ -44,7 +45,7 @@ impl Run<'_> {
             self.reserve_kept = records.iter().any(new);
         }
         self.check_turn()?;
-        Ok(())
+        Ok(self.index()?)
     }
 
     /// As [`turn`](Run::turn), while the model does not know the waves yet.
@@ -84,8 +85,10 @@ impl Run<'_> {
         }
         let mut told = Vec::new();
         for mut flight in std::mem::take(&mut self.settles) {
+            self.follow_draws(&mut rest)?;
             told.extend(self.decided(&mut flight, &mut rest)?);
         }
+        self.follow_draws(&mut rest)?;
         self.follow_while(&mut rest, |change| matches!(change, Change::Expired { .. }))?;
         self.oracle.model.now = now;
         if let Some(n) = self.oracle.model.due_hold().filter(|_| !self.full) {
@@ -97,6 +100,10 @@ impl Run<'_> {
         if !self.full {
             self.oracle.nothing_idle(&self.flying)?;
         }
+        self.follow_while(&mut rest, |change| matches!(change, Change::Served { .. }))?;
+        if !self.full {
+            self.nobody_forgotten()?;
+        }
         for mut flight in std::mem::take(&mut self.reserves) {
             told.extend(self.decided(&mut flight, &mut rest)?);
             if let Ask::Reserve { sku, units, .. } = flight.ask {
@@ -104,13 +111,21 @@ impl Run<'_> {
             }
         }
         self.flying.clear();
+        for mut flight in std::mem::take(&mut self.joins) {
+            told.extend(self.decided(&mut flight, &mut rest)?);
+        }
         if let Some((lsn, record)) = rest.first() {
             return Ok(broken("INV-5", format!("LSN {lsn} that nobody asked for: {record:?}"))?);
         }
         for said in told {
             self.check_state(&said)?;
         }
-        Ok(())
+        Ok(self.batches_answered()?)
+    }
+
+    /// The indexer sends draws among what settles.
+    fn follow_draws(&mut self, rest: &mut &Records) -> Flow {
+        self.follow_while(rest, |change| matches!(change, Change::Drawn { .. }))
     }
 
     fn follow_while(&mut self, rest: &mut &Records, of: impl Fn(&Change) -> bool) -> Flow {
@@ -194,7 +209,8 @@ impl Run<'_> {
         }
         match said {
             None if count == 0 && expected.starts_with("done") => {
-                let veto = ["not_open", "paused", "ended", "limit_reached", "all_held"];
+                let veto =
+                    ["not_open", "paused", "ended", "pass_invalid", "limit_reached", "all_held"];
                 if !veto.iter().any(|code| self.oracle.may_veto(&ask, code)) {
                     broken("INV-6", format!("{ask:?}, whose caller is gone, was not decided"))?;
                 }
@@ -207,13 +223,21 @@ impl Run<'_> {
                 broken(promise, format!("{ask:?} is {said}; it should be {expected}"))?;
             }
         }
-        Ok(said.filter(Said::is_granted))
+        let said = said.filter(Said::is_granted);
+        if let (Some(said), Ask::Line(LineAsk::Join { camp, buyer, .. })) = (said, ask) {
+            let theirs = self.oracle.queues.of(camp).and_then(|queue| queue.ticket(buyer));
+            if said.ticket != theirs {
+                broken("INV-11", format!("buyer {buyer} is told {said}; they have {theirs:?}"))?;
+            }
+        }
+        Ok(said)
     }
 
     /// Count the records of a campaign that is new: its terms, its waitlist's, one for each SKU.
     fn new_records(&self, camp: usize) -> usize {
         let c = &self.plan.setup.camps[camp];
-        1 + usize::from(c.offer_ms.is_some()) + c.skus.len()
+        // One with a line is a draft before the line is put.
+        1 + 2 * usize::from(c.line.is_some()) + usize::from(c.offer_ms.is_some()) + c.skus.len()
     }
 
     /// What must hold after every turn (INV-1, 2, 6, 9).
@@ -268,7 +292,12 @@ fn check_slots(world: &World) -> Holds {
 fn ends_something(ask: &Ask) -> bool {
     !matches!(
         ask,
-        Ask::Reserve { .. } | Ask::Put { .. } | Ask::Supply { units: 1.., .. } | Ask::Join { .. }
+        Ask::Reserve { .. }
+            | Ask::Put { .. }
+            | Ask::Supply { units: 1.., .. }
+            | Ask::Join { .. }
+            | Ask::Line(_)
+            | Ask::Store(_)
     )
 }
 
@@ -279,6 +308,7 @@ fn subject(ask: &Ask) -> Option<usize> {
         | Ask::Release { n, .. }
         | Ask::Cancel { n, .. }
         | Ask::Judge { n, .. } => Some(n),
+        Ask::Store(ask) => ask.subject(),
         _ => None,
     }
 }
@@ -340,9 +370,33 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
         ) => {
             return if campaign.index() == camp { put_records(ask, run) } else { 0 };
         }
+        (_, Ask::Store(ask)) => return run.oracle.store_records(ask, rest),
+        (change, Ask::Line(ask)) => answers_line(change, ask, run),
         _ => false,
     };
     usize::from(is_it)
+}
+
+fn answers_line(change: &Change, ask: LineAsk, run: &Run<'_>) -> bool {
+    match (change, ask) {
+        (
+            Change::Joined { campaign, buyer: digest, class: c, .. },
+            LineAsk::Join { camp, buyer, class },
+        ) => {
+            let buyer = run.lexicon.digest(buyer);
+            (campaign.index(), *digest, *c) == (camp, buyer, class)
+        }
+        (Change::Returned { campaign, number, .. }, LineAsk::Return { camp, at }) => {
+            (campaign.index(), number.index()) == (camp, at)
+        }
+        (Change::Outflow { campaign, outflow, .. }, LineAsk::Flow { camp, flow }) => {
+            (campaign.index(), *outflow) == (camp, line_asks::outflow(flow))
+        }
+        (Change::PublicValue { campaign, lane: l, .. }, LineAsk::Value { camp, lane, .. }) => {
+            (campaign.index(), *l) == (camp, lane)
+        }
+        _ => false,
+    }
 }
 
 /// Tell whether `change` sells hold `n` for what was paid before.

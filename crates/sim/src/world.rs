@@ -1,27 +1,34 @@
 //! One life of the machine: an engine without threads on a disk in memory, perhaps behind the gateway,
 //! and how requests reach it.
 
+use crate::batch::Entry;
 use crate::clock::SimClock;
 use crate::http;
 use crate::lexicon::Lexicon;
+use crate::line_asks::{self, LineAsk};
 use crate::plan::Setup;
 use crate::said::{How, Said};
+use crate::store_asks::{self, StoreAsk};
 use onrush::journal::{FakeDisk, JournalId, JournalReader};
 use onrush::ledger::naive_model::Line;
 use onrush::ledger::{Record, decode};
 use onrush::{
-    By, Campaign, CampaignSpec, Currency, Driver, Engine, Lsn, Money, Name, OpenError, Options,
-    Parts, PaymentLine, Pending, Phase, Quantity, Reservation, ReservationSeq, ReserveRequest,
-    Secret, SkuIx, Timestamp, WaitRequest, WaitTicket,
+    By, Campaign, CampaignSpec, Currency, Driver, Engine, Lsn, Money, Name, NodeNo, OpenError,
+    Options, Parts, Pass, PassShown, PaymentLine, Pending, Phase, Quantity, Reservation,
+    ReservationSeq, ReserveRequest, Secret, SkuIx, Ticket, TicketNo, Timestamp, WaitRequest,
+    WaitTicket,
 };
 use onrush_gateway::{Gateway, Jitter, Waiting};
 use std::sync::Arc;
+
+/// People joining lines under way at most.
+pub(crate) const JOINS_MAX: u32 = 8;
 
 /// Something asked of the engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the fields say what the variants say")]
 pub enum Ask {
-    Reserve { sku: usize, buyer: u8, units: u32, key: u8, review: bool },
+    Reserve { sku: usize, buyer: u8, units: u32, key: u8, review: bool, shown: Shown },
     Confirm { n: usize, line: Option<Line>, key: Option<u8> },
     Release { n: usize, key: Option<u8>, buyer: u8 },
     Join { sku: usize, buyer: u8, units: u32 },
@@ -32,6 +39,24 @@ pub enum Ask {
     Supply { sku: usize, units: i32 },
     Move { camp: usize, to: Phase },
     Put { camp: usize, limit: u32, hold_ms: u64, price: i64 },
+    Line(LineAsk),
+    Store(StoreAsk),
+}
+
+/// The pass that comes with a reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// None.
+    Nothing,
+    /// One that the gateway did not sign.
+    Forged,
+    /// One that it signed.
+    Pass {
+        /// For which ticket.
+        number: u32,
+        /// At which place.
+        place: u32,
+    },
 }
 
 /// An answer that is there or will come.
@@ -43,6 +68,9 @@ pub enum Waits {
     Sku(Pending<SkuIx>),
     Refund(Pending<u32>),
     Place(Pending<WaitTicket>),
+    Ticket(Pending<Ticket>),
+    Node(Pending<NodeNo>),
+    Entry(Entry),
     Http(Waiting),
     /// It is there.
     Said(Said),
@@ -83,7 +111,7 @@ impl World {
         let options = Options {
             reserves_max: setup.reserves_max,
             settles_max: setup.settles_max,
-            joins_max: 8,
+            joins_max: JOINS_MAX,
             segment_bytes: setup.segment_bytes,
             snapshot_every: None,
             screen: None,
@@ -135,11 +163,7 @@ impl World {
     pub fn ask(&self, ask: &Ask, lexicon: &Lexicon, spec: impl FnOnce() -> CampaignSpec) -> Waits {
         match &self.gateway {
             // Campaigns and waitlists have bodies of their own; those are the gateway's tests.
-            Some(gateway)
-                if !matches!(ask, Ask::Put { .. } | Ask::Join { .. } | Ask::Leave { .. }) =>
-            {
-                http::ask(self, gateway, ask, lexicon)
-            }
+            Some(gateway) if !ask.is_for_the_engine() => http::ask(self, gateway, ask, lexicon),
             _ => self.ask_engine(ask, lexicon, spec),
         }
     }
@@ -154,13 +178,15 @@ impl World {
         let seq = |n: usize| ReservationSeq(n as u32);
         let key = |key: Option<u8>| key.map(|key| &*lexicon.keys[usize::from(key)]);
         match *ask {
-            Ask::Reserve { sku, buyer, units, key, review } => {
+            Ask::Reserve { sku, buyer, units, key, review, shown } => {
                 let (campaign, sku) = self.sku(sku);
                 let buyer = lexicon.digest(buyer);
                 let key = &lexicon.keys[usize::from(key)];
                 let quantity = Quantity::new(units).expect("plans keep to legal quantities");
                 let request = ReserveRequest::new(campaign, sku, buyer, key);
-                Waits::Reservation(engine.reserve(&ReserveRequest { quantity, review, ..request }))
+                let pass = shown.pass();
+                let request = ReserveRequest { quantity, review, pass, ..request };
+                Waits::Reservation(engine.reserve(&request))
             }
             Ask::Confirm { n, line, key: k } => {
                 let lines = line.iter().map(payment).collect();
@@ -188,6 +214,8 @@ impl World {
                 Waits::Campaign(engine.move_phase(&self.campaigns[camp], to, by()))
             }
             Ask::Put { .. } => Waits::Campaign(engine.put_campaign(spec())),
+            Ask::Line(ask) => line_asks::ask(self, ask, lexicon),
+            Ask::Store(ask) => store_asks::ask(self, ask),
         }
     }
 
@@ -206,6 +234,37 @@ impl World {
     }
 }
 
+impl Ask {
+    /// Tell whether it never comes through the gateway: campaigns, waitlists, lines and stores have
+    /// bodies and tokens of their own, which are the gateway's tests.
+    fn is_for_the_engine(&self) -> bool {
+        matches!(
+            self,
+            Ask::Put { .. }
+                | Ask::Join { .. }
+                | Ask::Leave { .. }
+                | Ask::Line(_)
+                | Ask::Store(_)
+                | Ask::Reserve { shown: Shown::Forged | Shown::Pass { .. }, .. }
+        )
+    }
+}
+
+impl Shown {
+    fn pass(self) -> PassShown {
+        match self {
+            Shown::Nothing => PassShown::NotShown,
+            Shown::Forged => PassShown::Invalid,
+            // Until when it says it is good does not count: the line knows.
+            Shown::Pass { number, place } => PassShown::Valid(Pass {
+                number: TicketNo(number),
+                place,
+                until: Timestamp::FAR_FUTURE,
+            }),
+        }
+    }
+}
+
 impl Waits {
     /// Take the answer, if it is there.
     pub fn take(&mut self, world: &World) -> Option<Said> {
@@ -215,6 +274,11 @@ impl Waits {
             Waits::Sku(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Refund(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Place(pending) => Said::of(pending.try_take()?, |_, _| {}),
+            Waits::Node(pending) => Said::of(pending.try_take()?, |_, _| {}),
+            Waits::Ticket(pending) => Said::of(pending.try_take()?, |said, ticket: &Ticket| {
+                said.ticket = Some(ticket.number.index());
+            }),
+            Waits::Entry(entry) => entry.take(world)?,
             Waits::Http(waiting) => http::take(waiting, world)?,
             Waits::Said(said) => *said,
             Waits::Gone => return None,
@@ -241,9 +305,14 @@ pub fn parts(disk: &FakeDisk, clock: &Arc<SimClock>) -> Parts {
     Parts {
         storage: Arc::new(disk.clone()),
         clock: clock.clone(),
-        secret: Secret::from_bytes([9; 32]),
+        secret: secret(),
         new_journal: JournalId([5; 16]),
     }
+}
+
+/// Return the secret of every history.
+pub(crate) fn secret() -> Secret {
+    Secret::from_bytes([9; 32])
 }
 
 /// Return a payment as the engine takes it.
@@ -266,6 +335,7 @@ pub fn name(text: &str) -> Name {
     Name::new(text).expect("histories use legal names")
 }
 
-fn by() -> By {
+/// Return who does what operators do.
+pub(crate) fn by() -> By {
     By::new("operator", "a drill")
 }

@@ -149,9 +149,10 @@ fn built_edges(metadata: &Metadata) -> Result<Edges<'_>> {
     Ok(edges.collect())
 }
 
-/// Dependencies under `cfg(loom)` are built for model checking only.
+/// Dependencies under `cfg(loom)` and `cfg(shuttle)` are built for model checking only.
 fn model_only(kind: &cargo_metadata::DepKindInfo) -> bool {
-    kind.target.as_ref().is_some_and(|target| target.to_string().contains("loom"))
+    let target = kind.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    ["loom", "shuttle"].iter().any(|checker| target.contains(checker))
 }
 
 fn reach<'a>(edges: &Edges<'a>, from: &PackageId) -> BTreeSet<&'a PackageId> {

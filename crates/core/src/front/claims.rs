@@ -7,6 +7,7 @@
 //! shard lock: however many connections race, they are ordered here (INV-6).
 
 use super::board::Board;
+use crate::sync::point;
 use crossbeam_utils::Backoff;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -281,6 +282,7 @@ impl Claims {
     /// with more threads than cores, always has some that were interrupted in the middle of a look, and
     /// would keep the ledger out for ever.
     fn entry(&self, buyer: BuyerDigest) -> Entry<'_, BuyerDigest, Chains> {
+        point();
         let tries = (0..TRIES).find_map(|_| {
             let entry = self.buyers.try_entry(buyer);
             if entry.is_none() {
@@ -301,6 +303,7 @@ impl Claims {
     /// Lock a buyer's entry for reading, once no writer waits any more.
     #[inline]
     fn chains(&self, buyer: BuyerDigest) -> Option<Ref<'_, BuyerDigest, Chains>> {
+        point();
         // Relaxed: it publishes nothing; whoever does not see it yet looks once more.
         if self.kept_out.load(Ordering::Relaxed) > 0 {
             self.stand_back();

@@ -14,6 +14,7 @@ use crate::line::tickets::{TicketRow, Tickets};
 use crate::phase::Phase;
 use hashbrown::HashTable;
 use onrush_types::limits::LINE_STEPS_MAX;
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, CampaignIx, DurationMs, TicketNo, Timestamp};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -252,7 +253,7 @@ impl LineState {
             from = step.through;
         }
         let over = self.again.partition_point(|again| again.at + self.terms.pass <= now);
-        out + (self.again.len() - over) as u32
+        out + planted!("second-calls-uncounted", 0, (self.again.len() - over) as u32)
     }
 
     /// Tell what a place that was called up is worth at `now`; `None`: it was not. O(log steps).
@@ -296,7 +297,8 @@ impl LineState {
     /// Return how many places can be called up: those of lanes that were drawn, up to the first that
     /// was not.
     pub fn servable(&self) -> u32 {
-        let drawn = self.lanes.iter().take_while(|lane| lane.drawn.is_some());
+        let fence = |lane: &&LaneState| planted!("draw-fence-skipped", true, lane.drawn.is_some());
+        let drawn = self.lanes.iter().take_while(fence);
         drawn.map(|lane| lane.participants + lane.arrivals).sum()
     }
 
@@ -367,7 +369,7 @@ impl Ledger {
         let own = line.terms.lane_of(class)?;
         let lanes = (0..line.lanes.len() as u8).rev();
         let latest = lanes.into_iter().find(|&lane| self.lane_started(campaign, lane, now));
-        let lane = own.max(latest.unwrap_or(0));
+        let lane = planted!("latecomers-first", own, own.max(latest.unwrap_or(0)));
         Some((lane, latest.is_some_and(|latest| lane <= latest)))
     }
 }

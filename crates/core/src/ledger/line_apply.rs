@@ -10,6 +10,7 @@ use crate::line::terms::LineTerms;
 use crate::line::tickets::TicketRow;
 use crate::phase::Phase;
 use onrush_types::limits::{LINE_STEPS_MAX, RETURNS_MAX, TICKETS_MAX};
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, CampaignIx, KeyDigest, SkuIx, TicketNo, Timestamp};
 
 /// A SKU before a record that may move its units, in a campaign with a line.
@@ -226,7 +227,7 @@ impl Ledger {
         let line = self.line_mut(campaign)?;
         let returned = line.ticket(pass.number).is_some_and(|ticket| ticket.returned);
         line.tickets.set_used(pass.number);
-        line.used += 1;
+        line.used += planted!("use-uncounted", 0, 1);
         if returned {
             line.again.retain(|again| again.number != pass.number);
             line.learned.passes_over(1, quantity.get());
@@ -254,6 +255,7 @@ impl Ledger {
                 line.opened_at.get_or_insert(opened_at);
                 if let Some(paused_at) = line.paused_at.take() {
                     let pause = stamp.since(paused_at);
+                    let pause = planted!("passes-age-in-pauses", stamp.since(stamp), pause);
                     line.steps.iter_mut().for_each(|step| step.at = step.at + pause);
                     line.again.iter_mut().for_each(|again| again.at = again.at + pause);
                 }

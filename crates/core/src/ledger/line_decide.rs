@@ -13,6 +13,7 @@ use crate::line::terms::LineTerms;
 use crate::phase::{Phase, phase_at};
 use crate::refusal::Refusal;
 use onrush_types::limits::{RETURNS_MAX, TEXT_BYTES_MAX, TICKETS_MAX};
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, CampaignIx, TicketNo, Timestamp};
 
 /// Capacity refusals ask the client to come back after this long.
@@ -254,7 +255,7 @@ impl Ledger {
         if ticket.buyer != buyer {
             return Some("of another buyer");
         }
-        if ticket.used {
+        if planted!("pass-used-twice", false, ticket.used) {
             return Some("used before");
         }
         if ticket.place.is_some_and(|place| place != pass.place) {
@@ -307,7 +308,7 @@ impl Ledger {
         if let Some(rate) = per_second {
             room = room.min(line.pace.room(now, rate, line.spacing()));
         }
-        let returned = room.min(line.waiting.len() as u32);
+        let returned = planted!("returned-forgotten", 0, room.min(line.waiting.len() as u32));
         let through = served + (room - returned).min(servable - served);
         let anybody = returned > 0 || through > served;
         anybody.then_some(Change::Served { campaign, through, returned, per_second })

@@ -9,6 +9,7 @@ use super::snapshot::{Chunk, ChunkReader, Loaded, bad, halves};
 use super::state::Ledger;
 use crate::line::outflow::Learned;
 use crate::line::tickets::TicketRow;
+use onrush_types::planted;
 use onrush_types::{BuyerDigest, CampaignIx, TicketNo, Timestamp};
 
 /// Kinds of chunks.
@@ -95,7 +96,8 @@ fn ticket_chunk(campaign: CampaignIx, line: &LineState, from: u32) -> Chunk {
         let (low, high) = ticket.buyer.0.split_at(8);
         let word = |half: &[u8]| u64::from_le_bytes(half.try_into().expect("half of sixteen"));
         let used = if ticket.used { USED } else { 0 };
-        let returned = if ticket.returned { RETURNED } else { 0 };
+        let returned =
+            if planted!("image-forgets-returned", false, ticket.returned) { RETURNED } else { 0 };
         let facts = u64::from(ticket.class) | u64::from(ticket.lane) << 3 | used | returned;
         chunk.words.extend([word(low), word(high), ticket.joined_at.0 << 8 | facts]);
     }

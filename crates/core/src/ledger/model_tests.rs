@@ -147,7 +147,7 @@ fn start() -> Pair {
     let waves = [vec![], vec![(START + 12_000, 2, 2), (START + 30_000, 3, 4)]];
     let camp = |opens, closes, waves: &Vec<_>| {
         let (waves, phase) = (waves.clone(), Phase::Scheduled);
-        Camp { opens, closes, waves, limit: 4, hold: 10_000, phase }
+        Camp { opens, closes, draw: u64::MAX, waves, limit: 4, hold: 10_000, phase }
     };
     let first = camp(START, START + END_MS, &waves[0]);
     let second = camp(START + 6_000, START + 60_000, &waves[1]);

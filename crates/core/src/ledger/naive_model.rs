@@ -9,6 +9,8 @@ use crate::phase::Phase;
 pub struct Camp {
     pub opens: u64,
     pub closes: u64,
+    /// From when nobody joins the draw of its line.
+    pub draw: u64,
     /// (when, SKU, units); those that came are taken off.
     pub waves: Vec<(u64, usize, u32)>,
     pub limit: u32,
@@ -69,6 +71,8 @@ impl Camp {
             Phase::Closed
         } else if now >= self.opens && self.phase < Phase::Open {
             Phase::Open
+        } else if now >= self.draw && self.phase < Phase::Draw {
+            Phase::Draw
         } else {
             self.phase
         }
@@ -334,7 +338,8 @@ impl Model {
         let held: u32 = held.map(|s| self.figures(s)[1]).sum();
         match (from, to) {
             _ if from == to => return "already".into(),
-            (Scheduled | Paused, Open) | (Open, Paused) | (Scheduled | Open | Paused, Closed) => {}
+            (Scheduled | Draw | Paused, Open) | (Open, Paused) => {}
+            (Scheduled | Draw | Open | Paused, Closed) => {}
             (Closed, Settled) if held == 0 => {}
             _ => return "invalid_request".into(),
         }

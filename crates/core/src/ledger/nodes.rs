@@ -13,6 +13,7 @@
 //! were sold, and a plan covers exactly what is open when it is made.
 
 use super::record::By;
+use onrush_types::planted;
 use onrush_types::{NodeNo, ReservationSeq, SkuIx, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -307,7 +308,8 @@ impl OrderState {
 
     /// Tell whether `node` refused a shipment of it.
     pub fn is_refused_by(&self, node: NodeNo) -> bool {
-        self.shipments.iter().any(|s| s.planned.node == node && s.state.is_rejected())
+        let refused = |s: &Shipment| s.planned.node == node && s.state.is_rejected();
+        planted!("refuser-asked-again", false, self.shipments.iter().any(refused))
     }
 }
 
@@ -407,6 +409,7 @@ impl super::Ledger {
     pub fn open_units(&self, seq: ReservationSeq) -> u32 {
         let sold = self.reservation(seq).filter(|r| r.state == crate::reservation::State::Sold);
         let live = self.order(seq).map_or(0, OrderState::live_units);
+        let live = planted!("planned-twice", live.saturating_sub(1), live);
         sold.map_or(0, |r| r.quantity.get().saturating_sub(live))
     }
 

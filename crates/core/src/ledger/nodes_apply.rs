@@ -8,6 +8,7 @@ use crate::reservation::State;
 use onrush_types::limits::{
     NODE_STOCK_MAX, NODES_MAX, PLANS_PER_RESERVATION_MAX, SHIPMENTS_PER_PLAN_MAX, SUPPLY_MAX,
 };
+use onrush_types::planted;
 use onrush_types::{NodeNo, ReservationSeq, SkuIx, Timestamp};
 use std::collections::BTreeMap;
 
@@ -166,7 +167,7 @@ impl Ledger {
         let all_off = if reason == Reason::NotInStock { stock.free } else { 0 };
         ensure(also_off == all_off, "an empty shelf has no free units left")?;
         let lost = match reason {
-            Reason::TooBusy => 0,
+            Reason::TooBusy => planted!("refused-not-given-back", units, 0),
             Reason::Damaged | Reason::NotInStock => units + also_off,
         };
         stock.free = stock.free - also_off + if lost == 0 { units } else { 0 };
@@ -205,7 +206,7 @@ impl Ledger {
         ensure(order.collected_at == Timestamp(0), "a pick-up code was redeemed twice")?;
         let sold = self.reservations.get(seq.0).is_some_and(|r| r.state == State::Sold);
         ensure(sold, "collected what is not sold")?;
-        order.collected_at = stamp;
+        planted!("code-redeemed-twice", (), order.collected_at = stamp);
         let places = order.shipments.len();
         for place in 0..places {
             let order = &self.nodes.orders[&seq.0];
@@ -236,7 +237,8 @@ impl Ledger {
         stamp: Timestamp,
     ) -> Result<(), String> {
         ensure(!(restock && self.has_left(seq)), "what left its store cannot be free again")?;
-        let Some(order) = self.nodes.orders.get(&seq.0) else { return Ok(()) };
+        let order = planted!("cancel-keeps-plan", None, self.nodes.orders.get(&seq.0));
+        let Some(order) = order else { return Ok(()) };
         for place in 0..order.shipments.len() {
             let shipment = self.nodes.orders[&seq.0].shipments[place];
             if shipment.state != ShipmentState::Assigned {
@@ -317,6 +319,6 @@ fn violated(promise: &'static str, what: String) -> Result<(), Violation> {
 
 /// What a count says must be free: what is there, less what orders have and the store keeps.
 pub(super) fn free_by_count(stock: Option<&NodeStock>, on_hand: u32, safety: u32) -> u32 {
-    let assigned = stock.map_or(0, |stock| stock.assigned);
+    let assigned = planted!("count-forgets-orders", 0, stock.map_or(0, |stock| stock.assigned));
     on_hand.saturating_sub(assigned).saturating_sub(safety)
 }

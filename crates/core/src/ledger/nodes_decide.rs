@@ -17,6 +17,7 @@ use onrush_types::limits::{
     PLANS_PER_RESERVATION_MAX, ROUTING_BYTES_MAX, SHIPMENTS_PER_PLAN_MAX, SUPPLY_MAX,
     TEXT_BYTES_MAX,
 };
+use onrush_types::planted;
 use onrush_types::{NodeNo, ReservationSeq, SkuIx, Timestamp};
 
 /// A request about stores. Names were resolved and shapes checked by the layer above.
@@ -199,7 +200,8 @@ impl Ledger {
             return refuse(refusal);
         }
         let supplies = self.campaign_of(sku).terms.supply_from_stores;
-        if supplies && units < 0 && !take.take(sku, units.unsigned_abs() as u32) {
+        let n = units.unsigned_abs() as u32;
+        if supplies && units < 0 && !planted!("store-untaken", true, take.take(sku, n)) {
             return refuse(self.on_hold(sku));
         }
         let moved = StockMoved { node, sku, units, supplies, safety, attributes, by };
@@ -232,7 +234,7 @@ impl Ledger {
             return Ok(());
         }
         let free = stock.map_or(0, |stock| stock.free);
-        if units.unsigned_abs() > u64::from(free) {
+        if planted!("store-below-zero", false, units.unsigned_abs() > u64::from(free)) {
             return say(format!("only {free} units are free there"));
         }
         if from_stores && units.unsigned_abs() > u64::from(s.free) {
@@ -328,7 +330,7 @@ impl Ledger {
             let free = self.node_stock(node, sku).map_or(0, |stock| stock.free);
             let also_off = if reason == Reason::NotInStock { free } else { 0 };
             let lost = if reason == Reason::TooBusy { 0 } else { planned.units + also_off };
-            let withdrawn = self.withdraw_lost(sku, lost, take);
+            let withdrawn = planted!("lost-stays-for-sale", 0, self.withdraw_lost(sku, lost, take));
             let by = by.clone();
             let change = NodeChange::Rejected { seq, shipment, reason, also_off, withdrawn, by };
             self.note(change, now, sink)?;

@@ -7,6 +7,7 @@ use super::super::nodes::{
 use super::super::record::By;
 use super::{Chunk, ChunkReader, Loaded, SnapshotError, bad, halves};
 use crate::ledger::Ledger;
+use onrush_types::planted;
 use onrush_types::{NodeNo, SkuIx, Timestamp};
 
 pub(super) const HEAD: u32 = 64;
@@ -75,7 +76,8 @@ fn counts(nodes: &Nodes) -> [u64; 3] {
 
 fn order_words(chunk: &mut Chunk, seq: u32, order: &OrderState) {
     let shape = u64::from(order.attempt) << 16 | order.shipments.len() as u64;
-    chunk.words.extend([u64::from(seq) << 32 | shape, order.collected_at.0]);
+    let collected_at = planted!("image-forgets-code", 0, order.collected_at.0);
+    chunk.words.extend([u64::from(seq) << 32 | shape, collected_at]);
     chunk.words.push(order.note.len() as u64);
     chunk.bytes.extend_from_slice(&order.note);
     for s in &order.shipments {

@@ -19,6 +19,7 @@ use onrush_core::ledger::{Action, DrawFacts};
 use onrush_core::line::wheel::LANES_MAX;
 use onrush_core::line::{Order, Participants, Spots, Turn, Wheel};
 use onrush_core::phase::Phase;
+use onrush_types::planted;
 use onrush_types::{DurationMs, TicketNo, Timestamp};
 use std::sync::Arc;
 
@@ -83,7 +84,7 @@ impl Indexer {
                 *slot = Some(Indexed::new(line.clone()));
             }
             let indexed = slot.as_mut().expect("made above");
-            busy |= indexed.look();
+            busy |= indexed.look() | indexed.hear(now);
             indexed.close(now);
             busy |= indexed.draw(&self.shared, campaign, now) | indexed.place();
         }
@@ -158,6 +159,22 @@ impl Indexed {
         }
     }
 
+    /// Take the answers to draws, whatever became of the sale: an answer that nobody takes keeps its
+    /// place in the settle lane.
+    fn hear(&mut self, now: Timestamp) -> bool {
+        let mut some = false;
+        for lane in &mut self.lanes {
+            if lane.asked.as_mut().is_some_and(|asked| asked.try_take().is_some()) {
+                // Granted: the view will say so. Refused, because somebody joined in the last moment or
+                // there was no room: it is asked again.
+                lane.asked = None;
+                lane.not_before = now + DurationMs(RETRY_MS);
+                some = true;
+            }
+        }
+        some
+    }
+
     /// Send the draw of the next lane to the ledger, once it has started.
     fn draw(&mut self, shared: &Arc<Shared>, campaign: &Campaign, now: Timestamp) -> bool {
         // By the clock, not by the journal: draw and opening share one sync.
@@ -170,18 +187,9 @@ impl Indexed {
             return false;
         };
         let lane = &mut self.lanes[n];
-        if let Some(asked) = &mut lane.asked {
-            if asked.try_take().is_none() {
-                return false;
-            }
-            // Granted: the view will say so. Refused, because somebody joined in the last moment or
-            // there was no room: it is asked again.
-            lane.asked = None;
-            lane.not_before = now + DurationMs(RETRY_MS);
-            return true;
-        }
         let started = view.starts_at.is_some_and(|at| at <= now);
         if !started
+            || lane.asked.is_some()
             || now < lane.not_before
             || lane.list.count() != view.participants
             || shared.stopping()
@@ -193,7 +201,10 @@ impl Indexed {
             lane: n as u8,
             count: lane.list.count(),
             list_digest,
-            turn: Turn::of(list_digest, view.public_value.as_deref()),
+            turn: Turn::of(
+                list_digest,
+                planted!("value-forgotten", None, view.public_value.as_deref()),
+            ),
             seed: self.line.seeds[n],
         };
         lane.asked = Some(shared.settle(Action::Draw { campaign: campaign.ix, facts }));
@@ -226,7 +237,8 @@ impl Indexed {
             };
             while left > 0 && lane.placed < drawn.count {
                 let number = order.next_ticket(wheel, &tie).expect("as many as took part");
-                line.tickets.set_place(TicketNo(number), view.base + lane.placed);
+                let rank = planted!("places-reversed", drawn.count - 1 - lane.placed, lane.placed);
+                line.tickets.set_place(TicketNo(number), view.base + rank);
                 (lane.placed, left) = (lane.placed + 1, left - 1);
             }
             if lane.placed == drawn.count {

@@ -18,6 +18,7 @@ use onrush::{
     Campaign, Decision, EngineError, Pending, Quantity, Reservation, ReserveRequest, Timestamp,
 };
 use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX, RESERVATIONS_PER_BATCH_MAX};
+use onrush_types::planted;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -162,7 +163,8 @@ pub(super) fn push_outcome(out: &mut Vec<u8>, entry: Entry, jitter: &Jitter) {
     out.extend_from_slice(b"{\"status\":");
     match decided {
         Ok((new, reservation)) => {
-            push_u64(out, if new { 201 } else { 200 });
+            let created = planted!("batch-says-created", true, new);
+            push_u64(out, if created { 201 } else { 200 });
             out.extend_from_slice(b",\"reservation\":");
             push_reservation(out, &reservation);
         }
