@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub(crate) const CONNECTIONS: usize = 64;
+/// Lines that a stream sends at a time.
+const CHUNK_LINES: usize = 100;
 
 /// Open `count` sessions of buyers from number `from` on, and return their tokens.
 pub(crate) fn sessions(addr: SocketAddr, from: u32, count: u32) -> Vec<String> {
@@ -58,6 +60,65 @@ pub(crate) fn batches(token: &str, from: u32, count: u32, size: u32) -> Vec<Vec<
         .into_bytes()
     };
     (0..count).map(batch).collect()
+}
+
+/// Return the bytes of a stream of reservations, each for a buyer of its own: a head and chunks of lines.
+pub(crate) fn stream(token: &str, from: u32, lines: u32) -> Vec<u8> {
+    let head = "POST /admin/v1/reservations:stream?campaign=demo HTTP/1.1\r\nhost: localhost\r\n";
+    let mut bytes = format!(
+        "{head}authorization: Bearer {token}\r\ncontent-type: application/x-ndjson\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    let line = |n| format!("{{\"sku\":\"unit\",\"buyer\":\"stream-{n}\",\"key\":\"k-1\"}}\n");
+    let all: Vec<String> = (from..from + lines).map(line).collect();
+    for some in all.chunks(CHUNK_LINES) {
+        let text = some.concat();
+        bytes.push_str(&format!("{:x}\r\n{text}\r\n", text.len()));
+    }
+    bytes.push_str("0\r\n\r\n");
+    bytes.into_bytes()
+}
+
+/// Send streams, each over a connection of its own, and return accepted reservations a second.
+pub(crate) fn streamed(addr: SocketAddr, streams: &[Vec<u8>], lines: u32) -> f64 {
+    let started = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let accepted = tokio::task::LocalSet::new().block_on(&runtime.expect("runtime"), async {
+        let tasks: Vec<_> = streams
+            .iter()
+            .map(|stream| tokio::task::spawn_local(one_stream(addr, stream.clone())))
+            .collect();
+        let mut accepted = 0;
+        for task in tasks {
+            accepted += task.await.expect("connection");
+        }
+        accepted
+    });
+    assert_eq!(accepted, lines * streams.len() as u32, "each line was accepted");
+    f64::from(accepted) / started.elapsed().as_secs_f64()
+}
+
+async fn one_stream(addr: SocketAddr, bytes: Vec<u8>) -> u32 {
+    const MARK: &[u8] = b"{\"status\":201,";
+    let (mut from, mut to) = TcpStream::connect(addr).await.expect("connect").into_split();
+    let sent = tokio::task::spawn_local(async move {
+        to.write_all(&bytes).await.expect("write");
+        to
+    });
+    let (mut accepted, mut tail) = (0, Vec::new());
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let read = from.read(&mut buffer).await.expect("read");
+        assert!(read > 0, "the stream ended early after {accepted}");
+        tail.extend_from_slice(&buffer[..read]);
+        accepted += tail.windows(MARK.len()).filter(|part| *part == MARK).count() as u32;
+        if tail.ends_with(b"\r\n0\r\n\r\n") {
+            drop(sent.await.expect("sent"));
+            return accepted;
+        }
+        // A mark may come in two pieces.
+        tail.drain(..tail.len().saturating_sub(MARK.len() - 1));
+    }
 }
 
 /// Ask `count` times and return answers a second; every answer must have `status`.

@@ -14,6 +14,8 @@ const ROUNDS: usize = 5;
 const REQUESTS: u32 = 150_000;
 const BATCHES: u32 = 3_000;
 const BATCH: u32 = 100;
+const STREAMS: u32 = 8;
+const LINES: u32 = 40_000;
 const UNITS: u32 = 100_000_000;
 
 /// Measure both ratios.
@@ -25,7 +27,7 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
     let [admin, token] = shop.words() else { panic!("a shop says where its operators ask") };
     let admin = admin.parse().expect("an address");
     pin_to(1);
-    let (mut holds, mut batches) = (Vec::new(), Vec::new());
+    let (mut holds, mut batches, mut streams) = (Vec::new(), Vec::new(), Vec::new());
     let (mut refusals, mut strangers) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS as u32 {
         // Everybody's session is opened before the clock runs; "hello" is asked the same.
@@ -41,6 +43,10 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
         let from = (ROUNDS as u32 + round) * REQUESTS;
         let asks = client::batches(token, from, BATCHES, BATCH);
         batches.push(shop.measure_at(admin, &asks, BATCHES, BATCH, "200"));
+        let from = |stream| (round * STREAMS + stream) * LINES;
+        let lines: Vec<Vec<u8>> =
+            (0..STREAMS).map(|stream| client::stream(token, from(stream), LINES)).collect();
+        streams.push(shop.measure_streams(admin, &lines, LINES));
         holds.push((hold, bare));
         refusals.push((refusal, bare));
         strangers.push((stranger, bare));
@@ -49,7 +55,8 @@ pub(crate) fn run(setup: &Setup) -> Vec<Row> {
         row("gateway, durable reserve ÷ bare hyper hello", "≥ 0.85 ×", 0.85, &holds),
         row("gateway, sold-out refusal ÷ bare hyper hello", "≥ 0.95 ×", 0.95, &refusals),
         row("the same, another buyer at each request", "≥ 0.95 ×", 0.95, &strangers),
-        batch_row(&batches),
+        batch_row("gateway, batches of 100: accepted durable a second, one server core", &batches),
+        batch_row("gateway, eight streams of lines: the same", &streams),
     ]
 }
 
@@ -63,11 +70,11 @@ fn row(
     Row { what, target, measured, reached: ratio >= least }
 }
 
-fn batch_row(rounds: &[Measured]) -> Row {
+fn batch_row(what: &'static str, rounds: &[Measured]) -> Row {
     let (rate, low, high) = median(rounds.iter().map(|r| r.rate).collect());
     let (cpu_us, _, _) = median(rounds.iter().map(|r| r.cpu_us).collect());
     Row {
-        what: "gateway, batches of 100: accepted durable a second, one server core",
+        what,
         target: "≥ 700 k/s",
         measured: format!(
             "{:.0} k/s ({:.0}–{:.0}); {cpu_us:.2} µs of server CPU each",

@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 const ROUNDS: u32 = 5;
-const REQUESTS: u32 = 150_000;
+const REQUESTS: u32 = 60_000;
 /// How many times the connections of the peak, how many that is, and what the row is called.
 const CROWDS: [(u32, usize, &str); 2] = [
     (10, 640, "640 connections, 10 × those of the peak: accepted a second ÷ peak"),

@@ -78,6 +78,19 @@ impl Server {
         Measured { rate, cpu_us: used_us / f64::from(count * each) }
     }
 
+    /// Send streams of so many lines to one of its addresses; each line must be accepted.
+    pub(crate) fn measure_streams(
+        &self,
+        addr: SocketAddr,
+        streams: &[Vec<u8>],
+        lines: u32,
+    ) -> Measured {
+        let before = self.cpu_ticks();
+        let rate = client::streamed(addr, streams, lines);
+        let used_us = (self.cpu_ticks() - before) as f64 * 10_000.0;
+        Measured { rate, cpu_us: used_us / f64::from(lines * streams.len() as u32) }
+    }
+
     /// Return the memory that the server has in use.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()));
