@@ -107,7 +107,12 @@ test("events hurry a look", async () => {
     return { addEventListener: (kind, heard) => kind === "line" && (hear = heard), close: () => (closed = true) };
   };
   const spy = buyer("ann");
-  const ann = client(spy, { events, random: () => 0 });
+  // A pace at which nothing but an event makes the second look.
+  const transport = async (sent) => {
+    const answer = await spy.transport(sent);
+    return { ...answer, headers: { ...answer.headers, "onrush-next-poll-ms": "3600000" } };
+  };
+  const ann = client(spy, { transport, events, random: () => 0 });
   const { ticket } = await ann.join(campaign);
   let looks = 0;
   const stop = ann.watch(campaign, ticket, () => looks++);
@@ -125,7 +130,7 @@ test("events hurry a look", async () => {
 test("who gets no answer backs off, further each time, and not forever", async () => {
   const waits = [];
   const real = globalThis.setTimeout;
-  globalThis.setTimeout = (act, ms, ...more) => (ms >= 1_000 ? (waits.push(ms), real(act, 0, ...more)) : real(act, ms, ...more));
+  globalThis.setTimeout = (act, ms, ...more) => (act.name === "look" && ms >= 1_000 ? (waits.push(ms), real(act, 0, ...more)) : real(act, ms, ...more));
   try {
     const failed = [];
     const gone = new Onrush({ transport: () => Promise.reject(new Error("off")), storage: memoryStorage(), events: null, random: () => 0 });
