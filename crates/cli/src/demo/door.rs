@@ -40,11 +40,14 @@ pub(super) async fn open(launch: &Launch, out: &Out, leave: &Notify) -> Result<(
     operator.set_token(&server.token).map_err(Failure::Failed)?;
     admin::put_campaign(&operator, CAMPAIGN, &campaign()).await.map_err(Failure::of)?;
     let page = format!("http://{}/drop/{CAMPAIGN}", server.public);
+    let console = format!("http://{}/console", server.admin);
     out.note(format_args!(
-        "\nJoin a sale by hand: {page}\nIt starts in {} s with {UNITS} units and {CROWD} people at \
-         the door. Ctrl-C ends it.",
+        "\nJoin a sale by hand: {page}\nSteer it: {console}\n  with the key {}\nIt starts in {} s with \
+         {UNITS} units and {CROWD} people at the door. Ctrl-C ends it.",
+        server.token,
         OPENS_AFTER.as_secs(),
     ));
+    show(&console, out);
     show(&page, out);
     tokio::select! {
         played = play(&public, &operator) => played?,
@@ -145,7 +148,7 @@ async fn send(
     Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
 }
 
-/// Open the page where there is a desktop; the address was printed in any case.
+/// Open a page where there is a desktop; its address was printed in any case.
 fn show(page: &str, out: &Out) {
     let has_desktop = cfg!(target_os = "macos")
         || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
