@@ -16,9 +16,22 @@ impl Drop for Demo {
 }
 
 fn get(address: &str, path: &str, headers: &str) -> String {
+    ask(address, &format!("GET {path}"), headers, "")
+}
+
+fn post(address: &str, path: &str, body: &str) -> String {
+    ask(address, &format!("POST {path}"), "content-type: application/json\r\n", body)
+}
+
+fn ask(address: &str, what: &str, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}connection: close\r\n\r\n")
-        .expect("sent");
+    let length = body.len();
+    write!(
+        stream,
+        "{what} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    )
+    .expect("sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an answer");
     String::from_utf8_lossy(&answer).into_owned()
@@ -55,14 +68,16 @@ fn both_pages_are_there_with_a_crowd_at_the_door() {
         found.unwrap_or_else(|| panic!("no {start:?} in {said:?}")).to_owned()
     };
     let page = after("Join a sale by hand: http://");
-    let console = after("Steer it: http://");
-    let key = after("with the key ");
+    let console = after("Steer it (the link is good once): http://");
     let (public, path) = page.split_once('/').expect("a path");
     let shown = get(public, &format!("/{path}"), "accept-language: en\r\n");
     assert!(shown.starts_with("HTTP/1.1 200") && shown.contains("Onrush demo"), "{shown}");
     let (admin, path) = console.split_once('/').expect("a path");
+    let path = path.split('#').next().expect("a path");
     assert!(get(admin, &format!("/{path}"), "").starts_with("HTTP/1.1 200"));
-    let bearer = format!("authorization: Bearer {key}\r\n");
+    let (_, code) = console.split_once("#once=").expect("a code");
+    let visit = json(&post(admin, "/admin/v1/sign-in", &format!(r#"{{"code":"{code}"}}"#)));
+    let bearer = format!("authorization: Bearer {}\r\n", visit["token"].as_str().expect("a token"));
     // The crowd joins at once; whoever looks sees it, well before the sale begins.
     loop {
         let line = json(&get(admin, "/admin/v1/campaigns/door/line", &bearer));
