@@ -1,5 +1,5 @@
-//! The `onrush` command. It holds no logic: each module reads its arguments, calls the crate that
-//! does the work, and says what came of it.
+//! The `onrush` command. It decides nothing of a sale: each module reads its arguments, calls the crate
+//! that does the work, and says what came of it. `report` and `rehearse` put together what others found.
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command line was wrong, 3 a check did not hold. Results go to
 //! stdout, everything else to stderr.

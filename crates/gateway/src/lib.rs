@@ -19,7 +19,7 @@
 //! | `reminders` | notify me: its routes, and the owner thread behind them |
 //! | [`errors`], [`problem`] | every refusal, in one table |
 //! | [`wire`] | the shapes of requests and answers |
-//! | `metrics`, `openapi` | what it says about itself |
+//! | `metrics`, `openapi`, `api_page` | what it says about itself |
 //!
 //! The gateway holds no state that matters: everything it would miss after a restart is the
 //! engine's. It knows nothing of journals, and asks the router where an order goes.
@@ -33,6 +33,7 @@ pub mod server;
 pub mod wire;
 
 mod admin;
+mod api_page;
 mod cors;
 mod identity;
 mod jitter;

@@ -133,6 +133,7 @@ fn describe(route: Route) -> Text {
         Route::Healthz => text("The process lives", None, "Page", &[200]),
         Route::Readyz => text("Requests are served", None, "Page", &[200, 503]),
         Route::OpenApi => text("This document", None, "Document", &[200]),
+        Route::ApiPage => text("This document for people", None, "HtmlPage", &[200]),
         Route::Remind => {
             text("Notify me before the start", Some("Remind"), "Reminder", &[201, 200])
         }
@@ -211,7 +212,7 @@ fn operation(route: Route, path: &str) -> Value {
             json!([{"bearer": []}, {"session": []}, {"cookie": []}])
         }
         Route::DropPage | Route::DrawPage | Route::SandboxPage | Route::Asset => json!([]),
-        Route::Console | Route::ConsoleFile | Route::AdminSignIn => json!([]),
+        Route::Console | Route::ConsoleFile | Route::ApiPage | Route::AdminSignIn => json!([]),
         Route::DropForm => json!([{"cookie": []}]),
         Route::RemindersOffered | Route::Calendar | Route::UnsubscribePage | Route::Unsubscribe => {
             json!([])

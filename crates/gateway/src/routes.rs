@@ -59,6 +59,7 @@ pub enum Route {
     Healthz,
     Readyz,
     OpenApi,
+    ApiPage,
     LineJoin,
     LinePoll,
     LineReturn,
@@ -106,7 +107,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 90] = [
+    pub const ALL: [Route; 91] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -154,6 +155,7 @@ impl Route {
         Route::Healthz,
         Route::Readyz,
         Route::OpenApi,
+        Route::ApiPage,
         Route::LineJoin,
         Route::LinePoll,
         Route::LineReturn,
@@ -249,6 +251,7 @@ impl Route {
             Route::Healthz => ("GET", "/healthz"),
             Route::Readyz => ("GET", "/readyz"),
             Route::OpenApi => ("GET", "/openapi.json"),
+            Route::ApiPage => ("GET", "/docs/api"),
             Route::LineJoin => ("POST", "/v1/campaigns/{campaign}/tickets"),
             Route::LinePoll => ("GET", "/v1/campaigns/{campaign}/tickets/{ticket}"),
             Route::LineReturn => ("POST", "/v1/campaigns/{campaign}/tickets/{ticket}/return"),
@@ -447,6 +450,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         "/admin/v1/me" => exact(is_get(method), Route::AdminMe, GET),
         "/admin/v1/sign-in" => exact(post, Route::AdminSignIn, "POST"),
         "/admin/v1/links" => exact(post, Route::AdminLinks, "POST"),
+        "/docs/api" => exact(is_get(method), Route::ApiPage, GET),
         "/admin/v1/campaigns" => exact(is_get(method), Route::AdminCampaigns, GET),
         "/admin/v1/reservations:batch" => exact(post, Route::AdminBatch, "POST"),
         STREAM_PATH => exact(post, Route::AdminStream, "POST"),

@@ -40,11 +40,13 @@ pub(super) async fn open(launch: &Launch, out: &Out, leave: &Notify) -> Result<(
     operator.set_token(&server.token).map_err(Failure::Failed)?;
     admin::put_campaign(&operator, CAMPAIGN, &campaign()).await.map_err(Failure::of)?;
     let page = format!("http://{}/drop/{CAMPAIGN}", server.public);
+    let console = format!("http://{}{}", server.admin, link(&operator).await?);
     out.note(format_args!(
-        "\nJoin a sale by hand: {page}\nIt starts in {} s with {UNITS} units and {CROWD} people at \
-         the door. Ctrl-C ends it.",
+        "\nJoin a sale by hand: {page}\nSteer it (the link is good once): {console}\nIt starts in {} s with \
+         {UNITS} units and {CROWD} people at the door. Ctrl-C ends it.",
         OPENS_AFTER.as_secs(),
     ));
+    show(&console, out);
     show(&page, out);
     tokio::select! {
         played = play(&public, &operator) => played?,
@@ -58,6 +60,15 @@ pub(super) async fn open(launch: &Launch, out: &Out, leave: &Notify) -> Result<(
         return Ok(());
     }
     Err(Failure::NotHeld("a promise did not hold in the sale by hand; keep the data".to_owned()))
+}
+
+/// Return the path of a link that signs an owner in to the console.
+async fn link(operator: &Client) -> Result<String, Failure> {
+    let headers = [("content-type", "application/json")];
+    let ask = json!({"name": "demo", "role": "owner", "reason": "the demo's own visitor"});
+    let made = send(operator, Method::POST, "/admin/v1/links", &headers, ask.to_string()).await?;
+    let path = made["path"].as_str().map(str::to_owned);
+    path.ok_or_else(|| Failure::Failed(format!("no link into the console: {made}")))
 }
 
 fn campaign() -> Value {
@@ -145,7 +156,7 @@ async fn send(
     Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
 }
 
-/// Open the page where there is a desktop; the address was printed in any case.
+/// Open a page where there is a desktop; its address was printed in any case.
 fn show(page: &str, out: &Out) {
     let has_desktop = cfg!(target_os = "macos")
         || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());

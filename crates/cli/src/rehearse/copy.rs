@@ -160,6 +160,9 @@ fn open_now(campaign: &mut Table, changes: &Changes, notes: &mut Vec<String>) ->
     }
     let Some(line) = campaign.get_mut("line").and_then(Value::as_table_mut) else { return false };
     line.remove("public_value");
+    if line.remove("invite_only").is_some_and(|only| only.as_bool() == Some(true)) {
+        notes.push("everybody may join here: the crowd has no invitations".to_owned());
+    }
     let Some(hook) = line.get_mut("eligibility").and_then(Value::as_table_mut) else {
         return false;
     };
@@ -221,6 +224,7 @@ sku = "cap"
 quantity = 200
 [campaigns.line]
 pass = "2m"
+invite_only = true
 [campaigns.line.eligibility]
 url = "http://127.0.0.1:9000/may-join"
 on_failure = "refuse"
@@ -243,6 +247,7 @@ on_failure = "refuse"
             assert!(!copy.text.contains(gone), "{gone} in\n{}", copy.text);
         }
         assert!(copy.text.contains("http://127.0.0.1:4000/eligible") && copy.asks);
+        assert!(!copy.text.contains("invite_only"), "nobody of the crowd could join");
     }
 
     #[test]

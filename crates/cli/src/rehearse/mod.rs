@@ -225,7 +225,7 @@ impl Plan<'_> {
             timeout: ANSWER_WITHIN,
             patience: PATIENCE,
             duration,
-            drain: ANSWER_WITHIN,
+            drain: STAY,
             warm_up: Duration::ZERO,
             queueing: Queueing::Auto,
             stay: STAY,
@@ -313,15 +313,16 @@ fn resolves(about: &'static str, url: &str) -> Reason {
 fn capacity(outcome: &Outcome) -> Reason {
     let figures = &outcome.figures;
     let p99 = Duration::from_micros(outcome.latencies.reserves.latency.p99_us);
+    // When a run ends, each connection may have a look at the line under way; nobody gave up there.
+    let given_up = figures.given_up.saturating_sub(CONNECTIONS as u64);
     let found = format!(
-        "{:.0} answers a second, 99 of 100 reserves within {:.0} ms, {} without an answer, {} given up",
+        "{:.0} answers a second, 99 of 100 reserves within {:.0} ms, {} without an answer, {given_up} given up",
         figures.answered_per_second,
         p99.as_secs_f64() * 1e3,
         figures.unanswered,
-        figures.given_up
     );
     let is_load = outcome.limited_by == Limit::Load;
-    if figures.given_up > 0 || p99 > RESERVE_STOP {
+    if given_up + figures.unanswered > 0 || p99 > RESERVE_STOP {
         let next = if is_load {
             "the crowd shares this machine with the server and was the limit: rehearse from a second one \
              with `onrush load`, or on more cores"

@@ -13,12 +13,15 @@ use std::io::{self, Write};
 /// Rows of a table that are shown; CSV has all.
 const ROWS_MAX: usize = 200;
 
+/// A text of more bytes may be broken anywhere.
+const LONG: usize = 40;
+
 /// What only this page needs.
 const OWN_STYLE: &str = "
 nav ul{columns:3;padding-left:1.2rem}caption{text-align:left;font-weight:600;padding:.6rem 0 .2rem}
-.wide{overflow-x:auto}.wide:focus-visible{outline:2px solid currentColor}td{overflow-wrap:anywhere}
-main p{max-width:44rem}@media(max-width:40rem){nav ul{columns:1}}
-@media print{nav{display:none}.wide{overflow:visible}thead{display:table-header-group}section{break-before:auto}}
+.wide{overflow-x:auto}.wide:focus-visible{outline:2px solid currentColor}td.r,time{white-space:nowrap}
+.long{overflow-wrap:anywhere;min-width:12rem}body{max-width:64rem}main p{max-width:44rem}@media(max-width:40rem){nav ul{columns:1}}
+@media print{table{font-size:9px}nav{display:none}.wide{overflow:visible}thead{display:table-header-group}section{break-before:auto}}
 ";
 
 /// What stands above the sections.
@@ -110,17 +113,16 @@ fn write_table(section: &str, table: &Table, words: Words, to: &mut impl Write) 
          <table><caption id=\"{id}\">{}</caption><thead><tr>",
         words.get(table.id)
     )?;
-    for (n, column) in table.columns.iter().enumerate() {
-        let right = table.rows.iter().any(|row| row[n].is_number());
-        let class = if right { " class=\"r\"" } else { "" };
-        write!(to, "<th scope=\"col\"{class}>{}</th>", words.get(column))?;
+    let columns = columns(table);
+    for column in &columns {
+        let name = words.get(table.columns[column.at]);
+        write!(to, "<th scope=\"col\"{}>{name}</th>", column.class)?;
     }
     to.write_all(b"</tr></thead><tbody>")?;
     for row in table.rows.iter().take(ROWS_MAX) {
         to.write_all(b"<tr>")?;
-        for cell in row {
-            let class = if cell.is_number() { " class=\"r\"" } else { "" };
-            write!(to, "<td{class}>{}</td>", shown(cell, words))?;
+        for column in &columns {
+            write!(to, "<td{}>{}</td>", column.class, shown(&row[column.at], words))?;
         }
         to.write_all(b"</tr>")?;
     }
@@ -130,6 +132,31 @@ fn write_table(section: &str, table: &Table, words: Words, to: &mut impl Write) 
         write!(to, "<p class=\"lead\">{text}</p>")?;
     }
     Ok(())
+}
+
+/// A column that is shown.
+struct Column {
+    at: usize,
+    class: &'static str,
+}
+
+/// Return the columns that are shown: amounts carry their currency, so it needs no column of its own.
+fn columns(table: &Table) -> Vec<Column> {
+    let has = |at: usize, is: fn(&Cell) -> bool| table.rows.iter().any(|row| is(&row[at]));
+    let all = 0..table.columns.len();
+    let has_money = all.clone().any(|at| has(at, |cell| matches!(cell, Cell::Money(..))));
+    let kept = all.filter(|&at| !(has_money && table.columns[at] == "currency"));
+    let column = |at: usize| {
+        let class = if has(at, Cell::is_number) {
+            " class=\"r\""
+        } else if has(at, |cell| matches!(cell, Cell::Text(text) if text.len() > LONG)) {
+            " class=\"long\""
+        } else {
+            ""
+        };
+        Column { at, class }
+    };
+    kept.map(column).collect()
 }
 
 /// Write a cell for people.

@@ -47,9 +47,29 @@ fn row(check: &Check) -> Vec<Cell> {
 
 /// What the lines did, and whether their draws follow the rule. Returns whether all of it holds, too.
 pub(super) fn fairness(read: &Read) -> (Section, bool) {
-    let mut lines = Table::new(
-        "lines",
-        &[
+    let mut tables = Tables::new();
+    for (n, tally) in read.tally.campaigns.iter().enumerate() {
+        let ix = CampaignIx(n as u16);
+        let line = read.ledger().line(ix);
+        if let (Some((_, history)), Some(line)) = (&tally.line, line) {
+            tables.add(read, ix, line, &history.report());
+        }
+    }
+    let section = Section::new("fairness").note("note_fairness");
+    let section = section.table(tables.lines).table(tables.draws).table(tables.tiers);
+    (section, tables.hold)
+}
+
+struct Tables {
+    lines: Table,
+    tiers: Table,
+    draws: Table,
+    hold: bool,
+}
+
+impl Tables {
+    fn new() -> Tables {
+        let lines = [
             "campaign",
             "holds_word",
             "tickets",
@@ -61,11 +81,8 @@ pub(super) fn fairness(read: &Read) -> (Section, bool) {
             "uniformity_p",
             "eta_within_p50",
             "eta_within_p90",
-        ],
-    );
-    let mut tiers = Table::new(
-        "tiers",
-        &[
+        ];
+        let tiers = [
             "campaign",
             "tier",
             "weight",
@@ -74,25 +91,24 @@ pub(super) fn fairness(read: &Read) -> (Section, bool) {
             "used_pass",
             "wait_p50_ms",
             "wait_p90_ms",
-        ],
-    );
-    let mut draws = Table::new(
-        "draws",
-        &["campaign", "lane", "holds_word", "people", "commitment", "list_digest", "faults"],
-    );
-    let mut all_hold = true;
-    for (n, tally) in read.tally.campaigns.iter().enumerate() {
-        let ix = CampaignIx(n as u16);
-        let (Some((_, history)), Some(line)) = (&tally.line, read.ledger().line(ix)) else {
-            continue;
-        };
-        let report = history.report();
-        all_hold &= report.inversions == 0;
+        ];
+        let draws =
+            ["campaign", "lane", "holds_word", "people", "commitment", "list_digest", "faults"];
+        Tables {
+            lines: Table::new("lines", &lines),
+            tiers: Table::new("tiers", &tiers),
+            draws: Table::new("draws", &draws),
+            hold: true,
+        }
+    }
+
+    fn add(&mut self, read: &Read, ix: CampaignIx, line: &LineState, report: &Fairness) {
+        self.hold &= report.inversions == 0;
         let name = name_of(read.ledger(), ix);
-        lines.push(line_row(&name, &report));
+        self.lines.push(line_row(&name, report));
         for tier in &report.tiers {
             let terms = line.terms.tiers.get(usize::from(tier.class));
-            tiers.push(vec![
+            self.tiers.push(vec![
                 Cell::text(&name),
                 Cell::text(terms.map_or("", |terms| terms.name.as_str())),
                 Cell::Count(tier.weight.into()),
@@ -106,9 +122,9 @@ pub(super) fn fairness(read: &Read) -> (Section, bool) {
         for (number, lane) in line.lanes.iter().enumerate() {
             let Some(drawn) = lane.drawn else { continue };
             let faults = faults(read, ix, line, number, &drawn);
-            all_hold &= faults.is_empty();
+            self.hold &= faults.is_empty();
             let commitment = line.commitments.get(number).map_or(Cell::Nothing, |c| hex(c));
-            draws.push(vec![
+            self.draws.push(vec![
                 Cell::text(&name),
                 Cell::Count(number as u64),
                 Cell::Holds(faults.is_empty()),
@@ -119,8 +135,6 @@ pub(super) fn fairness(read: &Read) -> (Section, bool) {
             ]);
         }
     }
-    let section = Section::new("fairness").note("note_fairness");
-    (section.table(lines).table(draws).table(tiers), all_hold)
 }
 
 fn line_row(name: &str, report: &Fairness) -> Vec<Cell> {

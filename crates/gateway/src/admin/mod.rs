@@ -17,6 +17,7 @@ pub(crate) use schemas::{describe, schemas};
 pub use stream::ReservationStream;
 
 use crate::answer::{Answer, Content};
+use crate::api_page;
 use crate::config::Scope;
 use crate::errors::Code;
 use crate::gateway::{Ask, Gateway, Reply};
@@ -43,6 +44,10 @@ impl Gateway {
         match route {
             Route::Healthz => return Ok(Reply::Ready(text(route, StatusCode::OK, "ok\n"))),
             Route::Readyz => return Ok(Reply::Ready(self.readyz())),
+            Route::ApiPage => {
+                let page = api_page::bytes().into();
+                return Ok(Reply::Ready(Answer::of(StatusCode::OK, route, Content::Html, page)));
+            }
             Route::Console => return Ok(Reply::Ready(self.console())),
             Route::ConsoleFile => return self.console_file(part, ask).map(Reply::Ready),
             Route::AdminSignIn => return self.take_link(ask, now).map(Reply::Ready),

@@ -89,6 +89,12 @@ fn every_route_needs_its_scope() {
         ask("GET", path).to(server.admin).is_problem("unauthenticated");
         assert_eq!(ask("GET", path).bearer(&key(Scope::Metrics)).to(server.admin).status, 200);
     }
+    let page = ask("GET", "/docs/api").to(server.admin);
+    assert_eq!(page.status, 200, "it has nothing secret");
+    let page = String::from_utf8(page.body).expect("UTF-8");
+    assert!(
+        page.contains("/v1/campaigns/{campaign}/reservations") && page.contains("id=\"Reserve\"")
+    );
     for (path, said) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
         let answer = ask("GET", path).to(server.admin);
         assert_eq!((answer.status, answer.body), (200, said.as_bytes().to_vec()));
