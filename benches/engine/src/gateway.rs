@@ -128,6 +128,7 @@ fn be_shop(folder: &Path, supply: u32, other: Other) -> ! {
             crate::overload::raise_file_limit();
             config.server.connections_max = 30_000;
             config.server.connections_per_worker_max = 30_000;
+            config.line.streams_max = 30_000;
             let mut queue = config.campaigns[0].clone();
             queue.campaign = Some(Name::new("queue").expect("a name"));
             queue.line = Some(LineBody::default());
