@@ -18,6 +18,7 @@ cargo xtask test [STEP…]       run every step, or those named, and print a tab
 cargo xtask tidy               check the rules of the house only
 cargo xtask bench NAME [ARG…]  build and run benches/NAME in release; `console`: its cost
 cargo xtask compare [ARG…]     Onrush beside Redis, PostgreSQL and others; --smoke, --help
+cargo xtask redteam [ARG…]     programs and people at a gateway with risk; --write FILE, --help
 cargo xtask crashes [ARG…]     crash a release build: --kills N --cuts N --calls N --seed N
 cargo xtask linear [ARG…]      is a release build linearizable? --operations N --seed N
 cargo xtask ratchet [--write]  count instructions a request; with --write keep the counts
@@ -50,6 +51,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "test" => test::run(&root, rest),
         "tidy" => Ok(matches!(steps::tidy(&root)?, End::Passed(_))),
         "bench" => bench(&root, rest),
+        "redteam" => redteam(&root, rest),
         "compare" => xtask::compare::compare(&root, rest),
         "crashes" => steps::attack(&root, "onrush-crashes", &["--release"], rest),
         "linear" => steps::attack(&root, "onrush-linear", &["--release"], rest),
@@ -93,6 +95,13 @@ fn bench(root: &Path, arguments: &[String]) -> Result<bool> {
         }
     }
     Ok(run(command.arg("--").args(rest))?.ok)
+}
+
+fn redteam(root: &Path, arguments: &[String]) -> Result<bool> {
+    let package = ["run", "--release", "-p", "onrush-bench-redteam", "--"];
+    // Not `run`: all drops together take longer than a step may.
+    let status = cargo(root).args(package).args(arguments).status();
+    Ok(status.context("the red team did not start")?.success())
 }
 
 fn ratchet(root: &Path, arguments: &[String]) -> Result<bool> {

@@ -6,6 +6,7 @@
 
 use crate::errors::{CODES, Code, all};
 use crate::line::{LinePage, Lines};
+use crate::risk::{RiskPage, Risks};
 use crate::routes::Route;
 use onrush::{Engine, Status};
 use onrush_notify::Figures;
@@ -103,6 +104,7 @@ pub(crate) fn page(
     lines: &Lines,
     engine: &Engine,
     reminders: Option<Arc<Figures>>,
+    risks: &Risks,
 ) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot {
@@ -117,6 +119,7 @@ pub(crate) fn page(
         stock: stock(engine),
         line: LinePage::read(lines, engine),
         reminders,
+        risk: RiskPage::read(risks),
     }));
     let mut text = String::with_capacity(16 * 1_024);
     prometheus_client::encoding::text::encode(&mut text, &registry)
@@ -164,6 +167,7 @@ struct Snapshot {
     stock: Vec<Stock>,
     line: LinePage,
     reminders: Option<Arc<Figures>>,
+    risk: RiskPage,
 }
 
 /// Times of one route; each bucket has its upper bound in seconds and its own count.
@@ -189,6 +193,7 @@ impl Collector for Snapshot {
         self.engine(&mut out)?;
         self.units(&mut out)?;
         self.line.encode(&mut out)?;
+        self.risk.encode(&mut out)?;
         let encode = |figures| crate::reminders::encode_figures(&mut out, figures);
         self.reminders.as_deref().map_or(Ok(()), encode)
     }

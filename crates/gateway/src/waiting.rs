@@ -6,6 +6,7 @@ use crate::jitter::Jitter;
 use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
 use crate::reminders::{Asked, Told};
+use crate::risk::Screened;
 use crate::routes::Route;
 use crate::stores::Later;
 use crate::waitlist::Place;
@@ -34,6 +35,7 @@ pub struct Waiting {
 #[derive(Debug)]
 pub(crate) enum What {
     Reservation(Pending<Reservation>),
+    Screened(Screened),
     Campaign(Pending<Arc<Campaign>>),
     Units(Pending<SkuIx>),
     Refund(Pending<u32>),
@@ -94,6 +96,7 @@ impl Waiting {
     pub fn wait(self) -> Settled {
         let outcome = match self.what {
             What::Reservation(pending) => pending.wait().map(Outcome::Reservation),
+            What::Screened(screened) => screened.wait().map(Outcome::Reservation),
             What::Campaign(pending) => pending.wait().map(Outcome::Campaign),
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
@@ -116,6 +119,7 @@ impl Future for Waiting {
             What::Reservation(pending) => {
                 Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Reservation))
             }
+            What::Screened(screened) => screened.poll(cx).map(|r| r.map(Outcome::Reservation)),
             What::Campaign(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Campaign)),
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),

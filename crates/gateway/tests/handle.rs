@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, Method};
 use onrush::{
-    CampaignSpec, Currency, Driver, Engine, Name, Options, Parts, SkuSpec, Terms, Timestamp,
+    By, CampaignSpec, Currency, Driver, Engine, Name, Options, Parts, Phase, SkuSpec, Terms,
+    Timestamp,
 };
 use onrush_gateway::{Ask, Config, Gateway, Jitter, Reply, Side};
 use std::net::IpAddr;
@@ -49,6 +50,7 @@ impl World {
             ("content-type", "application/json"),
             ("x-onrush-buyer", buyer),
             ("idempotency-key", key),
+            ("onrush-device", "one-device-of-two"),
         ]);
         let ask = Ask {
             side: Side::Public,
@@ -140,4 +142,73 @@ fn a_client_is_where_listed_proxies_say() {
     assert_eq!(client("10.0.0.1", &["192.0.2.66, 198.51.100.1"]), at("198.51.100.1"));
     assert_eq!(client("::1", &["192.0.2.66", "198.51.100.1, 10.9.9.9"]), at("198.51.100.1"));
     assert_eq!(client("10.0.0.1", &["198.51.100.1, unknown"]), at("10.0.0.1"));
+}
+
+/// A sale whose risk is looked at, where the accounts of one device may have one unit together.
+fn capped() -> World {
+    let dir = tempfile::tempdir().expect("folder");
+    let file = dir.path().join("policy.toml");
+    std::fs::write(&file, "version = 1\n[caps]\ncluster_units = 1\n").expect("a file");
+    world(|config| {
+        config.risk.enabled = true;
+        config.risk.policy_file = Some(file);
+    })
+}
+
+impl World {
+    /// Let the ledger do this before whatever is queued after it.
+    fn turn_to(&mut self, to: Phase) {
+        let campaign = self.gateway.engine().campaign("drop").expect("a campaign");
+        let by = By::new("operator", "a test");
+        drop(self.gateway.engine().move_phase(&campaign, to, by));
+    }
+
+    fn status(&self, reply: Reply) -> u16 {
+        let answer = match reply {
+            Reply::Ready(answer) => answer,
+            Reply::Wait(waiting) => waiting.wait().answer(self.gateway.engine(), &self.jitter),
+            _ => panic!("no events were asked for"),
+        };
+        answer.status.as_u16()
+    }
+}
+
+#[test]
+fn what_a_vetoed_reserve_claimed_is_given_back() {
+    let mut world = capped();
+    // The sale is paused in the queue before this reserve, which does not know.
+    world.turn_to(Phase::Paused);
+    let Reply::Wait(waiting) = world.reserve("ann", "k") else { panic!("let through") };
+    world.driver.settle();
+    let vetoed = waiting.wait().answer(world.gateway.engine(), &world.jitter);
+    assert_eq!(vetoed.status, 403, "paused");
+    world.turn_to(Phase::Open);
+    world.driver.settle();
+    let next = world.reserve("ben", "k");
+    assert!(matches!(next, Reply::Wait(_)), "the one unit of the device is free again");
+    world.driver.settle();
+    assert_eq!(world.status(next), 201);
+    let over = world.reserve("cat", "k");
+    assert_eq!(world.status(over), 409, "and taken now");
+}
+
+#[test]
+fn what_a_vetoed_reserve_claimed_is_given_back_when_nobody_waits() {
+    let mut world = capped();
+    world.turn_to(Phase::Paused);
+    let Reply::Wait(waiting) = world.reserve("ann", "k") else { panic!("let through") };
+    drop(waiting);
+    world.driver.settle();
+    world.turn_to(Phase::Open);
+    world.driver.settle();
+    // The thread beside the engine gives it back when it comes to it.
+    let next = loop {
+        match world.reserve("ben", "k") {
+            Reply::Ready(answer) => assert_eq!(answer.status, 409),
+            next => break next,
+        }
+        std::thread::yield_now();
+    };
+    world.driver.settle();
+    assert_eq!(world.status(next), 201);
 }

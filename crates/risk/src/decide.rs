@@ -38,6 +38,8 @@ pub enum Proof {
 pub struct Decision {
     /// What is done.
     pub action: Action,
+    /// The place of the rule that it follows from; none where it follows from no rule.
+    pub rule: Option<u8>,
     /// Whether its weight in the draw is lowered besides.
     pub weight: bool,
     /// The score.
@@ -115,6 +117,9 @@ pub fn decide(
         let action = match rule.action {
             RuleAction::Weight => {
                 decision.weight = true;
+                if decision.action == Action::Admit {
+                    decision.rule = Some(at as u8);
+                }
                 continue;
             }
             RuleAction::Challenge if passed >= rule.level => continue,
@@ -127,7 +132,7 @@ pub fn decide(
             other => other.number(),
         };
         if strength(action) > strength(decision.action) {
-            decision.action = action;
+            (decision.action, decision.rule) = (action, Some(at as u8));
         }
     }
     if decision.action == Action::Admit && decision.weight {
@@ -180,6 +185,25 @@ mod tests {
         assert_eq!(act(0.9, Some(0.95)), Action::Admit, "not among the worst");
         assert_eq!(act(0.4, Some(0.3)), Action::Admit, "under the floor");
         assert_eq!(act(0.5, Some(0.5)), Action::Challenge(2));
+    }
+
+    #[test]
+    fn a_decision_names_the_rule_it_follows_from() {
+        let policy = policy(&[
+            (RuleAction::Weight, 100.0, 0.3, 1),
+            (RuleAction::Challenge, 100.0, 0.5, 1),
+            (RuleAction::Challenge, 100.0, 0.9, 2),
+        ]);
+        let rule = |p| {
+            let told = decide(&policy, &Risk::plain(p), &[], &evidence());
+            (told.action.as_str(), told.rule, told.weight)
+        };
+        assert_eq!(rule(0.1), ("admit", None, false));
+        assert_eq!(rule(0.3), ("weight", Some(0), true));
+        assert_eq!(rule(0.6), ("challenge", Some(1), true));
+        assert_eq!(rule(0.9), ("challenge", Some(2), true));
+        let proof = Evidence { honeypot: true, ..evidence() };
+        assert_eq!(decide(&policy, &Risk::plain(0.9), &[], &proof).rule, None);
     }
 
     #[test]

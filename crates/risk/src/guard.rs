@@ -45,20 +45,28 @@ impl<S: Scorer> Guarded<S> {
     }
 }
 
-impl<S: Scorer> Scorer for Guarded<S> {
-    fn score(&self, signals: &Signals) -> Risk {
+impl<S: Scorer> Guarded<S> {
+    /// Score; also tell whether the default had to be said.
+    #[inline]
+    pub fn told(&self, signals: &Signals) -> (Risk, bool) {
         if self.is_off() {
-            return Risk::plain(self.default);
+            return (Risk::plain(self.default), true);
         }
         // A scorer has no state that a panic could leave half changed: it is asked by reference.
         match catch_unwind(AssertUnwindSafe(|| self.scorer.score(signals))) {
-            Ok(risk) if risk.is_sound() => risk,
+            Ok(risk) if risk.is_sound() => (risk, false),
             _ => {
                 // Relaxed: nothing is published by it; one call more or less is no matter.
                 self.faults.fetch_add(1, Ordering::Relaxed);
-                Risk::plain(self.default)
+                (Risk::plain(self.default), true)
             }
         }
+    }
+}
+
+impl<S: Scorer> Scorer for Guarded<S> {
+    fn score(&self, signals: &Signals) -> Risk {
+        self.told(signals).0
     }
 }
 

@@ -44,7 +44,7 @@ pub use evidence::{ChallengePassed, Evidence, Stage, Transport};
 pub use guard::{FAULTS_MAX, Guarded};
 pub use hll::Distinct;
 pub use key::{EntityId, Kind, RiskKey};
-pub use policy::{Caps, Fallback, Policy, PolicyError, Rule, RuleAction};
+pub use policy::{Caps, Fallback, Policy, PolicyError, RULES_MAX, Rule, RuleAction};
 pub use score::{Reason, Risk, Scorer};
 pub use scorecard::Scorecard;
 pub use signals::{SIGNALS, SIGNALS_VERSION, Signal, Signals};

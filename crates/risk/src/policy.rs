@@ -63,6 +63,9 @@ pub enum RuleAction {
 pub struct Caps {
     /// Units that one cluster may hold or own; 0: no cap.
     pub cluster_units: u32,
+    /// Accounts that one payment instrument may stand for; where it stands for more, none of them gets
+    /// a unit. At most 15; 0: no cap.
+    pub payment_accounts: u32,
     /// Unpaid holds that cost nothing.
     pub unpaid_free: u32,
     /// From then on each one takes so many units off what the cluster may have, down to 1.
@@ -73,7 +76,13 @@ pub struct Caps {
 
 impl Default for Caps {
     fn default() -> Caps {
-        Caps { cluster_units: 8, unpaid_free: 1, unpaid_costs: 2, unpaid_halves: true }
+        Caps {
+            cluster_units: 8,
+            payment_accounts: 6,
+            unpaid_free: 1,
+            unpaid_costs: 2,
+            unpaid_halves: true,
+        }
     }
 }
 
@@ -98,7 +107,7 @@ impl fmt::Display for PolicyError {
 impl std::error::Error for PolicyError {}
 
 /// Rules in one policy.
-const RULES_MAX: usize = 32;
+pub const RULES_MAX: usize = 32;
 
 impl Default for Policy {
     /// The policy that needs no training: a challenge for whoever is rather a program than not, and for
@@ -161,6 +170,9 @@ impl Policy {
         }
         if !(0.0..=1.0).contains(&self.fallback.probability) {
             return wrong("fallback.probability: 0 to 1");
+        }
+        if self.caps.payment_accounts > 15 {
+            return wrong("caps.payment_accounts: at most 15; more cannot be told for certain");
         }
         for rule in &self.rules {
             if !(0.0..=100.0).contains(&rule.worst_percent) {
@@ -227,6 +239,7 @@ mod tests {
             (rule("action = \"review\"\nworst_percent = 1\nat_least = nan"), "at_least"),
             (rule("action = \"challenge\"\nworst_percent = 1\nat_least = 0\nlevel = 4"), "level"),
             ("version = 1\n[fallback]\nprobability = 2".to_owned(), "probability"),
+            ("version = 1\n[caps]\npayment_accounts = 16".to_owned(), "payment_accounts"),
             ("#".repeat(POLICY_BYTES_MAX + 1), "bytes"),
         ] {
             let told = Policy::from_toml(&text).expect_err(&text).to_string();
@@ -236,7 +249,7 @@ mod tests {
 
     #[test]
     fn unpaid_holds_lower_the_cap_and_shorten_the_hold() {
-        let caps = Caps { cluster_units: 5, unpaid_free: 1, unpaid_costs: 2, unpaid_halves: true };
+        let caps = Caps { cluster_units: 5, ..Caps::default() };
         let told: Vec<_> = (0..6).map(|n| (caps.units(n, 1), caps.halvings(n))).collect();
         let (units, halvings): (Vec<_>, Vec<_>) = told.into_iter().unzip();
         assert_eq!(units, [Some(5), Some(5), Some(3), Some(1), Some(1), Some(1)]);

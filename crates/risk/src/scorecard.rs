@@ -47,7 +47,7 @@ const LINES: &[Line] = &[
     },
     Line {
         signal: Signal::PaymentAccounts,
-        steps: &[step(3.5, 1.0), step(6.0, 2.2), step(12.0, 3.6)],
+        steps: &[step(4.5, 1.0), step(7.0, 3.0), step(9.0, 5.5), step(13.0, 7.2)],
     },
     Line { signal: Signal::PhoneAccounts, steps: &[step(3.5, 0.8), step(6.0, 2.0)] },
     Line { signal: Signal::DestinationAccounts, steps: &[step(6.0, 0.4)] },

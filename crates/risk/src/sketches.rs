@@ -5,6 +5,7 @@
 use crate::clusters::{ClusterFacts, Clusters, NONE};
 use crate::entities::{Entities, Rhythm, Row};
 use crate::evidence::{Evidence, Stage};
+use crate::hll::Distinct;
 use crate::key::EntityId;
 use crate::limits::{CLUSTERS_MAX, ENTITIES_MAX, ENTITIES_MIN, SKETCH_BYTES_MAX, SYNCHRONY_SLOTS};
 use crate::signals::{Signal, Signals};
@@ -158,6 +159,12 @@ impl Sketches {
         let back = if outcome == Outcome::Sold { 0 } else { units };
         let is_hold = outcome != Outcome::Cancelled;
         tables.clusters.give_back(cluster, back, is_hold, outcome == Outcome::Expired);
+    }
+
+    /// Return how many accounts were seen with a payment instrument for certain, at most 16.
+    pub fn accounts_at_least(&self, payment: EntityId, now: Timestamp) -> u32 {
+        let row = *self.tables.lock().entities.row(payment, self.ms(now));
+        Distinct(row.more).at_least()
     }
 
     /// Return what is known of the cluster of an account.

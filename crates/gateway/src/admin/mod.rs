@@ -92,7 +92,8 @@ impl Gateway {
             Route::Metrics => {
                 self.authorised(ask, now, Scope::Metrics)?;
                 let reminders = self.reminders.figures();
-                let page = metrics::page(&self.metrics, &self.lines, &self.engine, reminders);
+                let page =
+                    metrics::page(&self.metrics, &self.lines, &self.engine, reminders, &self.risks);
                 let answer = Answer::of(StatusCode::OK, route, Content::Metrics, page.into());
                 Ok(Reply::Ready(answer))
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Longest time a join may wait for an eligibility hook.
-const HOOK_DEADLINE_MS_MAX: u64 = 10_000;
+pub(super) const HOOK_DEADLINE_MS_MAX: u64 = 10_000;
 
 /// Origins that a gate may send people back to.
 const RETURN_ORIGINS_MAX: usize = 32;
@@ -346,10 +346,7 @@ impl OutflowBody {
 
 impl HookBody {
     fn check(&self) -> Result<(), (String, String)> {
-        let is_http = self.url.parse::<http::Uri>().is_ok_and(|uri| {
-            uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if !is_http {
+        if !is_plain_http(&self.url) {
             let problem = "write http://host:port/path; for TLS, a proxy beside this server";
             return Err(("line.eligibility.url".to_owned(), problem.to_owned()));
         }
@@ -359,6 +356,13 @@ impl HookBody {
         }
         Ok(())
     }
+}
+
+/// Tell whether this is an address that a hook can be asked at.
+pub(super) fn is_plain_http(url: &str) -> bool {
+    url.parse::<http::Uri>().is_ok_and(|uri| {
+        uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
+    })
 }
 
 /// Return how the configuration writes a field of the engine's terms.

@@ -2,9 +2,10 @@
 
 use super::error::{ConfigError, ConfigErrors, place};
 use super::line::{InviteListSection, LineSection, as_written};
+use super::risk::RiskSection;
 use super::sections::{
     ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection, PaymentSection,
-    RiskSection, ServerSection, SessionsSection,
+    ServerSection, SessionsSection,
 };
 use super::{CampaignBody, Config, NotifySection, PagesSection};
 use onrush_types::Name;
@@ -175,6 +176,9 @@ impl File {
         }
         for (field, problem) in self.notify.check() {
             say(none, field, &problem);
+        }
+        if let Err((field, problem)) = self.risk.check() {
+            say(none, field, problem);
         }
         for (field, problem) in self.pages.check() {
             say(none, field, problem);

@@ -11,6 +11,7 @@ mod line;
 mod load;
 mod notify;
 mod pages;
+mod risk;
 mod sections;
 
 pub use campaign::{CampaignBody, SkuBody, StockShown, SupplyFrom, WaveBody};
@@ -24,9 +25,10 @@ pub use notify::{
     MailSection, MailTls, NotifySection, PushSection, UtcOffset, WebhookSection, WechatSection,
 };
 pub use pages::PagesSection;
+pub use risk::{OutsideSection, RiskSection};
 pub use sections::{
     Accept, ApiKeySection, CorsSection, EngineSection, IdentitySection, ListenSection,
-    PaymentSection, RiskSection, Scope, ServerSection, SessionKeySection, SessionsSection,
+    PaymentSection, Scope, ServerSection, SessionKeySection, SessionsSection,
 };
 
 pub(crate) use campaign::{Shown, phase_named};

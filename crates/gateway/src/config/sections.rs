@@ -105,6 +105,8 @@ pub struct IdentitySection {
     pub groups_claim: Option<String>,
     /// Groups that mean something here, at most 64.
     pub groups: Vec<String>,
+    /// The claim that says when the account was made, in seconds since 1970; used by risk only.
+    pub account_claim: Option<String>,
 }
 
 impl IdentitySection {
@@ -138,36 +140,6 @@ pub struct SessionKeySection {
     pub id: u8,
     /// At least 32 bytes.
     pub secret_file: PathBuf,
-}
-
-/// `[risk]`: whether requests are looked at, and by what.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RiskSection {
-    /// Look at joins and reserves of buyers.
-    pub enabled: bool,
-    /// The policy; left out: the one that is built in.
-    pub policy_file: Option<PathBuf>,
-    /// A model (LightGBM text, XGBoost JSON or ONNX) beside the scorecard; left out: the scorecard.
-    pub model_file: Option<PathBuf>,
-    /// Models that only record what they would have said, at most three.
-    pub shadow_files: Vec<PathBuf>,
-    /// The header in which a trusted proxy gives the JA4 digest of the client's TLS.
-    pub ja4_header: Option<String>,
-    /// The header in which a trusted proxy names the buyer's payment instrument.
-    pub payment_header: Option<String>,
-    /// The header in which a trusted proxy names the buyer's phone.
-    pub phone_header: Option<String>,
-    /// Record signals, digests only, for back-tests and training.
-    pub record: bool,
-}
-
-impl RiskSection {
-    /// Return every file it names.
-    pub(super) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let RiskSection { policy_file, model_file, shadow_files, .. } = self;
-        policy_file.iter_mut().chain(model_file).chain(shadow_files)
-    }
 }
 
 /// `[cors]`: which pages may call the public listener.

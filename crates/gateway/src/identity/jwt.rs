@@ -27,6 +27,7 @@ pub(crate) struct Issuer {
     leeway: DurationMs,
     groups_claim: Option<String>,
     groups: Vec<String>,
+    account_claim: Option<String>,
 }
 
 /// Why an issuer's keys cannot be used.
@@ -44,6 +45,10 @@ struct Key {
 pub(crate) struct Claims {
     pub(crate) sub: String,
     pub(crate) groups: u64,
+    /// When it was given out (`iat`).
+    pub(crate) since: Option<Timestamp>,
+    /// When the account was made, by the claim that is named for it.
+    pub(crate) account_at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +92,7 @@ impl Issuer {
             leeway: section.leeway.unwrap_or(LEEWAY_DEFAULT).0,
             groups_claim: section.groups_claim.clone(),
             groups: section.groups.clone(),
+            account_claim: section.account_claim.clone(),
         })
     }
 
@@ -118,7 +124,9 @@ impl Issuer {
             return None;
         }
         let groups = self.groups_of(&claims.rest);
-        Some(Claims { sub: claims.sub, groups })
+        let at = |name: &str| seconds(claims.rest.get(name)?);
+        let account_at = self.account_claim.as_deref().and_then(at);
+        Some(Claims { groups, since: at("iat"), account_at, sub: claims.sub })
     }
 
     fn groups_of(&self, claims: &serde_json::Map<String, serde_json::Value>) -> u64 {
@@ -132,6 +140,12 @@ impl Issuer {
         let set = self.groups.iter().take(64).enumerate().filter(|(_, group)| has(group));
         set.fold(0, |bits, (at, _)| bits | 1 << at)
     }
+}
+
+/// Read a time as JWTs write it: seconds since 1970. Anything else says nothing.
+fn seconds(value: &serde_json::Value) -> Option<Timestamp> {
+    let seconds = value.as_f64().filter(|seconds| (0.0..1e11).contains(seconds))?;
+    Some(Timestamp((seconds * 1_000.0) as u64))
 }
 
 fn shared_secret(path: &Path, section: &IdentitySection) -> Result<Key, ConfigErrors> {

@@ -10,8 +10,8 @@ mod links;
 mod session;
 
 pub(crate) use api_key::{ApiKey, ApiKeys, dev_token};
-pub(crate) use jwt::Issuer;
 pub use jwt::IssuerError;
+pub(crate) use jwt::{Claims, Issuer};
 pub(crate) use links::{Links, Visit};
 pub use session::SessionMemo;
 pub(crate) use session::{SESSION_CHARS, Session, Sessions};
@@ -50,6 +50,16 @@ pub(crate) struct Buyer {
     pub(crate) groups: u64,
     /// Whether a browser sent the proof by itself, as it does with cookies.
     pub(crate) by_cookie: bool,
+    /// When the proof was given out, where it says so.
+    pub(crate) since: Option<Timestamp>,
+    /// When the account was made, where its token says so.
+    pub(crate) account_at: Option<Timestamp>,
+}
+
+impl Buyer {
+    fn of(digest: BuyerDigest, groups: u64) -> Buyer {
+        Buyer { digest, groups, by_cookie: false, since: None, account_at: None }
+    }
 }
 
 /// Everything needed to tell who is asking.
@@ -101,7 +111,7 @@ impl Identity {
             Some(value) if self.dev => {
                 let name = value.to_str().map_err(|_| unauthenticated())?;
                 let digest = engine.buyer(checked_buyer(name)?);
-                Ok(Some(Caller::Buyer(Buyer { digest, groups: 0, by_cookie: false })))
+                Ok(Some(Caller::Buyer(Buyer::of(digest, 0))))
             }
             _ => Ok(None),
         }
@@ -134,7 +144,8 @@ impl Identity {
             let issuer = issuer.as_ref().ok_or_else(unauthenticated)?;
             let claims = issuer.verify(token, now)?;
             let digest = engine.buyer(checked_buyer(&claims.sub)?);
-            return Ok(Caller::Buyer(Buyer { digest, groups: claims.groups, by_cookie: false }));
+            let Claims { groups, since, account_at, .. } = claims;
+            return Ok(Caller::Buyer(Buyer { since, account_at, ..Buyer::of(digest, groups) }));
         }
         if token.len() == SESSION_CHARS
             && let Ok(caller) = self.session(token, memo, now, false)
@@ -153,8 +164,9 @@ impl Identity {
         by_cookie: bool,
     ) -> Result<Caller, Problem> {
         let session = self.sessions.verify(token, memo, now)?;
-        let Session { buyer: digest, groups, .. } = session;
-        Ok(Caller::Buyer(Buyer { digest, groups, by_cookie }))
+        let Session { buyer: digest, groups, expires_at } = session;
+        let since = Some(Timestamp(expires_at.0.saturating_sub(self.sessions.ttl().0)));
+        Ok(Caller::Buyer(Buyer { by_cookie, since, ..Buyer::of(digest, groups) }))
     }
 }
 

@@ -42,7 +42,7 @@ struct Answer {
 }
 
 /// One call under way; given back when dropped.
-struct Call(Arc<AtomicUsize>);
+pub(crate) struct Call(Arc<AtomicUsize>);
 
 impl HttpHook {
     /// Ask at this address, which the configuration has checked.
@@ -62,7 +62,8 @@ impl Eligibility for HttpHook {
 }
 
 impl Call {
-    fn start(calls: Arc<AtomicUsize>) -> Result<Call, AskError> {
+    /// Begin a call unless too many are under way.
+    pub(crate) fn start(calls: Arc<AtomicUsize>) -> Result<Call, AskError> {
         // Relaxed: the count guards nothing but itself.
         let before = calls.fetch_add(1, Ordering::Relaxed);
         let call = Call(calls);
@@ -81,6 +82,16 @@ impl Drop for Call {
 }
 
 async fn asked(uri: Uri, applicant: Applicant) -> Result<Verdict, AskError> {
+    let request = question(&uri, applicant)?;
+    let body = exchange(&uri, request).await?;
+    let answer: Answer = serde_json::from_slice(&body).map_err(|e| AskError(e.to_string()))?;
+    let Answer { eligible, tier } = answer;
+    Ok(if eligible { Verdict::Admit { tier } } else { Verdict::Refuse })
+}
+
+/// Send one request on a connection of its own, and return the body of a 200; bounded in size, not in
+/// time.
+pub(crate) async fn exchange(uri: &Uri, request: Request<Full<Bytes>>) -> Result<Bytes, AskError> {
     let failed = |error: &dyn std::fmt::Display| AskError(error.to_string());
     let host = uri.host().unwrap_or_default();
     // A literal IPv6 address stands in brackets in a URI and without them in a socket's address.
@@ -90,7 +101,6 @@ async fn asked(uri: Uri, applicant: Applicant) -> Result<Verdict, AskError> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     let mut connection = std::pin::pin!(connection);
-    let request = question(&uri, applicant)?;
     let answer = async {
         let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
         if answer.status() != StatusCode::OK {
@@ -100,17 +110,14 @@ async fn asked(uri: Uri, applicant: Applicant) -> Result<Verdict, AskError> {
         Ok(body.map_err(|error| failed(&error))?.to_bytes())
     };
     let mut answer = std::pin::pin!(answer);
-    let body = tokio::select! {
-        body = answer.as_mut() => body?,
+    tokio::select! {
+        body = answer.as_mut() => body,
         ended = connection.as_mut() => match ended {
             // The last of the answer may have come with the end.
-            Ok(()) => answer.await?,
-            Err(error) => return Err(failed(&error)),
+            Ok(()) => answer.await,
+            Err(error) => Err(failed(&error)),
         },
-    };
-    let Answer { eligible, tier } =
-        serde_json::from_slice(&body).map_err(|error| failed(&error))?;
-    Ok(if eligible { Verdict::Admit { tier } } else { Verdict::Refuse })
+    }
 }
 
 fn question(uri: &Uri, applicant: Applicant) -> Result<Request<Full<Bytes>>, AskError> {
@@ -118,16 +125,21 @@ fn question(uri: &Uri, applicant: Applicant) -> Result<Request<Full<Bytes>>, Ask
         "campaign": applicant.campaign, "pseudonym": applicant.pseudonym,
         "tier": applicant.tier, "buyer": applicant.buyer,
     }));
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(path)
-        .header(HOST, authority)
-        .header(CONTENT_TYPE, "application/json")
-        .header(CONNECTION, "close");
+    let mut request = post(uri, "application/json");
     if let Some(token) = &applicant.token {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
     request.body(Full::new(Bytes::from(body))).map_err(|error| AskError(error.to_string()))
+}
+
+/// Begin a POST that is the only one on its connection.
+pub(crate) fn post(uri: &Uri, content: &str) -> http::request::Builder {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(HOST, authority)
+        .header(CONTENT_TYPE, content)
+        .header(CONNECTION, "close")
 }

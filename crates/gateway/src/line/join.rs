@@ -99,7 +99,7 @@ impl Gateway {
         let joiner = Joiner { lines: self.lines.clone(), campaign, settings, buyer };
         let class = joiner.settings.classes.of(buyer, groups);
         let class = match &caller {
-            Caller::Buyer(_) => {
+            Caller::Buyer(buyer) => {
                 let light = |tier: &str| joiner.settings.classes.named(tier);
                 self.look_at_join(&joiner.campaign, buyer, ask, class, light, now)?
             }

@@ -45,6 +45,7 @@ pub(crate) mod routes;
 pub(crate) use ahead::tickets_ahead;
 pub use eligibility::{Applicant, AskError, Asking, Eligibility, Verdict};
 pub(crate) use handoff::Handed;
+pub(crate) use hook::{Call, exchange, post};
 pub(crate) use lines::Lines;
 pub(crate) use openapi::{line_operation, line_parameters, line_schemas};
 pub(crate) use page::LinePage;

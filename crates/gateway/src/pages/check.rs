@@ -11,7 +11,7 @@ use super::forms::Back;
 use super::show::Looker;
 use super::{Pages, cookie};
 use crate::answer::Answer;
-use crate::gateway::{Ask, Gateway};
+use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::cookie_named;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -92,8 +92,12 @@ impl Gateway {
         let asked = |body: Value| {
             let body = body.to_string();
             let answer = self.challenge(name, &Ask { headers, body: body.as_bytes(), ..*ask }, now);
-            let read = |answer: Answer| serde_json::from_slice::<Value>(&answer.body).ok();
-            answer.map(|answer| read(answer).unwrap_or_default())
+            // Only an outside challenge is waited for, and a form has none.
+            let read = |reply| match reply {
+                Reply::Ready(answer) => serde_json::from_slice::<Value>(&answer.body).ok(),
+                _ => None,
+            };
+            answer.map(|reply| read(reply).unwrap_or_default())
         };
         if let Some(waits) = cookie_named(ask.headers, WAIT_COOKIE).and_then(Waits::read) {
             if now.0 < waits.until_unix {

@@ -48,7 +48,7 @@ impl Gateway {
             Route::ErrorPage => error_page(part).map(Reply::Ready),
             Route::Remind => self.remind(part, ask, now),
             Route::RemindersOffered => self.reminders_offered(part, now).map(Reply::Ready),
-            Route::Challenge => self.challenge(part, ask, now).map(Reply::Ready),
+            Route::Challenge => self.challenge(part, ask, now),
             Route::Unremind => self.unremind(part, ask, now),
             Route::Calendar => self.calendar(part, now).map(Reply::Ready),
             Route::UnsubscribePage => self.unsubscribe_page(part).map(Reply::Ready),

@@ -8,12 +8,15 @@ use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::Caller;
 use crate::jitter::Jitter;
 use crate::problem::Problem;
+use crate::risk::Looked;
 use crate::routes::Route;
 use crate::stores::{Outlook, Wanted, in_units};
-use crate::waiting::{Settled, Waiting};
+use crate::waiting::{Settled, Waiting, What};
 use crate::wire::{Details, ReserveBody};
 use http::{HeaderMap, HeaderName};
-use onrush::{Campaign, Decision, Phase, Quantity, Refusal, ReserveRequest, Timestamp};
+use onrush::{
+    Campaign, Decision, Pending, Phase, Quantity, Refusal, Reservation, ReserveRequest, Timestamp,
+};
 use onrush_types::Name;
 use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX};
 use onrush_types::planted;
@@ -64,17 +67,17 @@ impl Gateway {
         };
         let outlook = self.outlook_if_granted(&request, &asked, now)?;
         // A back end shows its own headers, not the buyer's: there is nothing to look at.
-        let looked = matches!(caller, Caller::Buyer(_))
-            .then(|| self.looked(&campaign, buyer, ask, &asked, now))
-            .flatten();
+        let looked = match &caller {
+            Caller::Buyer(buyer) => self.looked(&campaign, buyer, ask, &asked, now),
+            Caller::BackEnd(_) => None,
+        };
         let mut pending = match &looked {
             None => self.engine.reserve_at(&request, now),
             Some(looked) => self.engine.reserve_screened(&request, looked),
         };
         let settled = pending.try_take();
-        if let Some(looked) = looked {
-            looked.settle(!matches!(settled, Some(Ok(Decision::Refused(_)) | Err(_))));
-        }
+        let is_new = settled.as_ref().map(|outcome| matches!(outcome, Ok(Decision::Done(_))));
+        let what = settle(looked, is_new, pending);
         if let Some(Ok(Decision::Refused(refusal))) = settled {
             self.count_replay(pass, &refusal);
             return Err(self.refused(&campaign, &request, &asked, refusal));
@@ -82,7 +85,7 @@ impl Gateway {
         let outlook = outlook.unwrap_or_else(|| self.outlook(&request, &asked, now));
         Ok(match settled {
             None => {
-                let waiting = Waiting::reservation(Route::Reserve, pending);
+                let waiting = Waiting::of(Route::Reserve, what);
                 Reply::Wait(waiting.with_promise(outlook.promise()))
             }
             Some(outcome) => {
@@ -176,6 +179,21 @@ impl Gateway {
                 && units.is_some_and(|units| units.free >= request.quantity.get())
         });
         fits.take(ALTERNATIVES_MAX).map(|sku| sku.name.clone()).collect()
+    }
+}
+
+/// Settle what was claimed for a request, or wait with it for the ledger; `is_new` is known already where
+/// the engine decided at once.
+fn settle(looked: Option<Looked<'_>>, is_new: Option<bool>, pending: Pending<Reservation>) -> What {
+    match (looked, is_new) {
+        (None, _) => What::Reservation(pending),
+        (Some(looked), None) => {
+            looked.settle_later(pending).map_or_else(What::Reservation, What::Screened)
+        }
+        (Some(looked), Some(is_new)) => {
+            looked.settle(is_new);
+            What::Reservation(pending)
+        }
     }
 }
 

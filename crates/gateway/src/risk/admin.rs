@@ -1,8 +1,10 @@
 //! What operators see and change: figures and decisions of a campaign, the policy, the models.
 //!
 //! Each change is written down with who, why and when before it counts (`side/risk/audit.jsonl`), and
-//! the policy in force is kept beside it, so that it survives a restart.
+//! policy and models in force are kept beside it, so that they survive a restart.
 
+use super::desk::UPLOADED;
+use super::kept;
 use super::sale::{Noted, Sale, figure};
 use crate::admin::checked_reason;
 use crate::answer::Answer;
@@ -21,6 +23,7 @@ use serde::Deserialize;
 use serde_json::{Value, json as value};
 use std::borrow::Cow;
 use std::io::Write;
+use std::sync::atomic::Ordering;
 
 /// A new policy.
 #[derive(Debug, Deserialize)]
@@ -51,6 +54,8 @@ impl Gateway {
         })?;
         let models = self.risks.models.load();
         let mut body = shown(sale, &self.risks.policy.load());
+        // Acquire: pairs with the Release of the thread that follows.
+        body["followed_lsn"] = self.risks.followed.load(Ordering::Acquire).into();
         body["model"] = value!({
             "name": models.name,
             "faults": models.counts.faults(),
@@ -84,7 +89,7 @@ impl Gateway {
         self.audit(key.name.as_str(), &what, reason, now)?;
         if let Some(folder) = &self.risks.folder {
             let file = folder.join("policy.toml");
-            std::fs::write(&file, policy.to_toml()).map_err(|e| not_kept(&e))?;
+            kept::write(&file, policy.to_toml().as_bytes()).map_err(|e| not_kept(&e))?;
         }
         self.risks.set_policy(policy);
         Ok(self.policy_answer(Route::AdminRiskPolicyPut))
@@ -101,7 +106,10 @@ impl Gateway {
             format!("model of {} trees{}", forest.trees(), if shadow { ", shadow" } else { "" });
         self.audit(key.name.as_str(), &what, reason, now)?;
         let (trees, nodes) = (forest.trees(), forest.nodes());
-        self.risks.set_model(forest, "uploaded", shadow);
+        if let Some(folder) = &self.risks.folder {
+            kept::keep(folder, ask.body, shadow).map_err(|e| not_kept(&e))?;
+        }
+        self.risks.set_model(forest, UPLOADED, shadow);
         let body = json(&value!({"trees": trees, "nodes": nodes, "shadow": shadow}));
         Ok(Answer::json(StatusCode::OK, Route::AdminRiskModelPut, body))
     }

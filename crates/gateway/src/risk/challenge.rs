@@ -5,29 +5,33 @@
 //! solve anything in the rush.
 
 use super::evidence::holder;
-use super::sale::count;
+use super::outside::{ANSWER_CHARS_MAX, Outside};
+use super::sale::{Sale, count};
 use crate::answer::Answer;
 use crate::errors::Code;
-use crate::gateway::{Ask, Gateway};
+use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::Caller;
 use crate::problem::Problem;
 use crate::routes::Route;
+use crate::stores::Later;
+use crate::waiting::Waiting;
 use crate::wire::{format_timestamp, json, read_json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, StatusCode};
 use onrush::{BuyerDigest, Campaign, Timestamp};
-use onrush_risk::challenge::{AnswerError, ChallengeKind, Issued, TOKEN_CHARS_MAX};
+use onrush_risk::challenge::{AnswerError, ChallengeKind, Holder, Issued, TOKEN_CHARS_MAX};
 use onrush_risk::{RuleAction, Stage};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What a client sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChallengeBody<'a> {
-    /// `time_lock`, `work` or `wait`; a time lock when left out.
+    /// `time_lock`, `work`, `wait` or `outside`; a time lock when left out.
     #[serde(borrow, default)]
     kind: Option<Cow<'a, str>>,
     /// The level that was asked for, 1 to 3.
@@ -39,6 +43,9 @@ struct ChallengeBody<'a> {
     /// Its answer: base64url without padding; empty for a wait.
     #[serde(borrow, default)]
     answer: Option<Cow<'a, str>>,
+    /// What an outside challenge gave back, in place of an answer.
+    #[serde(borrow, default)]
+    outside: Option<Cow<'a, str>>,
 }
 
 /// A challenge that the policy asks some buyers for.
@@ -85,13 +92,13 @@ impl Gateway {
         name: &str,
         ask: &Ask<'_>,
         now: Timestamp,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Reply, Problem> {
         let body: ChallengeBody<'_> = match ask.body.is_empty() {
             true => ChallengeBody::default(),
             false => read_json(ask.headers, ask.body)?,
         };
         let buyer = match self.caller(ask, now)? {
-            Caller::Buyer(buyer) => buyer.digest,
+            Caller::Buyer(buyer) => buyer,
             Caller::BackEnd(_) => {
                 let detail = "a back end is not asked for challenges; a buyer gets them here";
                 return Err(Problem::new(Code::Forbidden, detail));
@@ -102,10 +109,13 @@ impl Gateway {
             let detail = "this campaign asks nobody for a challenge";
             return Err(Problem::new(Code::NotFound, detail));
         };
-        let holder = holder(&sale.key, buyer, ask.headers);
+        let holder = holder(&sale.key, buyer.digest, ask.headers);
         // Who asks is seen, and nothing is decided by it.
-        let (seen, _) = self.evidence(&sale, &campaign, buyer, ask, (Stage::Beacon, None), now);
+        let (seen, _) = self.evidence(&sale, &campaign, &buyer, ask, (Stage::Beacon, None), now);
         sale.sketches.observe(&seen, now);
+        if let (Some(token), Some(answer)) = (&body.challenge, &body.outside) {
+            return self.outside_answer(sale, token, holder, answer, now);
+        }
         if let Some(token) = &body.challenge {
             let wrong = || Problem::invalid("answer: base64url without padding, at most 512 bytes");
             let answer = body.answer.as_deref().unwrap_or_default();
@@ -116,8 +126,7 @@ impl Gateway {
             return match sale.challenges().answer(token, holder, &answer, now) {
                 Ok(proof) => {
                     count(&sale.figures.passed);
-                    let body = json(&value!({"proof": proof}));
-                    Ok(Answer::json(StatusCode::OK, Route::Challenge, body))
+                    Ok(Reply::Ready(proven(&proof)))
                 }
                 Err(why) => {
                     count(&sale.figures.failed);
@@ -125,22 +134,89 @@ impl Gateway {
                 }
             };
         }
-        let kind = match body.kind.as_deref().unwrap_or("time_lock") {
-            "time_lock" => ChallengeKind::TimeLock,
-            "work" => ChallengeKind::Work,
-            "wait" => ChallengeKind::Wait,
-            _ => return Err(Problem::invalid("kind: time_lock, work or wait")),
-        };
+        let kind = self.kind_named(body.kind.as_deref().unwrap_or("time_lock"), now)?;
         let status = self.engine.status();
         let load = status.reserves_in_flight as f32 / status.reserves_in_flight_max.max(1) as f32;
-        let level = body.level.unwrap_or(1);
+        let mut level = body.level.unwrap_or(1);
+        if let (ChallengeKind::Outside, Some(outside)) = (kind, self.offered(now)) {
+            level = level.min(outside.level);
+        }
         let issued = sale.challenges().issue(holder, kind, level, load, now).ok_or_else(|| {
             let detail = "this campaign has given out all its challenges; reserve without one";
             Problem::new(Code::Overloaded, detail)
         })?;
         count(&sale.figures.issued);
-        Ok(Answer::json(StatusCode::CREATED, Route::Challenge, json(&written(&issued))))
+        let mut body = written(&issued);
+        if let (ChallengeKind::Outside, Some(outside)) = (kind, self.offered(now)) {
+            body["site_key"] = outside.site_key.as_str().into();
+        }
+        Ok(Reply::Ready(Answer::json(StatusCode::CREATED, Route::Challenge, json(&body))))
     }
+
+    fn kind_named(&self, name: &str, now: Timestamp) -> Result<ChallengeKind, Problem> {
+        Ok(match name {
+            "time_lock" => ChallengeKind::TimeLock,
+            "work" => ChallengeKind::Work,
+            "wait" => ChallengeKind::Wait,
+            "outside" if self.offered(now).is_some() => ChallengeKind::Outside,
+            // Not set up, or not answering: the own one takes its place.
+            "outside" => ChallengeKind::TimeLock,
+            _ => return Err(Problem::invalid("kind: time_lock, work, wait or outside")),
+        })
+    }
+
+    fn offered(&self, now: Timestamp) -> Option<&Arc<Outside>> {
+        self.risks.outside.as_ref().filter(|outside| outside.is_offered(now))
+    }
+
+    /// Ask whoever gave an outside challenge out whether it was answered. What is none of ours, or was
+    /// answered, is not asked about.
+    fn outside_answer(
+        &self,
+        sale: Arc<Sale>,
+        token: &str,
+        holder: Holder,
+        answer: &str,
+        now: Timestamp,
+    ) -> Result<Reply, Problem> {
+        if token.len() > TOKEN_CHARS_MAX || answer.is_empty() || answer.len() > ANSWER_CHARS_MAX {
+            return Err(Problem::invalid("outside: 1 to 2048 characters"));
+        }
+        let refused = |sale: &Sale, why| {
+            count(&sale.figures.failed);
+            not_taken(why)
+        };
+        let open = sale.challenges().is_open_outside(token, holder, now);
+        open.map_err(|why| refused(&sale, why))?;
+        let Some(outside) = self.risks.outside.clone() else { return Err(not_told()) };
+        let (token, answer) = (token.to_owned(), answer.to_owned());
+        let steps = async move {
+            match outside.judge(&answer, now).await {
+                Some(true) => {
+                    let proof = sale.challenges().answer_outside(&token, holder, now);
+                    let proof = proof.map_err(|why| refused(&sale, why))?;
+                    count(&sale.figures.passed);
+                    Ok(proven(&proof))
+                }
+                Some(false) => Err(refused(&sale, AnswerError::Wrong)),
+                None => {
+                    count(&sale.figures.outside_failed);
+                    Err(not_told())
+                }
+            }
+        };
+        Ok(Reply::Wait(Waiting::later(Route::Challenge, Later::new(steps))))
+    }
+}
+
+fn proven(proof: &str) -> Answer {
+    Answer::json(StatusCode::OK, Route::Challenge, json(&value!({"proof": proof})))
+}
+
+fn not_told() -> Problem {
+    let detail = "who gave this check out could not be asked whether it was answered; get a challenge \
+                  of another kind: time_lock, work or wait";
+    Problem::new(Code::ChallengeRequired, detail)
 }
 
 fn written(issued: &Issued) -> Value {
@@ -150,6 +226,7 @@ fn written(issued: &Issued) -> Value {
             ChallengeKind::TimeLock => "time_lock",
             ChallengeKind::Work => "work",
             ChallengeKind::Wait => "wait",
+            ChallengeKind::Outside => "outside",
         },
         "until": format_timestamp(issued.until),
     });
@@ -160,6 +237,7 @@ fn written(issued: &Issued) -> Value {
             body["base"] = URL_SAFE_NO_PAD.encode(base).into();
         }
         (ChallengeKind::Work, _) => body["zero_bits"] = issued.cost.into(),
+        (ChallengeKind::Outside, _) => {}
         _ => body["wait_ms"] = (u64::from(issued.cost) * 1_000).into(),
     }
     body

@@ -1,8 +1,12 @@
 //! Policy and models for all campaigns, and the sales under watch. Each is swapped whole: a request in
 //! flight ends with what it began with, and none waits.
 
+use super::figures::Scoring;
 use super::isolated::{DEADLINE, Isolated};
+use super::kept;
+use super::outside::Outside;
 use super::sale::Sale;
+use super::screened::UnderWay;
 use super::worker::Worker;
 use crate::config::{Config, ConfigErrors, RiskSection};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -15,10 +19,14 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::SyncSender;
 
 /// Rows that wait to be written; more are lost and counted.
 pub(super) const ROWS_WAITING_MAX: usize = 8_192;
+
+/// What a model is called that came over the admin side.
+pub(super) const UPLOADED: &str = "uploaded";
 
 /// Everything about risk.
 #[derive(Debug)]
@@ -32,6 +40,13 @@ pub(crate) struct Risks {
     /// Taken by whoever opens a sale or changes the policy; never on the hot path.
     pub(super) changing: Mutex<()>,
     pub(super) rows: ArcSwapOption<SyncSender<(CampaignIx, RecordedRow)>>,
+    /// Reserves whose connection closed before the ledger decided.
+    #[expect(clippy::vec_box, reason = "moved in from where they were boxed")]
+    pub(super) left_behind: Mutex<Vec<Box<UnderWay>>>,
+    pub(super) scoring: Scoring,
+    pub(super) outside: Option<Arc<Outside>>,
+    /// The last record that was followed.
+    pub(super) followed: AtomicU64,
 }
 
 /// The scorer that counts, and those that only record.
@@ -54,13 +69,18 @@ impl Risks {
         let settings = config.risk.clone();
         let folder = config.side.as_ref().map(|side| side.join("risk"));
         let policy = read_policy(&settings, folder.as_deref())?;
-        let models = read_models(&settings, &policy)?;
+        let models = read_models(&settings, folder.as_deref(), &policy)?;
+        let outside = settings.outside.as_ref().map(Outside::load);
         let risks = Arc::new(Risks {
             policy: ArcSwap::from_pointee(policy),
             models: ArcSwap::from_pointee(models),
             sales: ArcSwap::default(),
             changing: Mutex::default(),
             rows: ArcSwapOption::empty(),
+            left_behind: Mutex::default(),
+            scoring: Scoring::default(),
+            outside: outside.transpose()?.map(Arc::new),
+            followed: AtomicU64::new(engine.durable_lsn().0),
             settings,
             folder,
         });
@@ -185,15 +205,22 @@ fn read_policy(settings: &RiskSection, folder: Option<&Path>) -> Result<Policy, 
     Policy::from_toml(&text).map_err(|e| wrong(&file, &e.to_string()))
 }
 
-fn read_models(settings: &RiskSection, policy: &Policy) -> Result<Models, ConfigErrors> {
+fn read_models(
+    settings: &RiskSection,
+    folder: Option<&Path>,
+    policy: &Policy,
+) -> Result<Models, ConfigErrors> {
     let default = policy.fallback.probability;
     let load = |file: &PathBuf| {
         let bytes = std::fs::read(file).map_err(|e| wrong(file, &e.to_string()))?;
         Forest::load(&bytes).map_err(|e| wrong(file, &e.to_string()))
     };
-    let (scorer, name): (Arc<dyn Scorer>, _) = match &settings.model_file {
-        None => (Arc::new(Scorecard), "scorecard".to_owned()),
-        Some(file) => {
+    // What an operator put in force stays in force over a restart.
+    let kept = folder.map(kept::model).filter(|file| file.exists());
+    let (scorer, name): (Arc<dyn Scorer>, _) = match (&kept, &settings.model_file) {
+        (Some(file), _) => (with_scorecard(load(file)?), UPLOADED.to_owned()),
+        (None, None) => (Arc::new(Scorecard), "scorecard".to_owned()),
+        (None, Some(file)) => {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             (with_scorecard(load(file)?), name)
         }
@@ -202,7 +229,9 @@ fn read_models(settings: &RiskSection, policy: &Policy) -> Result<Models, Config
         let forest: Arc<dyn Scorer> = Arc::new(load(file)?);
         Ok(Guarded::new(forest, default))
     };
-    let shadows = settings.shadow_files.iter().map(shadow).collect::<Result<_, ConfigErrors>>()?;
+    let kept: Vec<PathBuf> = folder.into_iter().flat_map(kept::shadows).collect();
+    let shadows = kept.iter().filter(|file| file.exists()).chain(&settings.shadow_files);
+    let shadows = shadows.take(SHADOWS_MAX).map(shadow).collect::<Result<_, ConfigErrors>>()?;
     Ok(Models { counts: Guarded::new(scorer, default), shadows, name })
 }
 

@@ -5,7 +5,7 @@
 
 use super::sale::Sale;
 use crate::gateway::{Ask, Gateway};
-use crate::identity::{SESSION_CHARS, cookie_named};
+use crate::identity::{Buyer, SESSION_CHARS, cookie_named};
 use crate::wire::Details;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, HOST, ORIGIN, REFERER, USER_AGENT,
@@ -56,14 +56,16 @@ impl Gateway {
         &self,
         sale: &Sale,
         campaign: &Campaign,
-        buyer: BuyerDigest,
+        buyer: &Buyer,
         ask: &Ask<'_>,
         (stage, details): (Stage, Option<&Details<'_>>),
         now: Timestamp,
     ) -> (Evidence, Option<ProofToken>) {
         let (key, settings) = (&sale.key, self.risks.settings());
         let headers = ask.headers;
-        let mut e = Evidence::of(key.digest(Kind::Account, &buyer.0), stage);
+        let mut e = Evidence::of(key.digest(Kind::Account, &buyer.digest.0), stage);
+        e.session_at = buyer.since;
+        e.account_age_days = buyer.account_at.map(|at| days(at, now));
         let client = self.client_addr(ask);
         e.address = client.map(|addr| key.digest(Kind::Address, &prefix(addr)));
         e.device = device(headers).map(|token| key.digest(Kind::Device, token.as_bytes()));
@@ -86,7 +88,7 @@ impl Gateway {
         e.tls = ja4.map(|text| key.digest(Kind::Tls, text.as_bytes()));
         e.transport = transport(ask, ja4);
         e.behaviour = behaviour(key, headers, ja4);
-        let proof = self.proof(sale, buyer, headers, &mut e, now);
+        let proof = self.proof(sale, buyer.digest, headers, &mut e, now);
         (e, proof)
     }
 
@@ -137,6 +139,10 @@ pub(super) fn holder(key: &RiskKey, buyer: BuyerDigest, headers: &HeaderMap) -> 
     Holder { buyer, session }
 }
 
+fn days(from: Timestamp, now: Timestamp) -> f32 {
+    now.0.saturating_sub(from.0) as f32 / 86_400_000.0
+}
+
 /// Return the first 24 bits of an IPv4 address, the first 48 of an IPv6 one.
 fn prefix(addr: IpAddr) -> [u8; 7] {
     let mut bytes = [0; 7];
@@ -177,7 +183,8 @@ fn transport(ask: &Ask<'_>, ja4: Option<&str>) -> Transport {
     let contradicts =
         (says(b"Firefox/") && has_hints) || (says_chrome && !has_hints && !has("sec-fetch-mode"));
     Transport {
-        header_order_odd: header_order_odd(headers),
+        // Safari says how to compress first, in what its scripts send.
+        header_order_odd: if says(b" Version/") { 0.0 } else { header_order_odd(headers) },
         headers_missing: missing as f32 / (EXPECTED.len() + 2) as f32,
         // The public listener speaks HTTP/1.1; what a proxy spoke outside it does not say.
         http_version: 11.0,
@@ -187,7 +194,7 @@ fn transport(ask: &Ask<'_>, ja4: Option<&str>) -> Transport {
     }
 }
 
-/// All browsers say whom they want first, and who they are and what they accept before how it may be
+/// Browsers but Safari say whom they want first, and who they are and what they accept before how it may be
 /// compressed.
 fn header_order_odd(headers: &HeaderMap) -> f32 {
     let at = |wanted: &HeaderName| headers.keys().position(|name| name == wanted);

@@ -5,7 +5,8 @@ use onrush::{BuyerDigest, Campaign, CampaignIx, Timestamp};
 use onrush_risk::backtest::{CALIBRATE_EVERY, read_thresholds};
 use onrush_risk::challenge::Challenges;
 use onrush_risk::{
-    Action, Calibration, Decision, Evidence, Kind, Policy, Risk, RiskKey, Sketches, Stage,
+    Action, Calibration, Decision, Evidence, Kind, Policy, RULES_MAX, Risk, RiskKey, Sketches,
+    Stage,
 };
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -40,6 +41,8 @@ struct Scores {
 pub(crate) struct SaleFigures {
     /// By [`Action::number`].
     pub(crate) actions: [AtomicU64; 5],
+    /// By the place of the rule that a decision follows from.
+    pub(crate) rules: [AtomicU64; RULES_MAX],
     pub(crate) capped: AtomicU64,
     pub(crate) shortened: AtomicU64,
     pub(crate) issued: AtomicU64,
@@ -47,6 +50,7 @@ pub(crate) struct SaleFigures {
     pub(crate) failed: AtomicU64,
     pub(crate) shadow_differs: AtomicU64,
     pub(crate) rows_lost: AtomicU64,
+    pub(crate) outside_failed: AtomicU64,
 }
 
 /// A decision that was not to admit, for operators.
@@ -104,6 +108,9 @@ impl Sale {
     /// Count a decision, and keep it where it was not to admit.
     pub(crate) fn note(&self, evidence: &Evidence, decision: &Decision, now: Timestamp) {
         count(&self.figures.actions[usize::from(decision.action.number())]);
+        if let Some(rule) = decision.rule.and_then(|at| self.figures.rules.get(usize::from(at))) {
+            count(rule);
+        }
         if decision.action == Action::Admit {
             return;
         }

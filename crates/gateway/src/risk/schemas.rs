@@ -28,19 +28,19 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     let number = json!({"type": "integer", "minimum": 0});
     let object = json!({"type": "object"});
     let of = |properties: Value| json!({"type": "object", "properties": properties});
-    let kind = json!({"type": "string", "enum": ["time_lock", "work", "wait"]});
+    let kind = json!({"type": "string", "enum": ["time_lock", "work", "wait", "outside"]});
     vec![
         (
             "ChallengeRequest",
             json!({"type": "object", "additionalProperties": false, "properties": {
                 "kind": kind, "level": {"type": "integer", "minimum": 1, "maximum": 3},
-                "challenge": string, "answer": string}}),
+                "challenge": string, "answer": string, "outside": string}}),
         ),
         (
             "Challenge",
             of(json!({"challenge": string, "kind": kind, "until": string, "squarings": number,
                 "modulus": string, "base": string, "zero_bits": number, "wait_ms": number,
-                "proof": string})),
+                "site_key": string, "proof": string})),
         ),
         (
             "Risk",
@@ -48,7 +48,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
                 "thresholds": {"type": "array", "items": {"type": ["number", "null"]}},
                 "actions": object, "capped": number, "shortened": number, "challenges": object,
                 "shadow_differs": number, "rows_lost": number, "sketches": object,
-                "recent": {"type": "array", "items": object}})),
+                "followed_lsn": number, "recent": {"type": "array", "items": object}})),
         ),
         ("RiskPolicy", of(json!({"version": number, "policy": string}))),
         (

@@ -6,36 +6,26 @@
 
 use super::desk::Risks;
 use super::sale::{Sale, count};
+use super::screened::{Claim, Found, Screened};
 use crate::errors::Code;
 use crate::gateway::{Ask, Gateway};
+use crate::identity::Buyer;
 use crate::problem::Problem;
 use crate::wire::Details;
-use onrush::{BuyerDigest, Campaign, ReserveRequest, Screen, Timestamp, Verdict};
+use onrush::{Campaign, Pending, Reservation, ReserveRequest, Screen, Timestamp, Verdict};
 use onrush_risk::challenge::ProofToken;
-use onrush_risk::recording::{Decided, RecordedRow};
-use onrush_risk::{Action, Decision, Evidence, Scorer, Signals, Stage};
+use onrush_risk::{Action, Evidence, Scorer, Stage};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// One reserve under watch.
 pub(crate) struct Looked<'a> {
-    risks: &'a Risks,
+    risks: &'a Arc<Risks>,
     sale: Arc<Sale>,
     evidence: Evidence,
     proof: Option<ProofToken>,
     found: Mutex<Option<Found>>,
-}
-
-/// What the screen decided and claimed.
-#[derive(Clone, Copy)]
-struct Found {
-    signals: Signals,
-    decision: Decision,
-    shadow: f32,
-    units: u32,
-    claimed: bool,
-    proof_used: bool,
-    at: Timestamp,
 }
 
 impl Gateway {
@@ -43,7 +33,7 @@ impl Gateway {
     pub(crate) fn looked<'a>(
         &'a self,
         campaign: &Campaign,
-        buyer: BuyerDigest,
+        buyer: &Buyer,
         ask: &Ask<'_>,
         details: &Details<'_>,
         now: Timestamp,
@@ -61,7 +51,7 @@ impl Gateway {
     pub(crate) fn look_at_join(
         &self,
         campaign: &Campaign,
-        buyer: BuyerDigest,
+        buyer: &Buyer,
         ask: &Ask<'_>,
         class: Option<u8>,
         light: impl FnOnce(&str) -> Option<u8>,
@@ -72,6 +62,8 @@ impl Gateway {
         let (evidence, proof) = self.evidence(&sale, campaign, buyer, ask, shown, now);
         let looked = Looked { risks: &self.risks, sale, evidence, proof, found: Mutex::new(None) };
         let (mut found, policy) = looked.judge(1, now);
+        // At a reserve they would be held to the cap; a place in front would only be lost.
+        found.decision.weight |= looked.is_over_card(&policy, now);
         let outcome = match found.decision.action {
             Action::Refuse(_) => Err(refused()),
             Action::Challenge(level) => Err(challenge_required(level)),
@@ -82,7 +74,7 @@ impl Gateway {
         {
             found.proof_used = challenges.use_proof(proof);
         }
-        looked.record(&found, 0);
+        looked.claimed(found).record(0);
         // Only who would stand with everybody is moved: members and invited ones keep their class.
         match (outcome, found.decision.weight) {
             (Ok(Some(0)), true) => Ok(light(&policy.weight_tier).or(class)),
@@ -97,8 +89,10 @@ impl Looked<'_> {
         let Looked { risks, sale, evidence, .. } = self;
         let policy = risks.policy.load_full();
         let models = risks.models.load();
+        let begin = Instant::now();
         let signals = sale.sketches.observe(evidence, now);
-        let risk = models.counts.score(&signals);
+        let (risk, fell_back) = models.counts.told(&signals);
+        risks.scoring.scored(begin.elapsed(), fell_back);
         let decision = sale.decided(&policy, &risk, evidence);
         let mut shadow = -1.0;
         for (at, model) in models.shadows.iter().enumerate() {
@@ -116,9 +110,20 @@ impl Looked<'_> {
         (found, policy)
     }
 
+    /// Tell whether the payment instrument stands for more accounts than one may.
+    fn is_over_card(&self, policy: &onrush_risk::Policy, now: Timestamp) -> bool {
+        let most = policy.caps.payment_accounts;
+        let card = self.evidence.payment.filter(|_| most > 0);
+        card.is_some_and(|card| self.sale.sketches.accounts_at_least(card, now) > most)
+    }
+
     /// Claim what an admitted request takes: its proof, and units of what its cluster may have.
     fn claim(&self, found: &mut Found, policy: &onrush_risk::Policy, per_buyer: u32) -> Verdict {
         let Looked { sale, evidence, .. } = self;
+        if self.is_over_card(policy, found.at) {
+            count(&sale.figures.capped);
+            return Verdict::Limit(per_buyer);
+        }
         let unpaid = found.signals.get(onrush_risk::Signal::UnpaidHolds) as u32;
         if let (Some(proof), Some(challenges)) = (&self.proof, sale.challenges.get()) {
             if !challenges.use_proof(proof) {
@@ -147,42 +152,36 @@ impl Looked<'_> {
         }
     }
 
-    /// Say what became of it: `granted` once it is in the engine's queue.
+    /// Say what the engine answered at once.
     pub(crate) fn settle(self, granted: bool) {
-        let Some(found) = self.found.lock().take() else { return };
-        if !granted {
-            if found.claimed {
-                self.sale.sketches.unclaim(self.evidence.account, found.units, found.at);
-            }
-            if let (true, Some(proof), Some(challenges)) =
-                (found.proof_used, &self.proof, self.sale.challenges.get())
-            {
-                challenges.give_back(proof);
-            }
+        let found = self.found.lock().take();
+        if let Some(found) = found {
+            self.claimed(found).settle(granted);
         }
-        self.record(&found, if granted { found.units } else { 0 });
     }
 
-    fn record(&self, found: &Found, units: u32) {
-        let rows = self.risks.rows.load();
-        let Some(rows) = rows.as_ref() else { return };
-        let level = match found.decision.action {
-            Action::Challenge(level) => level,
-            _ => 0,
-        };
-        let row = RecordedRow::Decided(Decided {
-            at: found.at,
-            account: self.evidence.account.0,
-            stage: self.evidence.stage,
-            action: found.decision.action.number(),
-            level,
-            units,
-            probability: found.decision.probability as f32,
-            shadow: found.shadow,
-            signals: found.signals,
-        });
-        if rows.try_send((self.sale.campaign, row)).is_err() {
-            count(&self.sale.figures.rows_lost);
+    /// Wait for the ledger, and settle then. The other way round where nothing was looked at: a repeat.
+    ///
+    /// # Errors
+    /// The request, which took nothing.
+    pub(crate) fn settle_later(
+        self,
+        pending: Pending<Reservation>,
+    ) -> Result<Screened, Pending<Reservation>> {
+        let found = self.found.lock().take();
+        match found {
+            Some(found) => Ok(self.claimed(found).under_way(pending)),
+            None => Err(pending),
+        }
+    }
+
+    fn claimed(&self, found: Found) -> Claim {
+        Claim {
+            risks: self.risks.clone(),
+            sale: self.sale.clone(),
+            evidence: self.evidence,
+            proof: self.proof.clone(),
+            found,
         }
     }
 }

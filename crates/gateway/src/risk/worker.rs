@@ -110,10 +110,13 @@ impl Follower {
     ) -> Result<(), onrush::EventsError> {
         let mut wait = IDLE;
         for _ in 0..RECORDS_A_TURN {
-            let Some((_, record)) = events.next(wait)? else { break };
+            let Some((lsn, record)) = events.next(wait)? else { break };
             wait = Duration::ZERO;
             self.follow(&record.change, record.stamp);
+            // Release: pairs with the Acquire of whoever shows it, who then sees what was followed.
+            self.risks.followed.store(lsn.0, Ordering::Release);
         }
+        self.risks.left_behind.lock().retain_mut(|under_way| !under_way.is_settled());
         let mut wrote = false;
         while let Ok((campaign, row)) = rows.try_recv() {
             self.write(campaign, &row);

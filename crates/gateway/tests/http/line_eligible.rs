@@ -76,7 +76,7 @@ fn an_invited_sale_tells_others_what_to_do_and_lists_are_read_again() {
 }
 
 /// A service that gives these answers in turn, and hands over what it was asked.
-fn service(answers: &[&str]) -> (SocketAddr, Receiver<(String, Value)>) {
+pub(crate) fn service(answers: &[&str]) -> (SocketAddr, Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let addr = listener.local_addr().expect("address");
     let answers: Vec<String> = answers.iter().map(ToString::to_string).collect();
@@ -99,7 +99,7 @@ fn service(answers: &[&str]) -> (SocketAddr, Receiver<(String, Value)>) {
     (addr, asked)
 }
 
-fn read_request(stream: &TcpStream) -> (String, Value) {
+fn read_request(stream: &TcpStream) -> (String, String) {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -115,10 +115,10 @@ fn read_request(stream: &TcpStream) -> (String, Value) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("a body");
-    (head, serde_json::from_slice(&body).expect("JSON"))
+    (head, String::from_utf8(body).expect("UTF-8"))
 }
 
-fn ok(body: &str) -> String {
+pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
@@ -142,6 +142,7 @@ fn a_hook_is_asked_once_and_decides() {
     with_hook(&server, addr, "refuse");
     assert_eq!(join_as(&server, "ann", &[]).status, 201);
     let (head, body) = asked.recv().expect("asked");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
     assert!(head.starts_with("POST /may?x=1 HTTP/1.1\r\n"), "{head}");
     let campaign = server.engine.campaign("drop").expect("campaign");
     let pseudonym = server.engine.pseudonym(&campaign, server.engine.buyer("ann"));

@@ -23,6 +23,7 @@ mod queue;
 mod raw;
 mod reminders;
 mod risk;
+mod risk_more;
 mod server;
 mod stopping;
 mod stores;

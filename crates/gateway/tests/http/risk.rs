@@ -11,7 +11,7 @@ use std::path::Path;
 
 const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0";
 
-fn watched(config: &mut Config, dir: &Path) {
+pub(crate) fn watched(config: &mut Config, dir: &Path) {
     config.dev = true;
     config.risk.enabled = true;
     config.side = Some(dir.join("side"));
@@ -24,7 +24,7 @@ fn server() -> Server {
 }
 
 /// Send what a browser sends.
-fn browser(ask: Ask) -> Ask {
+pub(crate) fn browser(ask: Ask) -> Ask {
     ask.header("user-agent", AGENT)
         .header("accept", "*/*")
         .header("accept-language", "en")
@@ -33,7 +33,7 @@ fn browser(ask: Ask) -> Ask {
         .header("sec-fetch-site", "same-origin")
 }
 
-fn challenge(server: &Server, buyer: &str, body: Value) -> Answer {
+pub(crate) fn challenge(server: &Server, buyer: &str, body: Value) -> Answer {
     ask("POST", "/v1/campaigns/drop/challenges").buyer(buyer).json(&body).to(server.public)
 }
 
@@ -50,7 +50,7 @@ fn waited(server: &Server, buyer: &str) -> String {
     passed.text("proof")
 }
 
-fn with_proof(server: &Server, buyer: &str, key: &str, proof: &str) -> Answer {
+pub(crate) fn with_proof(server: &Server, buyer: &str, key: &str, proof: &str) -> Answer {
     reserve("drop").buyer(buyer).key(key).header("onrush-proof", proof).to(server.public)
 }
 
@@ -149,7 +149,7 @@ fn farmed(server: &Server, n: u32, key: &str) -> Answer {
     ask.header("onrush-device", "one-device-of-a-farm").to(server.public)
 }
 
-fn put_policy(server: &Server, text: &str) -> Answer {
+pub(crate) fn put_policy(server: &Server, text: &str) -> Answer {
     let body = json!({"policy": text, "reason": "test"});
     server.operate("PUT", "/admin/v1/risk/policy", Some(body))
 }
@@ -204,25 +204,26 @@ fn a_policy_needs_a_reason_a_new_version_and_survives() {
     assert!(shown["policy"].as_str().expect("text").contains("cluster_units = 2"));
 }
 
+/// Everybody whose device is unknown is a program, says this model.
+pub(crate) const MODEL: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nobjective=binary sigmoid:1\n\
+     feature_names=device_absent\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\n\
+     split_gain=1\nthreshold=0.5\ndecision_type=0\nleft_child=-1\nright_child=-2\n\
+     leaf_value=-9 9\n\nend of trees\n";
+
 #[test]
 fn a_model_is_put_in_force_without_a_pause() {
     let server = server();
-    // Everybody whose device is unknown is a program, says this model.
-    let model = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nobjective=binary sigmoid:1\n\
-                 feature_names=device_absent\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\n\
-                 split_gain=1\nthreshold=0.5\ndecision_type=0\nleft_child=-1\nright_child=-2\n\
-                 leaf_value=-9 9\n\nend of trees\n";
     let put = |query: &str, body: &str| {
         let path = format!("/admin/v1/risk/model?{query}");
         ask("PUT", &path).bearer(&server.token).body(body.as_bytes()).to(server.admin)
     };
     put("reason=test", "tree").is_problem("invalid_request");
-    put("", model).is_problem("invalid_request");
+    put("", MODEL).is_problem("invalid_request");
     let seen = |buyer: &str| browser(reserve("drop").buyer(buyer).key("k")).to(server.public);
-    let shadow = put("reason=test&shadow=true", model);
+    let shadow = put("reason=test&shadow=true", MODEL);
     assert_eq!((shadow.status, shadow.json()["trees"].clone()), (200, json!(1)));
     assert_eq!(seen("ann").status, 201, "a shadow only records");
-    assert_eq!(put("reason=test", model).status, 200);
+    assert_eq!(put("reason=test", MODEL).status, 200);
     seen("bob").is_problem("challenge_required");
     let shown = server.operate("GET", "/admin/v1/campaigns/drop/risk", None).json();
     assert_eq!(

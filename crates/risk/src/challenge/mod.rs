@@ -39,6 +39,8 @@ pub enum ChallengeKind {
     Work = 2,
     /// Waiting.
     Wait = 3,
+    /// Whatever somebody else asks for and judges.
+    Outside = 4,
 }
 
 /// Squarings of a time lock by level, hash bits by level, seconds to wait by level.
@@ -132,6 +134,7 @@ impl Challenges {
             ChallengeKind::TimeLock => (SQUARINGS[place] as f32 * more) as u32,
             ChallengeKind::Work => WORK_BITS[place] + u32::from(load > 0.5),
             ChallengeKind::Wait => (WAIT_S[place] as f32 * more) as u32,
+            ChallengeKind::Outside => 0,
         };
         let token = ChallengeToken {
             campaign: self.campaign,
@@ -160,15 +163,7 @@ impl Challenges {
         answer: &[u8],
         now: Timestamp,
     ) -> Result<String, AnswerError> {
-        let challenge = ChallengeToken::open(token, &self.key).map_err(|_| AnswerError::Forged)?;
-        let is_theirs = challenge.holder == holder && challenge.campaign == self.campaign;
-        if !is_theirs || challenge.number >= CHALLENGES_MAX {
-            return Err(AnswerError::Forged);
-        }
-        let took_ms = now.0.saturating_sub(challenge.issued_at.0);
-        if took_ms > CHALLENGE_MS {
-            return Err(AnswerError::Late);
-        }
+        let (challenge, took_ms) = self.opened(token, holder, now)?;
         let expected_ms = expected_ms(&challenge);
         if challenge.kind == ChallengeKind::Wait && took_ms < expected_ms {
             return Err(AnswerError::Early(expected_ms - took_ms));
@@ -183,21 +178,79 @@ impl Challenges {
             }
             ChallengeKind::Work => is_work(token.as_bytes(), answer, challenge.cost),
             ChallengeKind::Wait => true,
+            // Only whoever gave it out can tell: see `answer_outside`.
+            ChallengeKind::Outside => false,
         };
         if !is_right {
             return Err(AnswerError::Wrong);
         }
         let ratio = (took_ms * 1_000 / expected_ms.max(1)).min(u64::from(u16::MAX)) as u16;
+        Ok(self.proof_of(&challenge, ratio))
+    }
+
+    /// Tell whether an outside challenge may be answered by this holder now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn is_open_outside(
+        &self,
+        token: &str,
+        holder: Holder,
+        now: Timestamp,
+    ) -> Result<(), AnswerError> {
+        let (challenge, _) = self.opened(token, holder, now)?;
+        match challenge.kind {
+            ChallengeKind::Outside if self.answered.get(challenge.number) => Err(AnswerError::Used),
+            ChallengeKind::Outside => Ok(()),
+            _ => Err(AnswerError::Wrong),
+        }
+    }
+
+    /// Take the word of who judged an outside challenge that it was answered, and return the proof.
+    ///
+    /// # Errors
+    /// As [`is_open_outside`](Challenges::is_open_outside).
+    pub fn answer_outside(
+        &self,
+        token: &str,
+        holder: Holder,
+        now: Timestamp,
+    ) -> Result<String, AnswerError> {
+        self.is_open_outside(token, holder, now)?;
+        let (challenge, _) = self.opened(token, holder, now)?;
+        if !self.answered.set(challenge.number) {
+            return Err(AnswerError::Used);
+        }
+        Ok(self.proof_of(&challenge, 0))
+    }
+
+    /// Open a challenge of this holder's, and tell how long ago it was given out.
+    fn opened(
+        &self,
+        token: &str,
+        holder: Holder,
+        now: Timestamp,
+    ) -> Result<(ChallengeToken, u64), AnswerError> {
+        let challenge = ChallengeToken::open(token, &self.key).map_err(|_| AnswerError::Forged)?;
+        let is_theirs = challenge.holder == holder && challenge.campaign == self.campaign;
+        if !is_theirs || challenge.number >= CHALLENGES_MAX {
+            return Err(AnswerError::Forged);
+        }
+        let took_ms = now.0.saturating_sub(challenge.issued_at.0);
+        if took_ms > CHALLENGE_MS { Err(AnswerError::Late) } else { Ok((challenge, took_ms)) }
+    }
+
+    fn proof_of(&self, challenge: &ChallengeToken, ratio_thousandths: u16) -> String {
         let proof = ProofToken {
             campaign: self.campaign,
             number: challenge.number,
             level: challenge.level,
             by_waiting: challenge.kind == ChallengeKind::Wait,
-            ratio_thousandths: ratio,
+            ratio_thousandths,
             until: Timestamp(challenge.issued_at.0 + CHALLENGE_MS),
-            holder,
+            holder: challenge.holder,
         };
-        Ok(proof.sealed(&self.key))
+        proof.sealed(&self.key)
     }
 
     /// Read a proof that is shown: one MAC.
@@ -262,6 +315,7 @@ fn expected_ms(challenge: &ChallengeToken) -> u64 {
         ChallengeKind::TimeLock => cost * SQUARING_US / 1_000,
         ChallengeKind::Work => (1u64 << cost.min(40)) * HASH_US / 1_000,
         ChallengeKind::Wait => cost * 1_000,
+        ChallengeKind::Outside => 0,
     }
 }
 

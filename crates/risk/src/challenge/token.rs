@@ -100,6 +100,7 @@ impl ChallengeToken {
                 [1] => ChallengeKind::TimeLock,
                 [2] => ChallengeKind::Work,
                 [3] => ChallengeKind::Wait,
+                [4] => ChallengeKind::Outside,
                 _ => return Err(TokenError::Forged),
             },
             level: u8::from_le_bytes(r.take()),
