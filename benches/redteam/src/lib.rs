@@ -2,8 +2,8 @@
 //! with weights, challenges and passes; nine of ten entries are programs.
 //!
 //! Time is simulated: a clock that this program moves, and an engine that decides when it is told to.
-//! So ten minutes of joining and an hour of selling take seconds, and the same seed plays the same
-//! drop. What is modelled and what is not stands in `docs/risk.md`.
+//! So ten minutes of joining and an hour of selling take seconds. The same seed sends the same crowd;
+//! the draw and the key of the digests are random, as in every drop. What is modelled and what is not stands in `docs/risk.md`.
 //!
 //! | module | |
 //! |---|---|

@@ -17,7 +17,7 @@ const HELP: &str = "\
 cargo xtask redteam [OPTION…]
 
 Plays a drop for each family of programs: nine of ten entries are its accounts, the others people;
-once without [risk] and once with it. Time is simulated; the same seed gives the same drops.
+once without [risk] and once with it. Time is simulated; the same seed sends the same crowds.
 
   --people N       people in each drop (default 1000); nine times as many programs
   --units N        units for sale (default: a fiftieth of all entries)
