@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Train a risk model on a recorded drop. Read it from top to bottom: each part says what it does.
 
-usage: train_risk.py RECORDING.risk [LABELS.csv] MODEL.txt
+usage: train_risk.py RECORDING.risk [LABELS.csv] MODEL.txt [--on OTHER.risk LABELS.csv]
 
 LABELS.csv has lines `account,label`: the account's digest as the recording has it (16 hexadecimal
 digits) and 1 for a program, 0 for a person. Without labels, accounts that never paid a hold or were
-refused count as programs: a beginning, not the truth.
+refused count as programs: a beginning, not the truth. `--on` looks at another drop with the model, too:
+how it does on programs that it was not trained on is what counts.
 
 Needs lightgbm and numpy: pip install lightgbm numpy
 """
@@ -29,40 +30,72 @@ destination_count_1h payment_accounts payment_count_1h phone_accounts phone_coun
 cluster_growth cluster_wins sync_peers account_age earlier_wins unpaid_holds unpaid_share
 challenge_time challenge_level replay honeypot""".split()
 
-# --- 1. Read the recording: whole rows only.
-recording, labels, model = sys.argv[1], sys.argv[2:-1], sys.argv[-1]
-data = open(recording, "rb").read()
-if not data.startswith(HEADER):
-    sys.exit(f"{recording}: not a recording of this version")
-data = data[len(HEADER):]
-rows = np.frombuffer(data[: len(data) // ROW.itemsize * ROW.itemsize], ROW)
-decided = rows[rows["kind"] == 1]
-ended = rows[rows["kind"] == 2]
+
+
+def read(recording):
+    """Whole rows only."""
+    data = open(recording, "rb").read()
+    if not data.startswith(HEADER):
+        sys.exit(f"{recording}: not a recording of this version")
+    data = data[len(HEADER):]
+    return np.frombuffer(data[: len(data) // ROW.itemsize * ROW.itemsize], ROW)
+
+
+def labelled(rows, file):
+    """Requests whose account is labelled, and the labels."""
+    with open(file) as lines:
+        known = {int(account, 16): int(label) for account, label in csv.reader(lines)}
+    rows = rows[np.array([account in known for account in rows["account"]])]
+    return rows, np.array([known[account] for account in rows["account"]])
+
+
+def report(what, told, truth):
+    """What flagging a share of all, or of people, would do."""
+    people, programs = told[truth == 0], told[truth == 1]
+    if len(people) == 0 or len(programs) == 0:
+        sys.exit(f"{what}: people and programs are both needed")
+    for share in (0.001, 0.01, 0.05):
+        least = np.quantile(told, 1 - share)
+        print(f"{what}, worst {share:.1%}: {(programs >= least).mean():.1%} of programs, "
+              f"{(people >= least).mean():.2%} of people")
+    for share in (0.001, 0.01):
+        above = programs > np.quantile(people, 1 - share)
+        print(f"{what}, at most {share:.1%} of people: {above.mean():.1%} of programs")
+
+
+# --- 1. Read the recording.
+arguments, other = sys.argv[1:], None
+if "--on" in arguments:
+    at = arguments.index("--on")
+    arguments, other = arguments[:at], arguments[at + 1 :]
+recording, labels, model = arguments[0], arguments[1:-1], arguments[-1]
+rows = read(recording)
+decided, ended = rows[rows["kind"] == 1], rows[rows["kind"] == 2]
 print(f"{len(decided)} requests of {len(np.unique(decided['account']))} accounts")
 
 # --- 2. Who was a program? Your labels, or a poor guess.
 if labels:
-    with open(labels[0]) as file:
-        known = {int(account, 16): int(label) for account, label in csv.reader(file)}
+    decided, answers = labelled(decided, labels[0])
 else:
     unpaid = set(ended["account"][ended["stage"] == 3]) - set(ended["account"][ended["stage"] == 1])
     refused = set(decided["account"][decided["action"] == 4])
-    known = {account: int(account in unpaid | refused) for account in decided["account"]}
-has_label = np.array([account in known for account in decided["account"]])
-decided = decided[has_label]
-answers = np.array([known[account] for account in decided["account"]])
+    answers = np.array([int(account in unpaid | refused) for account in decided["account"]])
 if len(np.unique(answers)) < 2:
     sys.exit("all labels are the same: there is nothing to learn")
 
 # --- 3. Hold out whole accounts, so that nobody is on both sides.
 held_out = (decided["account"] >> 7) % 5 == 0
-train, test = decided[~held_out], decided[held_out]
 
 # --- 4. Address signals are left out on purpose: an address alone never costs anybody anything.
-signals = decided["signals"].astype(np.float64)
-for at, name in enumerate(NAMES):
-    if name.startswith("address_"):
-        signals[:, at] = 0
+def numbers(rows):
+    signals = rows["signals"].astype(np.float64)
+    for at, name in enumerate(NAMES):
+        if name.startswith("address_"):
+            signals[:, at] = 0
+    return signals
+
+
+signals = numbers(decided)
 
 # --- 5. Train a small forest: 100 trees are walked in well under a microsecond.
 booster = lightgbm.train(
@@ -73,13 +106,11 @@ booster = lightgbm.train(
 booster.save_model(model)
 
 # --- 6. What it does to people it has not seen, and why.
-told = booster.predict(signals[held_out])
-truth = answers[held_out]
-for share in (0.001, 0.01, 0.05):
-    flagged = told >= np.quantile(told, 1 - share)
-    people = flagged[truth == 0].mean() if (truth == 0).any() else 0
-    programs = flagged[truth == 1].mean() if (truth == 1).any() else 0
-    print(f"worst {share:.1%}: {programs:.1%} of programs, {people:.2%} of people")
+report("held out", booster.predict(signals[held_out]), answers[held_out])
+if other:
+    rows = read(other[0])
+    rows, truth = labelled(rows[rows["kind"] == 1], other[1])
+    report("the other drop", booster.predict(numbers(rows)), truth)
 gains = sorted(zip(booster.feature_importance("gain"), NAMES), reverse=True)[:8]
 print("weighs most:", ", ".join(name for _, name in gains))
 print(f"next: onrush simulate risk --model {model} FOLDER")
