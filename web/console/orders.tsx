@@ -26,8 +26,8 @@ export function Orders() {
 function Search({ id, setId }: { id: string; setId: (id: string) => void }) {
   const [found, setFound] = useState<any>(null);
   const [said, say] = useState("");
-  async function find(event: globalThis.Event): Promise<void> {
-    event.preventDefault();
+  async function find(event?: globalThis.Event): Promise<void> {
+    event?.preventDefault();
     try {
       setFound(await ask("GET", `/admin/v1/reservations/${encodeURIComponent(id.trim())}`));
       say("");
@@ -53,10 +53,34 @@ function Search({ id, setId }: { id: string; setId: (id: string) => void }) {
             <dt>{t("expires")}</dt><dd>{time(found.expires_at)}</dd>
             <dt>{t("payments")}</dt><dd>{found.payments.map((p: any) => `${money(p)} ${p.method} ${p.reference}`).join("; ") || "–"}</dd>
           </dl>
-          <Timeline key={found.id} id={found.id} />
+          {may("operator") && <Decide found={found} again={() => void find()} />}
+          <Timeline key={`${found.id} ${found.state}`} id={found.id} />
         </>
       )}
     </section>
+  );
+}
+
+/** What a person decides about a reservation: a hold under review, a sale to be taken back. */
+function Decide({ found, again }: { found: any; again: () => void }) {
+  const [reason, setReason] = useState("");
+  const [restock, setRestock] = useState(true);
+  const { said, act } = useAct();
+  const path = `/admin/v1/reservations/${encodeURIComponent(found.id)}`;
+  const judge = (accept: boolean): void => void act("POST", `${path}/judge`, { accept, reason }).then(again);
+  const has = reason.trim() !== "";
+  if (found.state !== "review" && found.state !== "sold") return <p role="status">{said}</p>;
+  return (
+    <>
+      <div class="row">
+        <label>{t("reason")} <input id="decide-reason" value={reason} maxLength={200} onInput={(e) => setReason(e.currentTarget.value)} /></label>
+        {found.state === "review" && <button disabled={!has} onClick={() => judge(true)}>{t("accept")}</button>}
+        {found.state === "review" && <button class="danger" disabled={!has} onClick={() => judge(false)}>{t("reject")}</button>}
+        {found.state === "sold" && <label><input type="checkbox" checked={restock} onChange={(e) => setRestock(e.currentTarget.checked)} /> {t("freeAgain")}</label>}
+        {found.state === "sold" && <button class="danger" disabled={!has} onClick={() => void act("POST", `${path}/cancel`, { reason, restock }).then(again)}>{t("cancel")}</button>}
+      </div>
+      <p role="status">{said}</p>
+    </>
   );
 }
 

@@ -22,6 +22,7 @@ const EN = {
   editor: "Campaign", newName: "Name", load: "Load", clone: "Use as a new campaign of this name", check: "Check, change nothing", save: "Put it", preview: "Preview", publicAt: "Address of the buyers' side", asJson: "The whole campaign", isNew: "This makes a new campaign.", isOld: "This changes a campaign that there is.", same: "Nothing changes.", skusNew: "New SKUs", skusChanged: "SKUs with another price or limit", skusLeft: "SKUs that stay although they are left out", unitsNew: "Units supplied with them", warnings: "Rarely meant", badJson: "This is not JSON:",
   opens_at_once: "It opens at once: its start is in the past.", opened_by_hand: "It has no start: an operator opens it.", closed_by_hand: "It has no end: an operator ends it.", wave_in_the_past: "A wave is in the past.", no_units: "It has no units.", no_line: "It has no line: whoever is first buys.", draft: "It is a draft: buyers do not see it.", running: "The sale is running.", over: "The sale is over.",
   under_review: "held for a look", offered: "offered", paid_in_part: "paid in part", paid: "paid", paid_late: "paid late", paid_for_nothing: "paid for nothing", released: "given up", expired: "expired", accepted: "accepted", rejected: "rejected", refunded: "refunded", routed: "routed", refused_by_store: "refused by a store", dispatched: "dispatched", collected: "collected", until: "until", restock: "units free again:", provider: "by", method: "with",
+  accept: "Accept it", reject: "Reject it", freeAgain: "its units are free again",
   links: "A one-time link for somebody", role: "Role", make: "Make the link", linkHow: "Send it to them. It works once, within 30 minutes.", useLink: "Or open the link that the server printed at its start.",
 };
 const ZH: typeof EN = {
@@ -45,6 +46,7 @@ const ZH: typeof EN = {
   editor: "活动", newName: "名称", load: "载入", clone: "以此名称新建", check: "检查（不做更改）", save: "保存", preview: "预览", publicAt: "买家端地址", asJson: "完整活动内容", isNew: "将新建一个活动。", isOld: "将更改已有的活动。", same: "没有变化。", skusNew: "新增 SKU", skusChanged: "价格或限购有变的 SKU", skusLeft: "未写出但仍保留的 SKU", unitsNew: "随之供应的件数", warnings: "请确认", badJson: "不是 JSON：",
   opens_at_once: "开始时间已过，将立即开始。", opened_by_hand: "没有开始时间，需手动开始。", closed_by_hand: "没有结束时间，需手动结束。", wave_in_the_past: "有补货时间已过。", no_units: "没有库存。", no_line: "没有队列，先到先得。", draft: "草稿，买家看不到。", running: "活动正在进行。", over: "活动已结束。",
   under_review: "保留待审核", offered: "已提供", paid_in_part: "部分付款", paid: "已付款", paid_late: "逾期付款", paid_for_nothing: "无效付款", released: "已放弃", expired: "已超时", accepted: "审核通过", rejected: "审核拒绝", refunded: "已退款", routed: "已分配门店", refused_by_store: "门店拒绝", dispatched: "已发出", collected: "已自提", until: "至", restock: "件数回库：", provider: "提供方", method: "方式",
+  accept: "通过", reject: "拒绝", freeAgain: "件数重新可售",
   links: "为他人生成一次性链接", role: "角色", make: "生成链接", linkHow: "请发给对方。30 分钟内可使用一次。", useLink: "或打开服务器启动时打印的链接。",
 };
 

@@ -59,18 +59,26 @@ export function consoleTests(server, asking, web, accessible) {
       await server.campaign(campaign, { supply: 5 });
       const { id } = await server.reserve(campaign, "ann");
       await server.pay(id);
-      await server.operate("POST", `/admin/v1/reservations/${id}/cancel`, { reason: "it was broken", restock: true });
       const { page, context, errors } = await open(campaign);
       await turnTo(page, "Orders");
       await page.getByRole("button", { name: id }).click();
       assert.equal(await page.locator("#id").inputValue(), id);
       await page.getByRole("button", { name: "Find" }).click();
       await page.getByText(`1299 CNY card ${id}`).waitFor();
+      const cancel = page.getByRole("button", { name: "Cancel this sale" });
+      assert.ok(await cancel.isDisabled(), "without a reason");
+      await page.locator("#decide-reason").fill("it was broken");
+      await page.getByLabel("its units are free again").uncheck();
+      await cancel.click();
       const story = page.locator(".events li");
       await story.filter({ hasText: "dev: it was broken" }).waitFor();
       assert.deepEqual(await story.locator("b").allTextContents(), ["held", "paid", "cancelled"]);
       await accessible(page, "orders");
       await web.shot(page, "console-orders");
+      const { skus } = await server.operate("GET", `/admin/v1/campaigns/${campaign}`);
+      assert.deepEqual([skus[0].free, skus[0].withdrawn], [4, 1]);
+      await turnTo(page, "Sale");
+      await turnTo(page, "Orders");
       const due = page.locator("form", { hasText: id }).filter({ has: page.getByRole("button", { name: "It was paid back" }) });
       await due.getByLabel("Reference of the refund").fill("back-7");
       await due.getByRole("button", { name: "It was paid back" }).click();
@@ -199,6 +207,28 @@ export function consoleTests(server, asking, web, accessible) {
       await page.waitForFunction(() => document.querySelector("textarea").value.includes("worst_percent"));
       await accessible(page, "risk");
       await web.shot(page, "console-risk");
+      assert.deepEqual(errors, []);
+      await context.close();
+    },
+
+    async "console: a hold under review is judged"() {
+      const { version } = await asking.operate("GET", "/admin/v1/risk/policy");
+      const policy = `version = ${version + 1}\n[[rules]]\naction = "review"\nworst_percent = 100.0\nat_least = 0.0\n`;
+      await asking.operate("PUT", "/admin/v1/risk/policy", { policy, reason: "test" });
+      const campaign = name();
+      await asking.campaign(campaign);
+      const { id, state } = await asking.reserve(campaign, "ann");
+      assert.equal(state, "review");
+      const { page, context, errors } = await open(campaign, asking);
+      await turnTo(page, "Orders");
+      await page.locator("#id").fill(id);
+      await page.getByRole("button", { name: "Find" }).click();
+      await page.locator("#decide-reason").fill("known here");
+      await accessible(page, "review");
+      await page.getByRole("button", { name: "Accept it" }).click();
+      await page.locator(".events li", { hasText: "dev: known here" }).waitFor();
+      const after = await asking.operate("GET", `/admin/v1/reservations/${id}`);
+      assert.equal(after.state, "held");
       assert.deepEqual(errors, []);
       await context.close();
     },

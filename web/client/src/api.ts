@@ -40,9 +40,10 @@ export interface CampaignSku {
 export interface Challenge {
   base?: string;
   challenge?: string;
-  kind?: "time_lock" | "work" | "wait";
+  kind?: "time_lock" | "work" | "wait" | "outside";
   modulus?: string;
   proof?: string;
+  site_key?: string;
   squarings?: number;
   until?: string;
   wait_ms?: number;
@@ -52,8 +53,9 @@ export interface Challenge {
 export interface ChallengeRequest {
   answer?: string;
   challenge?: string;
-  kind?: "time_lock" | "work" | "wait";
+  kind?: "time_lock" | "work" | "wait" | "outside";
   level?: number;
+  outside?: string;
 }
 
 export interface Destination {
