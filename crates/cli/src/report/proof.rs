@@ -28,7 +28,7 @@ pub(super) fn section(read: &Read) -> Section {
     let mut examples = Table::new("examples", &["must_not_be", "example"]);
     for check in &read.verdict.checks {
         for example in &check.examples {
-            examples.push(vec![Cell::text(check.name), Cell::text(example)]);
+            examples.push(vec![Cell::Word(check.name), Cell::text(example)]);
         }
     }
     Section::new("proof").note("note_proof").table(journal).table(checks).table(examples)
@@ -37,10 +37,10 @@ pub(super) fn section(read: &Read) -> Section {
 fn row(check: &Check) -> Vec<Cell> {
     vec![
         Cell::Holds(check.violations == 0),
-        Cell::text(check.name),
+        Cell::Word(check.name),
         Cell::Count(check.violations),
         Cell::Count(check.looked_at),
-        Cell::text(check.what),
+        Cell::Word(check.what),
         Cell::text(check.promise),
     ]
 }

@@ -130,6 +130,20 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("did_phase", "set the phase", "切换阶段"), ("did_supply", "added units", "追加供货"),
     ("did_withdraw", "withdrew units", "撤回件数"), ("did_outflow", "changed the outflow", "调整放行速度"),
     ("did_public_value", "set the public value", "设置公开值"), ("did_policy", "put a routing policy", "更换路由策略"),
+    // Checks, by the names that `onrush verify` gives them, and what each looks at.
+    ("faults in the ledger's own audit", "faults in the ledger's own audit", "账本自查发现的错误"),
+    ("records out of order", "records out of order", "次序错误的记录"),
+    ("LSNs at which stock was oversold", "LSNs at which stock was oversold", "出现超卖的 LSN"),
+    ("LSNs at which a limit was broken", "LSNs at which a limit was broken", "突破限购的 LSN"),
+    ("reservations with two outcomes", "reservations with two outcomes", "有两种结局的预订"),
+    ("holds or expiries at the wrong time", "holds or expiries at the wrong time", "时间不当的占用或过期"),
+    ("payments booked twice", "payments booked twice", "重复入账的付款"),
+    ("LSNs at which a store gave what it had not", "LSNs at which a store gave what it had not", "门店发出其没有之物的 LSN"),
+    ("sales routed twice, or not whole", "sales routed twice, or not whole", "重复或不完整的路由"),
+    ("reservations", "reservations", "预订"), ("stock records", "stock records", "库存记录"),
+    ("outcomes", "outcomes", "结局"), ("holds, expiries", "holds, expiries", "占用与过期"),
+    ("payments", "payments", "付款"), ("plans, hand-overs", "plans, hand-overs", "分配与交付"),
+    ("store records", "store records", "门店记录"),
     // Sentences.
     ("note_timeline", "Joins of the line, holds and sales a second, from the stamps of their records. Requests that were refused leave no record.",
      "按记录时间统计的每秒加入排队、占用与成交。被拒绝的请求不留记录。"),
@@ -167,6 +181,16 @@ mod tests {
         for (key, en, zh) in WORDS {
             assert!(seen.insert(key), "{key} stands twice");
             assert!(!en.is_empty() && !zh.is_empty(), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_check_has_its_words() {
+        let verdict = onrush_load::history::History::default().verdict();
+        for check in &verdict.checks {
+            for key in [check.name, check.what] {
+                assert!(WORDS.iter().any(|(known, ..)| *known == key), "{key} has no words");
+            }
         }
     }
 

@@ -212,6 +212,13 @@ fn the_page_is_whole_in_both_languages_and_names_nobody() {
         assert!(page.contains("CNY 6,600.00") || page.contains("CNY 66.00"), "{file}: the amount");
         assert!(!page.contains("<script") && !page.contains("url("), "{file} asks for nothing");
     }
+    // A key without words would stand in the page as it is.
+    let zh = std::fs::read_to_string(dir.path().join("zh.html")).expect("written");
+    for part in zh.split("<th scope=\"col\"").skip(1).chain(zh.split("<caption ").skip(1)) {
+        let text = part.split(['>', '<']).nth(1).unwrap_or_default();
+        let is_known = !text.is_ascii() || ["SKU", "p50", "p90", "p99"].contains(&text);
+        assert!(is_known, "{text:?} has no Chinese words");
+    }
     let buyers = value_lines(&onrush(dir.path(), &["export", "data"]));
     assert_eq!(buyers.len(), 8);
     let mut texts = vec![std::fs::read_to_string(dir.path().join("en.html")).expect("written")];
