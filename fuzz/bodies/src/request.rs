@@ -213,7 +213,7 @@ impl World {
         let ask = Ask { side, method, path, query: None, headers, body, peer: None, memo: None };
         match self.gateway.handle(&ask, Timestamp(NOW), &self.jitter) {
             Reply::Ready(answer) => Some(answer),
-            Reply::Events(..) => None,
+            Reply::Events(..) | Reply::Stream(..) => None,
             Reply::Wait(mut waiting) => {
                 self.driver.settle();
                 let polled = Pin::new(&mut waiting).poll(&mut Context::from_waker(Waker::noop()));
