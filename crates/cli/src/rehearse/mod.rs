@@ -26,7 +26,7 @@ use onrush_load::outcome::Outcome;
 use onrush_load::own::Limit;
 use onrush_load::server::Server;
 use onrush_load::session::{How, Kind, Session, Site};
-use onrush_load::verdict::{Verdict, grouped};
+use onrush_load::verdict::{Check, Verdict, grouped};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -259,7 +259,8 @@ impl Plan<'_> {
 
     /// Judge what the crowd saw.
     fn crowd(&self, played: &Played) -> Vec<Reason> {
-        let mut reasons = vec![capacity(&played.outcome), books(played)];
+        let told = played.outcome.checks.as_deref().unwrap_or_default();
+        let mut reasons = vec![capacity(&played.outcome), books(told, &played.books)];
         if played.copy.asks {
             reasons.push(Reason::fine(
                 "hook",
@@ -338,16 +339,13 @@ fn capacity(outcome: &Outcome) -> Reason {
 }
 
 /// Judge what was promised: to the crowd, and in the folder.
-fn books(played: &Played) -> Reason {
-    let told = played.outcome.checks.as_deref().unwrap_or_default();
-    let broken = told.iter().chain(&played.books.checks).filter(|check| check.violations > 0);
+fn books(told: &[Check], folder: &Verdict) -> Reason {
+    let broken = told.iter().chain(&folder.checks).filter(|check| check.violations > 0);
     let broken: Vec<&str> = broken.map(|check| check.name).collect();
-    let count = told.len() + played.books.checks.len();
-    if broken.is_empty() && !told.is_empty() && played.books.holds() {
-        return Reason::fine(
-            "books",
-            format!("{count} checks held, on the answers and on the journal"),
-        );
+    if broken.is_empty() && !told.is_empty() && folder.holds() {
+        let count = told.len() + folder.checks.len();
+        let found = format!("{count} checks held, on the answers and on the journal");
+        return Reason::fine("books", found);
     }
     let next = "do not sell with this; keep the configuration and the seed, and report it";
     Reason::stop("books", format!("broken: {}", broken.join(", ")), next)
@@ -357,6 +355,60 @@ fn books(played: &Played) -> Reason {
 mod tests {
     use super::verdict::Weight;
     use super::*;
+    use onrush_load::drive::Tally;
+    use onrush_load::outcome::Settings;
+    use onrush_load::own::Start;
+
+    /// What a crowd would have said of which `tell` tells.
+    fn outcome(tell: impl FnOnce(&mut Tally)) -> Outcome {
+        let settings = Settings {
+            target: String::new(),
+            address: String::new(),
+            arrivals: String::new(),
+            rate: 1.0,
+            duration_ms: 1,
+            warm_up_ms: 0,
+            connections: CONNECTIONS,
+            seed: 1,
+            queueing: "auto",
+        };
+        let mut tally = Tally::empty();
+        tell(&mut tally);
+        let own = Start::now().cost(&tally);
+        let mut outcome = Outcome::new(settings, &BOTS, &tally, own);
+        outcome.limited_by = Limit::None;
+        outcome
+    }
+
+    #[test]
+    fn slow_answers_and_missing_ones_are_reasons_to_stop() {
+        let took = |us: u64| outcome(move |tally| tally.reserves.record(us).expect("in range"));
+        assert_eq!(capacity(&took(100_000)).weight, Weight::Fine);
+        assert_eq!(capacity(&took(400_000)).weight, Weight::Look);
+        assert_eq!(capacity(&took(3_000_000)).weight, Weight::Stop);
+        let looks = CONNECTIONS as u64;
+        let gave_up = |count| outcome(move |tally| tally.figures.given_up = count);
+        assert_eq!(capacity(&gave_up(looks)).weight, Weight::Fine, "looks at the end");
+        assert_eq!(capacity(&gave_up(looks + 1)).weight, Weight::Stop);
+        let unanswered = outcome(|tally| tally.figures.unanswered = 1);
+        assert_eq!(capacity(&unanswered).weight, Weight::Stop);
+        let mut own = took(1_000);
+        own.limited_by = Limit::Load;
+        assert_eq!(capacity(&own).weight, Weight::Look, "the crowd was the limit");
+    }
+
+    #[test]
+    fn one_broken_check_is_a_reason_to_stop_and_none_looked_at_is_no_proof() {
+        let mut bad = Check::new("units oversold", "INV-2", "SKUs");
+        bad.violate(String::new);
+        let fine = [Check::new("units leaked", "INV-3", "SKUs")];
+        let folder = Verdict { checks: fine.to_vec() };
+        assert_eq!(books(&fine, &folder).weight, Weight::Fine);
+        let broken = books(std::slice::from_ref(&bad), &folder);
+        assert!(broken.weight == Weight::Stop && broken.found.contains("units oversold"));
+        assert_eq!(books(&fine, &Verdict { checks: vec![bad] }).weight, Weight::Stop);
+        assert_eq!(books(&[], &folder).weight, Weight::Stop, "nobody compared the answers");
+    }
 
     #[test]
     fn hooks_are_looked_up_by_name() {
