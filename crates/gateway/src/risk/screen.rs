@@ -180,7 +180,7 @@ impl Looked<'_> {
             risks: self.risks.clone(),
             sale: self.sale.clone(),
             evidence: self.evidence,
-            proof: self.proof.clone(),
+            proof: self.proof,
             found,
         }
     }
