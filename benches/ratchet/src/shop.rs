@@ -113,7 +113,7 @@ impl World {
                 self.driver.settle();
                 waiting.wait().answer(gateway.engine(), &jitter)
             }
-            Reply::Events(..) => panic!("{path} is answered at once"),
+            Reply::Events(..) | Reply::Stream(..) => panic!("{path} is answered at once"),
         };
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         let at = text.find(mark).unwrap_or_else(|| panic!("no {mark} in {text}")) + mark.len();
