@@ -23,7 +23,8 @@ pub(crate) fn tickets_ahead(lines: Arc<Lines>, engine: Engine, page: String) -> 
         let request = JoinRequest { campaign: &campaign, buyer, class: 0 };
         let ticket = engine.join(&request).wait().ok()?.granted()?;
         let page = page.replace("{campaign}", campaign.name().as_str());
-        let joiner = Joiner { lines: lines.clone(), campaign, settings, buyer };
+        let lines = lines.clone();
+        let joiner = Joiner { lines, campaign, settings, buyer, proof: None };
         let text = joiner.token(&ticket, engine.now());
         Some(format!("{page}#ticket={}", String::from_utf8_lossy(&text)))
     })

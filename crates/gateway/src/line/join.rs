@@ -13,6 +13,7 @@ use crate::errors::Code;
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::Caller;
 use crate::problem::Problem;
+use crate::risk::UsedProof;
 use crate::routes::Route;
 use crate::waiting::{Waiting, What};
 use crate::wire::{push_json_string, push_timestamp, push_u64, read_json};
@@ -52,6 +53,8 @@ pub(crate) struct Joiner {
     pub(crate) campaign: Arc<Campaign>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) buyer: BuyerDigest,
+    /// The proof that was shown with the join.
+    pub(crate) proof: Option<UsedProof>,
 }
 
 /// A ticket on its way.
@@ -96,15 +99,17 @@ impl Gateway {
         };
         let campaign = self.visible(campaign, now)?;
         let settings = self.lines.settings(&campaign)?;
-        let joiner = Joiner { lines: self.lines.clone(), campaign, settings, buyer };
+        let lines = self.lines.clone();
+        let mut joiner = Joiner { lines, campaign, settings, buyer, proof: None };
         let class = joiner.settings.classes.of(buyer, groups);
-        let class = match &caller {
+        let (class, proof) = match &caller {
             Caller::Buyer(buyer) => {
                 let light = |tier: &str| joiner.settings.classes.named(tier);
                 self.look_at_join(&joiner.campaign, buyer, ask, class, light, now)?
             }
-            Caller::BackEnd(_) => class,
+            Caller::BackEnd(_) => (class, None),
         };
+        joiner.proof = proof;
         let joining = match (&joiner.settings.hook, class) {
             (None, Some(class)) => {
                 let Joiner { campaign, buyer, .. } = &joiner;

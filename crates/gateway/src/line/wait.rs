@@ -60,8 +60,12 @@ impl LineDone {
     pub(crate) fn answer(self, engine: &Engine) -> Result<Answer, Problem> {
         match self {
             LineDone::Join(asked, joiner) => {
-                let decided = asked?.map_err(|error| Problem::of_error(&error))?;
-                let (is_new, ticket) = granted(decided)?;
+                let decided = asked.and_then(|asked| asked.map_err(|e| Problem::of_error(&e)));
+                let joined = decided.and_then(granted);
+                if let (Err(_), Some(proof)) = (&joined, &joiner.proof) {
+                    proof.give_back();
+                }
+                let (is_new, ticket) = joined?;
                 let (status, counted) = match is_new {
                     true => (StatusCode::CREATED, Counted::Joined),
                     false => (StatusCode::OK, Counted::JoinedAgain),

@@ -36,5 +36,5 @@ pub(crate) use desk::Risks;
 pub(crate) use figures::RiskPage;
 pub(crate) use schemas::{describe, schemas};
 pub(crate) use screen::Looked;
-pub(crate) use screened::Screened;
+pub(crate) use screened::{Screened, UsedProof};
 pub(crate) use worker::Worker;

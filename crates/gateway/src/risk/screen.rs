@@ -6,7 +6,7 @@
 
 use super::desk::Risks;
 use super::sale::{Sale, count};
-use super::screened::{Claim, Found, Screened};
+use super::screened::{Claim, Found, Screened, UsedProof};
 use crate::errors::Code;
 use crate::gateway::{Ask, Gateway};
 use crate::identity::Buyer;
@@ -44,7 +44,7 @@ impl Gateway {
         Some(Looked { risks: &self.risks, sale, evidence, proof, found: Mutex::new(None) })
     }
 
-    /// Look at a join: return the class to join in.
+    /// Look at a join: return the class to join in, and the proof that it used.
     ///
     /// # Errors
     /// A challenge is to be answered first, or there is proof against it.
@@ -56,30 +56,36 @@ impl Gateway {
         class: Option<u8>,
         light: impl FnOnce(&str) -> Option<u8>,
         now: Timestamp,
-    ) -> Result<Option<u8>, Problem> {
-        let Some(sale) = self.risks.sale(campaign, now) else { return Ok(class) };
+    ) -> Result<(Option<u8>, Option<UsedProof>), Problem> {
+        let Some(sale) = self.risks.sale(campaign, now) else { return Ok((class, None)) };
         let shown = (Stage::Join, None);
         let (evidence, proof) = self.evidence(&sale, campaign, buyer, ask, shown, now);
         let looked = Looked { risks: &self.risks, sale, evidence, proof, found: Mutex::new(None) };
         let (mut found, policy) = looked.judge(1, now);
         // At a reserve they would be held to the cap; a place in front would only be lost.
         found.decision.weight |= looked.is_over_card(&policy, now);
-        let outcome = match found.decision.action {
-            Action::Refuse(_) => Err(refused()),
-            Action::Challenge(level) => Err(challenge_required(level)),
-            Action::Admit | Action::Weight | Action::Review => Ok(class),
+        let refusal = match found.decision.action {
+            Action::Refuse(_) => Some(refused()),
+            Action::Challenge(level) => Some(challenge_required(level)),
+            Action::Admit | Action::Weight | Action::Review => None,
         };
-        if outcome.is_ok()
-            && let (Some(proof), Some(challenges)) = (&looked.proof, looked.sale.challenges.get())
+        let mut used = None;
+        if refusal.is_none()
+            && let (Some(proof), Some(challenges)) = (looked.proof, looked.sale.challenges.get())
         {
-            found.proof_used = challenges.use_proof(proof);
+            found.proof_used = challenges.use_proof(&proof);
+            let sale = looked.sale.clone();
+            used = found.proof_used.then_some(UsedProof { sale, proof });
         }
         looked.claimed(found).record(0);
-        // Only who would stand with everybody is moved: members and invited ones keep their class.
-        match (outcome, found.decision.weight) {
-            (Ok(Some(0)), true) => Ok(light(&policy.weight_tier).or(class)),
-            (outcome, _) => outcome,
+        if let Some(refusal) = refusal {
+            return Err(refusal);
         }
+        // Only who would stand with everybody is moved: members and invited ones keep their class.
+        Ok(match (class, found.decision.weight) {
+            (Some(0), true) => (light(&policy.weight_tier).or(class), used),
+            _ => (class, used),
+        })
     }
 }
 

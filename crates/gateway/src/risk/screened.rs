@@ -40,6 +40,22 @@ pub(super) struct Claim {
     pub(super) found: Found,
 }
 
+/// A proof that a join used.
+#[derive(Clone, Debug)]
+pub(crate) struct UsedProof {
+    pub(super) sale: Arc<Sale>,
+    pub(super) proof: ProofToken,
+}
+
+impl UsedProof {
+    /// Give it back: the join came to nothing.
+    pub(crate) fn give_back(&self) {
+        if let Some(challenges) = self.sale.challenges.get() {
+            challenges.give_back(&self.proof);
+        }
+    }
+}
+
 /// A screened reserve under way.
 #[derive(Debug)]
 pub(crate) struct Screened(Option<Box<UnderWay>>);

@@ -210,3 +210,25 @@ fn models_put_in_force_survive_a_restart() {
         (&json!("uploaded"), &json!(2))
     );
 }
+
+#[test]
+fn a_proof_whose_join_came_to_nothing_is_kept() {
+    let server = Server::start(watched);
+    let body = json!({
+        "preheat_at": "2026-12-01T12:05:00Z", "opens_at": "2026-12-01T12:10:00Z",
+        "skus": [{"sku": "unit", "price": 100, "supply": 1}], "line": {},
+    });
+    server.put("drop", body);
+    let issued = challenge(&server, "ann", json!({"kind": "wait"}));
+    server.clock.advance(5_000);
+    let answer = json!({"challenge": issued.text("challenge"), "answer": ""});
+    let proof = challenge(&server, "ann", answer).text("proof");
+    let join = || {
+        let join = ask("POST", "/v1/campaigns/drop/tickets").buyer("ann");
+        join.header("onrush-proof", &proof).to(server.public)
+    };
+    join().is_problem("not_open");
+    server.clock.advance(300_000);
+    assert_eq!(join().status, 201);
+    join().is_problem("challenge_required");
+}
