@@ -8,6 +8,7 @@ pub mod compare;
 pub mod process;
 pub mod prove;
 pub mod ratchet;
+pub mod sanitizer;
 pub mod setup;
 pub mod steps;
 pub mod test;

@@ -43,6 +43,11 @@ pub const STEPS: &[Step] = &[
         run: crate::web::run,
     },
     Step { name: "loom", checks: "interleavings: all of a part, many of the whole", run: loom },
+    Step {
+        name: "tsan",
+        checks: "real threads under ThreadSanitizer, where nightly can",
+        run: crate::sanitizer::threads,
+    },
     Step { name: "simulator", checks: "whole sales from seeds, crashed at will", run: simulator },
     Step { name: "prove", checks: "every planted bug is found", run: prove },
     Step { name: "crashes", checks: "kills, power cuts, calls that fail under load", run: crashes },
