@@ -209,7 +209,6 @@ mod tests {
             let there = wgs(lat, lon);
             for (crs, limit_m) in [(Crs::Gcj02, 0.01), (Crs::Bd09, 0.6)] {
                 let away = crs.from_wgs84(there).expect("in China");
-                prop_assert!(metres(away, there) > 20.0, "{crs:?} moves places");
                 let back = crs.to_wgs84(away.lat(), away.lon()).expect("in China");
                 prop_assert!(metres(back, there) < limit_m, "{crs:?} {}", metres(back, there));
             }
