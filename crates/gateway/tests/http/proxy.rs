@@ -12,6 +12,11 @@ use tempfile::TempDir;
 /// Ports that somebody else took in between are tried again.
 const STARTS_MAX: usize = 5;
 
+/// Linux gives ports from 32,768 on to who asks for any.
+const PORTS_FROM: usize = 20_000;
+const PORTS: usize = 12_000;
+static NEXT_PORT: AtomicUsize = AtomicUsize::new(0);
+
 /// A shop that says what it was asked for.
 pub(crate) struct Shop {
     pub(crate) addr: SocketAddr,
@@ -149,10 +154,16 @@ fn started(command: impl Fn(&Path, SocketAddr, SocketAddr) -> Command) -> Proxy 
     panic!("the proxy did not start; run it by hand with the example to see why");
 }
 
-/// Find two ports that are free at this moment.
+/// Find two ports that are free, and that nobody is given who asks the system for any port: another
+/// test's server on one of them would be taken for the proxy.
 fn free_ports() -> [SocketAddr; 2] {
-    let bound = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("bind"));
-    bound.map(|listener| listener.local_addr().expect("address"))
+    // Relaxed: the count alone tells two tests apart, and processes start at different ones.
+    let tried = || NEXT_PORT.fetch_add(1, Ordering::Relaxed) + std::process::id() as usize * 7;
+    let free = || {
+        let at = SocketAddr::from(([127, 0, 0, 1], (PORTS_FROM + tried() % PORTS) as u16));
+        TcpListener::bind(at).is_ok().then_some(at)
+    };
+    [0, 1].map(|_| (0..PORTS).find_map(|_| free()).expect("a free port below the system's range"))
 }
 
 /// Servers are not on everybody's path.
