@@ -4,7 +4,8 @@ mod common;
 
 use common::*;
 use onrush_journal::{
-    FakeDisk, Journal, JournalError, JournalReader, Loss, OpenError, Options, Prepare, verify,
+    FakeDisk, Journal, JournalError, JournalReader, Loss, OpenError, Options, Prepare, Storage,
+    verify,
 };
 use onrush_types::Lsn;
 use std::convert::Infallible;
@@ -212,6 +213,48 @@ fn as_many_segments_are_ready_as_asked() {
     journal.commit().unwrap();
     drop(journal);
     assert_eq!(open().last_lsn(), Lsn(4));
+}
+
+/// What is promised to fit does, to the last byte: with one segment left, however full the current one
+/// is, and however the bytes are cut into records.
+#[test]
+fn what_is_promised_to_fit_fits_to_the_last_byte() {
+    for (last, piece) in [(1, 900), (1_500, 900), (2_900, 1_200), (3_000, 300), (3_000, 1_200)] {
+        let disk = FakeDisk::new(1);
+        let nothing = |_: Lsn, _: &[u8]| Ok::<(), Infallible>(());
+        // One frame may have a whole segment: then nothing is kept back for more frames.
+        let options = Options { frame_bytes: 8_192, ..options() };
+        let mut journal =
+            Journal::open(Arc::new(disk.clone()), &options, Lsn::ZERO, nothing).unwrap().0;
+        while journal.ready_segments() > 1 {
+            journal.append(&[1; 3_000]).unwrap();
+        }
+        journal.append(&vec![2; last]).unwrap();
+        if journal.ready_segments() < 1 {
+            continue;
+        }
+        let most = (1..20_000).rev().find(|bytes| journal.has_room(*bytes)).unwrap();
+        assert!(most > 2_000, "{most} bytes fit a whole segment");
+        let mut left = most;
+        while left > 4 {
+            let record = vec![3; piece.min(left - 4)];
+            assert!(journal.append(&record).is_ok(), "{left} of {most} bytes after {last}");
+            left -= record.len() + 4;
+        }
+        journal.commit().unwrap();
+    }
+}
+
+#[test]
+fn a_disk_in_memory_counts_what_its_files_have() {
+    let disk = FakeDisk::new(1);
+    assert_eq!(disk.used_bytes(), 0);
+    let (mut journal, ..) = open(&disk).unwrap();
+    fill(&mut journal, 100, 7).unwrap();
+    let files = disk.list().unwrap();
+    let bytes: usize = files.iter().map(|file| disk.content(file).unwrap().len()).sum();
+    assert!(bytes > 0);
+    assert_eq!(disk.used_bytes(), bytes as u64);
 }
 
 #[test]

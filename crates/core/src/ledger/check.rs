@@ -118,3 +118,23 @@ impl Ledger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_conserved_or_they_are_not() {
+        let right = Conservation { supplied: 10, free: 1, held: 2, sold: 3, withdrawn: 4 };
+        assert!(right.holds());
+        for wrong in [
+            Conservation { supplied: 11, ..right },
+            Conservation { free: 0, ..right },
+            Conservation { held: 3, ..right },
+            Conservation { sold: 2, ..right },
+            Conservation { withdrawn: 5, ..right },
+        ] {
+            assert!(!wrong.holds(), "{wrong:?}");
+        }
+    }
+}
