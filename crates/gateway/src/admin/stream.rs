@@ -7,7 +7,8 @@
 //!
 //! **Back-pressure.** While [`UNDER_WAY_MAX`] lines have no outcome, or outcomes are not taken,
 //! nothing more is read, and the client's socket fills up. When the engine lets nobody in, the line
-//! waits for one before it; only a line with none before it is answered `overloaded`.
+//! waits, too, until one before it has its outcome or the server tries again: none is answered
+//! `overloaded`.
 //!
 //! This file knows no sockets: bytes are brought by [`take`](ReservationStream::take).
 
@@ -51,6 +52,8 @@ pub struct ReservationStream {
     is_ended: bool,
     /// Every whole line was begun.
     is_starved: bool,
+    /// The next line was not let in.
+    is_held_back: bool,
 }
 
 impl Gateway {
@@ -70,6 +73,7 @@ impl Gateway {
             under_way: VecDeque::new(),
             is_ended: false,
             is_starved: true,
+            is_held_back: false,
         };
         let head = Answer::of(StatusCode::OK, Route::AdminStream, Content::Lines, Bytes::new());
         Ok(Reply::Stream(head, Box::new(stream)))
@@ -80,6 +84,12 @@ impl ReservationStream {
     /// Tell whether it can do with more lines.
     pub(crate) fn wants_more(&self) -> bool {
         self.is_starved && !self.is_ended
+    }
+
+    /// Tell whether only a try at a later time goes on: the next line was not let in, and none is under
+    /// way whose outcome would make room.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.is_held_back && self.under_way.is_empty()
     }
 
     /// Take what came.
@@ -99,6 +109,7 @@ impl ReservationStream {
     /// Begin nothing more: lines that were not begun get no outcome.
     pub(crate) fn stop(&mut self) {
         self.unread.clear();
+        self.is_held_back = false;
         self.is_ended = true;
     }
 
@@ -141,7 +152,8 @@ impl ReservationStream {
             if !line.is_empty() {
                 let mut entry = self.entry(gateway, line).unwrap_or_else(Entry::Wrong);
                 entry.look();
-                if is_overloaded(&entry) && !self.under_way.is_empty() {
+                self.is_held_back = is_overloaded(&entry);
+                if self.is_held_back {
                     return;
                 }
                 self.under_way.push_back(entry);

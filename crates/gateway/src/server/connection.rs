@@ -146,7 +146,7 @@ async fn respond(
         More::Events(listener) => response.map(|_| Sending::Events(listener, talk.watch.clone())),
         More::Lines(stream, body) => {
             let (worker, watch) = (talk.worker.clone(), talk.watch.clone());
-            let lines = Lines { stream, body, worker, watch };
+            let lines = Lines { stream, body, worker, watch, again: None };
             response.map(|_| Sending::Lines(Box::new(lines)))
         }
     })

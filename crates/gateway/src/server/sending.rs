@@ -7,13 +7,18 @@ use crate::line::Listener;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::time::Instant;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
 
 /// What is handed over at a time: the connection's one buffer stays small, however long the answer.
 const PIECE_BYTES_MAX: usize = 16 * 1_024;
+
+/// A stream that was not let in tries again after this.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// The body of an answer.
 pub(super) enum Sending {
@@ -31,6 +36,7 @@ pub(super) struct Lines {
     pub(super) body: Incoming,
     pub(super) worker: Arc<Worker>,
     pub(super) watch: Arc<Watch>,
+    pub(super) again: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body for Sending {
@@ -77,7 +83,7 @@ impl Body for Sending {
 impl Lines {
     /// Bring lines for as long as the stream can do with more, and return outcomes.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Lines { stream, body, worker, watch } = self;
+        let Lines { stream, body, worker, watch, again } = self;
         loop {
             if worker.rounds.stopping() {
                 stream.stop();
@@ -88,6 +94,12 @@ impl Lines {
                     None => watch.answered(Instant::now()),
                 }
                 return Poll::Ready(next);
+            }
+            if stream.waits_for_room() {
+                let sleep = again.get_or_insert_with(|| Box::pin(tokio::time::sleep(AGAIN)));
+                std::task::ready!(sleep.as_mut().poll(cx));
+                *again = None;
+                continue;
             }
             if !stream.wants_more() {
                 return Poll::Pending;

@@ -2,9 +2,11 @@
 
 use crate::client::{Ask, Connection, ask};
 use crate::server::{Server, file};
-use onrush::{By, SkuIx};
+use onrush::{By, Driver, SkuIx};
 use onrush_gateway::config::{ApiKeySection, Scope};
 use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 const PATH: &str = "/admin/v1/reservations:stream?campaign=drop";
 
@@ -192,20 +194,58 @@ fn where_nobody_is_let_in_the_stream_waits_instead_of_being_refused() {
     let lines: String = (0..50).map(|n| line(&format!("b-{n}"), "k")).collect();
     stream.send(&lines);
     stream.finish();
-    let mut told = 0;
-    while told < 50 {
-        let round = (50 - told).min(8);
-        server.wait_until(|status| status.reserves_in_flight == round);
-        driver.turn();
-        if told == 0 {
-            stream.head();
+    // The ledger decides nothing until eight are in, so the ninth line has met a full queue.
+    server.wait_until(|status| status.reserves_in_flight == 8);
+    let told = while_driven(driver, || {
+        stream.head();
+        stream.outcomes()
+    });
+    assert_eq!(told.len(), 50);
+    assert!(told.iter().all(|(status, _)| *status == 201), "{told:?}");
+}
+
+/// Let the ledger decide while `read` reads what it decided.
+fn while_driven<T>(mut driver: Driver, read: impl FnOnce() -> T) -> T {
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
         }
-        for _ in 0..round {
-            assert_eq!(stream.outcome().expect("one a line").0, 201);
-        }
-        told += round;
     }
-    assert_eq!(stream.outcome(), None);
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Acquire) {
+                driver.turn();
+                thread::yield_now();
+            }
+        });
+        let _done = Done(&is_done);
+        read()
+    })
+}
+
+#[test]
+fn a_stream_waits_for_what_another_has_under_way() {
+    let (server, mut driver) = Server::driven(2);
+    let added = server.engine.supply(SkuIx(0), 48, By::new("test", "more"));
+    driver.settle();
+    assert!(added.wait().expect("decided").granted().is_some());
+    let mut first = Stream::open(&server);
+    first.send(&format!("{}{}", line("ann", "k"), line("bob", "k")));
+    server.wait_until(|status| status.reserves_in_flight == 2);
+    let mut second = Stream::open(&server);
+    second.send(&format!("{}{}", line("ann", "k"), line("cat", "k")));
+    second.finish();
+    // A repeat that is in flight is told at once; the other line finds no room, and waits.
+    second.head();
+    assert_eq!(second.outcome(), Some((409, "key_in_flight".to_owned())));
+    let told = while_driven(driver, || {
+        first.head();
+        [first.outcome(), first.outcome(), second.outcome(), second.outcome()]
+    });
+    let statuses = told.map(|told| told.map(|(status, _)| status));
+    assert_eq!(statuses, [Some(201), Some(201), Some(201), None]);
 }
 
 #[test]
