@@ -1,6 +1,6 @@
 //! Programs, by what their owners put into them.
 //!
-//! Two lists: thresholds, points and policy may be chosen by what [`calibration`] shows; [`test`] has
+//! Two lists: thresholds, points and policy may be chosen by what [`calibration`] shows; [`test()`] has
 //! other clients, rhythms and sizes, is looked at afterwards, and changes nothing. An owner runs many
 //! accounts over fewer devices and payment instruments: that is what a farm costs, and what is seen.
 

@@ -47,6 +47,7 @@ const BANNED: &[(&[&str], Ban)] = &[
     (&["std", "env"], Ban::Io),
     (&["std", "process"], Ban::Io),
     (&["fs", "File"], Ban::Io),
+    (&["rustix", "process", "setpriority_process"], Ban::Threads),
     (&["rustix"], Ban::Io),
 ];
 

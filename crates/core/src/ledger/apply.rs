@@ -8,8 +8,8 @@ use crate::front::NONE;
 use crate::phase::Phase;
 use crate::reservation::State;
 use onrush_types::limits::{
-    CAMPAIGNS_MAX, HOLD_CLASSES_MAX, PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_MAX, SKUS_MAX,
-    SUPPLY_MAX,
+    BUYERS_PER_CAMPAIGN_MAX, CAMPAIGNS_MAX, HOLD_CLASSES_MAX, PAYMENTS_PER_RESERVATION_MAX,
+    RESERVATIONS_MAX, SKUS_MAX, SUPPLY_MAX,
 };
 use onrush_types::planted;
 use onrush_types::{
@@ -327,6 +327,12 @@ impl Ledger {
     fn apply_campaign(&mut self, ix: CampaignIx, name: &Name, terms: &Terms) -> Applied {
         ensure(ix.index() <= self.campaigns.len(), "campaign numbers are dense")?;
         ensure(ix.index() < CAMPAIGNS_MAX, "more campaigns than the ledger holds")?;
+        // Memory is set aside for as many: a damaged number must not ask for more than there can be.
+        let expected = terms.buyers_expected as usize;
+        ensure(
+            expected <= BUYERS_PER_CAMPAIGN_MAX,
+            "a campaign expects more buyers than it may have",
+        )?;
         self.hold_class(terms.hold)?;
         if ix.index() == self.campaigns.len() {
             let known = self.campaign_names.insert(name.clone(), ix);

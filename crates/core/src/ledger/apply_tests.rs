@@ -106,7 +106,12 @@ fn what_does_not_follow() -> Vec<(Timestamp, Change, &'static str)> {
     let wave = Change::Supplied { sku: SkuIx(0), units: 1, source: Source::Wave(1) };
     let withdrawn = Change::Withdrawn { sku: SkuIx(0), units: 3, by: by() };
     let confirmed = |n| Change::Confirmed { seq: seq(n), key: None };
+    let mut crowded = campaign(1, "crowded");
+    if let Change::Campaign { terms, .. } = &mut crowded {
+        terms.buyers_expected = u32::MAX;
+    }
     vec![
+        (later, crowded, "expects more buyers"),
         (NOW, phase(Phase::Closed), "time ran back"),
         (later, Change::Reserved(Reserved { seq: seq(6), ..new() }), "dense"),
         (later, Change::Reserved(Reserved { seq: seq(4), ..new() }), "dense"),
