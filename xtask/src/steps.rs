@@ -33,7 +33,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "setup", checks: "programs that the steps need", run: set_up },
     Step { name: "fmt", checks: "formatting", run: format },
     Step { name: "tidy", checks: "the rules of the house", run: tidy },
-    Step { name: "clippy", checks: "lints, no warning left", run: clippy },
+    Step { name: "clippy", checks: "every target compiles without a warning", run: clippy },
     Step { name: "tests", checks: "unit, property and integration tests", run: tests },
     Step { name: "doctests", checks: "examples in the documentation", run: doc_tests },
     Step { name: "doc", checks: "documentation, no broken link", run: doc },
@@ -55,8 +55,6 @@ pub const STEPS: &[Step] = &[
     Step { name: "corpora", checks: "fuzz corpora as plain tests", run: corpora },
     Step { name: "fuzz", checks: "corpora, changed blindly for a while", run: fuzz },
     Step { name: "fuzz-build", checks: "fuzz targets compile", run: fuzz_build },
-    Step { name: "examples", checks: "examples compile", run: examples },
-    Step { name: "benches", checks: "benches compile", run: benches },
     Step {
         name: "compare",
         checks: "the comparison's checks catch a rival that cheats",
@@ -240,41 +238,6 @@ fn fuzz_build(root: &Path) -> Result<End> {
     ended(cargo(root).args(arguments).env("CARGO_TARGET_DIR", target))
 }
 
-fn examples(root: &Path) -> Result<End> {
-    let mut all = Found::default();
-    let metadata = metadata(root)?;
-    for package in metadata.workspace_packages() {
-        let is_example = below(&metadata, package, "examples");
-        if is_example || package.targets.iter().any(|target| target.is_example()) {
-            let mut command = cargo(root);
-            command.args(["check", "-p", package.name.as_str(), "--examples"]);
-            if is_example {
-                command.arg("--bins");
-            }
-            all.add(ended(&mut command)?);
-        }
-    }
-    Ok(all.end("no examples yet"))
-}
-
-fn benches(root: &Path) -> Result<End> {
-    let mut all = Found::default();
-    let metadata = metadata(root)?;
-    for package in metadata.workspace_packages() {
-        let is_bench = below(&metadata, package, "benches");
-        if is_bench || package.targets.iter().any(|target| target.is_bench()) {
-            let mut command = cargo(root);
-            command.args(["check", "-p", package.name.as_str(), "--benches"]);
-            if is_bench {
-                command.arg("--bins");
-            }
-            all.add(ended(&mut command)?);
-        }
-    }
-    Ok(all.end("no benches yet"))
-}
-
-/// No rival runs here: only the comparison's own tests.
 fn compare(root: &Path) -> Result<End> {
     let target = crate::compare::own_target(&target_folder(root)?);
     let arguments = ["test", "--locked", "--manifest-path", crate::compare::MANIFEST];
@@ -327,10 +290,6 @@ pub(crate) fn ended(command: &mut std::process::Command) -> Result<End> {
 pub(crate) fn metadata(root: &Path) -> Result<Metadata> {
     let manifest = root.join("Cargo.toml");
     MetadataCommand::new().manifest_path(manifest).no_deps().exec().context("cargo metadata failed")
-}
-
-fn below(metadata: &Metadata, package: &cargo_metadata::Package, folder: &str) -> bool {
-    package.manifest_path.starts_with(metadata.workspace_root.join(folder))
 }
 
 #[cfg(test)]
