@@ -1,4 +1,5 @@
-//! Scripts, styles and a brand's own files: read once at the start, compressed once, kept in memory.
+//! Scripts, styles and a brand's own files: read once at the start, compressed at their first use, kept in
+//! memory.
 //!
 //! An address carries a digest of the content, so that a browser may keep a file for ever and still
 //! sees the next one at once.
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// What a brand's folder may hold.
 const BRAND_FILES_MAX: usize = 64;
@@ -48,7 +50,7 @@ pub(crate) struct Assets {
 struct Asset {
     kind: &'static str,
     plain: Bytes,
-    gzip: Bytes,
+    gzip: OnceLock<Bytes>,
     etag: HeaderValue,
     address: String,
 }
@@ -71,7 +73,7 @@ impl Assets {
             Asset {
                 kind,
                 plain: Bytes::copy_from_slice(content),
-                gzip: gzip(content, Compression::best()),
+                gzip: OnceLock::new(),
                 etag,
                 address: format!("{}{name}?v={digest}", self.below),
             },
@@ -86,7 +88,14 @@ impl Assets {
     /// Return how many bytes a file takes on its way.
     #[cfg(test)]
     pub(crate) fn compressed_bytes(&self, name: &str) -> usize {
-        self.files[name].gzip.len()
+        self.files[name].gzip().len()
+    }
+}
+
+impl Asset {
+    /// Return it compressed. Whoever never serves a file, as a simulator does, never pays for that.
+    fn gzip(&self) -> &Bytes {
+        self.gzip.get_or_init(|| gzip(&self.plain, Compression::best()))
     }
 }
 
@@ -105,7 +114,7 @@ impl Assets {
             Answer::empty(StatusCode::NOT_MODIFIED, route)
         } else {
             let content = Content::Asset(asset.kind);
-            encoded(ask.headers, &asset.plain, &asset.gzip, route, content)
+            encoded(ask.headers, &asset.plain, asset.gzip(), route, content)
         };
         let keep = HeaderValue::from_static(keep);
         Ok(answer.with(ETAG, asset.etag.clone()).with(CACHE_CONTROL, keep))
