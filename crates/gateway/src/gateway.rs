@@ -225,8 +225,7 @@ impl Gateway {
         };
         reply.unwrap_or_else(|problem| {
             if matches!(problem.code, Code::Unauthenticated | Code::Forbidden) {
-                let client = self.client_addr(ask);
-                tracing::debug!(?client, code = problem.code.as_str(), path = ask.path, "refused");
+                tracing::debug!(code = problem.code.as_str(), route = ?route, "refused");
             }
             Reply::Ready(problem.answer(route, jitter))
         })

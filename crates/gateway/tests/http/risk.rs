@@ -2,6 +2,7 @@
 //! nothing raw is kept.
 
 use crate::client::{Answer, Ask, ask};
+use crate::log;
 use crate::queue::with_line;
 use crate::server::{Server, file, reserve};
 use onrush_gateway::Config;
@@ -254,6 +255,7 @@ fn who_waits_a_challenge_out_joins_with_less_weight() {
 /// Everything a request carries that names somebody is looked for in every file that is left.
 #[test]
 fn nothing_raw_is_kept() {
+    log::capture();
     let canaries =
         ["203.0.113.77", "canary-device-0001", "canary-buyer", "canary-card", "canary-phone"];
     let mut server = Server::start(|config, dir| {
@@ -274,6 +276,10 @@ fn nothing_raw_is_kept() {
             .to(server.public);
         assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
     }
+    // Who is refused is not written down either.
+    let path = "/v1/reservations/canary-device-0001";
+    let stranger = ask("GET", path).bearer("canary-card").header("x-forwarded-for", "203.0.113.77");
+    stranger.to(server.public).is_problem("unauthenticated");
     let shown = server.operate("GET", "/admin/v1/campaigns/drop/risk", None);
     let entities = shown.json()["sketches"]["entities"].as_u64();
     assert_eq!(entities, Some(5), "account, address, device, card and phone were seen");
@@ -300,5 +306,11 @@ fn nothing_raw_is_kept() {
         }
     }
     assert_eq!(files, 1, "the search finds what is there");
+    let lines = log::lines();
+    assert!(lines.iter().any(|line| line.contains("refused")), "the stranger was noted");
+    for canary in canaries {
+        let told: Vec<_> = lines.iter().filter(|line| line.contains(canary)).collect();
+        assert!(told.is_empty(), "{canary} in {told:?}");
+    }
     assert_eq!(recorded, 2);
 }
