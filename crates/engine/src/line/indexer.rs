@@ -5,7 +5,7 @@
 //! ledger; once that is durable, places are counted off the wheel, the first ones first. After a
 //! restart all of it is built again from the tickets, and comes out the same.
 //!
-//! The same thread warms the tables of buyers of new campaigns, with or without a line.
+//! When no line has work, the same thread warms the tables of buyers of new campaigns.
 //!
 //! [`Indexer::step`] does a bounded piece of work and never blocks, so a simulator can call it instead
 //! of a thread.
@@ -27,7 +27,7 @@ use std::sync::Arc;
 const STEP_TICKETS: u32 = 16_384;
 /// Places counted in the first step of a lane: who is first need not wait for thousands.
 const FIRST_PLACES: u32 = 256;
-/// Touches of each campaign's table of buyers in one step: about a millisecond.
+/// Touches of a table of buyers in one step: about a millisecond.
 const TOUCHES_A_STEP: usize = 1_024;
 /// A lane's start is looked for at least this often.
 pub(crate) const IDLE_MS_MAX: u64 = 50;
@@ -73,7 +73,6 @@ impl Indexer {
         let now = self.shared.time.now();
         let mut busy = false;
         for (n, campaign) in catalogue.list.iter().enumerate() {
-            busy |= campaign.claims.warm(TOUCHES_A_STEP);
             let Some(line) = &campaign.line else { continue };
             if self.lines.len() <= n {
                 self.lines.resize_with(n + 1, || None);
@@ -88,7 +87,8 @@ impl Indexer {
             indexed.close(now);
             busy |= indexed.draw(&self.shared, campaign, now) | indexed.place();
         }
-        busy
+        // A draw is waited for; one table at a time, and only where no line has work.
+        busy || catalogue.list.iter().any(|campaign| campaign.claims.warm(TOUCHES_A_STEP))
     }
 
     /// Return how long to sleep at most: until the next lane starts.
