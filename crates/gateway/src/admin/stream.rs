@@ -19,6 +19,7 @@ use crate::errors::Code;
 use crate::gateway::{Ask, Gateway, PUBLIC_BODY_BYTES_MAX, Reply};
 use crate::identity::Caller;
 use crate::jitter::Jitter;
+use crate::line::parameter;
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::wire::{check_lines, read_object};
@@ -61,13 +62,13 @@ impl Gateway {
     pub(crate) fn open_stream(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {
         check_lines(ask.headers)?;
         let key = self.authorised(ask, now, Scope::Reserve)?;
-        let campaign = ask.query.and_then(|query| query.strip_prefix("campaign="));
+        let campaign = parameter(ask.query.unwrap_or_default(), "campaign");
         let campaign = campaign.ok_or_else(|| {
             Problem::invalid("campaign: name it in the address: reservations:stream?campaign=drop")
         })?;
-        self.visible(campaign, now)?;
+        self.visible(&campaign, now)?;
         let stream = ReservationStream {
-            campaign: campaign.into(),
+            campaign: campaign.into_boxed_str(),
             caller: Caller::BackEnd(key),
             unread: BytesMut::new(),
             under_way: VecDeque::new(),

@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-const PATH: &str = "/admin/v1/reservations:stream?campaign=drop";
+/// The name as somebody else may write it: escaped, beside another field.
+const PATH: &str = "/admin/v1/reservations:stream?from=shop&campaign=dr%6Fp";
 
 fn head_to(path: &str, token: &str, kind: &str) -> Vec<u8> {
     format!(
