@@ -30,7 +30,7 @@ pub struct Step {
 
 /// Every step, cheap ones first.
 pub const STEPS: &[Step] = &[
-    Step { name: "setup", checks: "programs that the steps need", run: set_up },
+    Step { name: "setup", checks: "programs that the steps need, whole lockfiles", run: set_up },
     Step { name: "fmt", checks: "formatting", run: format },
     Step { name: "tidy", checks: "the rules of the house", run: tidy },
     Step { name: "clippy", checks: "every target compiles without a warning", run: clippy },
@@ -66,9 +66,20 @@ pub const STEPS: &[Step] = &[
 /// The package that runs the corpora; its tests are a step of their own.
 const FUZZ_PACKAGE: &str = "onrush-fuzz";
 
+/// The manifests that have a lockfile: the workspace and the two packages outside it.
+const LOCKED: [&str; 3] = ["Cargo.toml", "fuzz/Cargo.toml", crate::compare::MANIFEST];
+
+/// Lockfiles are looked at here rather than by the late steps that build with them: a crate that gains
+/// a dependency leaves the lockfiles of the packages outside the workspace behind.
 fn set_up(root: &Path) -> Result<End> {
+    let mut all = Found::default();
     let none = Counts::default();
-    Ok(if setup::prepare(root)? { End::Passed(none) } else { End::Failed(none) })
+    all.add(if setup::prepare(root)? { End::Passed(none) } else { End::Failed(none) });
+    for manifest in LOCKED {
+        let arguments = ["update", "--workspace", "--locked", "--manifest-path", manifest];
+        all.add(ended(cargo(root).args(arguments))?);
+    }
+    Ok(all.end("nothing to set up"))
 }
 
 fn format(root: &Path) -> Result<End> {
