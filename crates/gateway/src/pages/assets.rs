@@ -124,7 +124,7 @@ impl Assets {
 impl Gateway {
     /// `GET /assets/{name}`.
     pub(crate) fn asset(&self, name: &str, ask: &Ask<'_>) -> Result<Answer, Problem> {
-        self.pages.assets.answer(name, ask, Route::Asset)
+        self.pages.look.assets.answer(name, ask, Route::Asset)
     }
 }
 

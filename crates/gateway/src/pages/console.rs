@@ -48,14 +48,14 @@ impl Console {
 impl Gateway {
     /// `GET /console`.
     pub(crate) fn console(&self) -> Answer {
-        let page = self.pages.console.page.clone();
+        let page = self.pages.look.console.page.clone();
         let answer = Answer::of(StatusCode::OK, Route::Console, Content::Page, page);
         answer.with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
     }
 
     /// `GET /console/{name}`.
     pub(crate) fn console_file(&self, name: &str, ask: &Ask<'_>) -> Result<Answer, Problem> {
-        self.pages.console.assets.answer(name, ask, Route::ConsoleFile)
+        self.pages.look.console.assets.answer(name, ask, Route::ConsoleFile)
     }
 }
 

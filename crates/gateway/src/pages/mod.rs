@@ -7,6 +7,7 @@
 //! | `check` | the challenge that a join or reserve may need |
 //! | `console` | the operators' page, which is a script that asks the admin API |
 //! | `near` | stores around a place |
+//! | `look` | templates, texts and files, the product's or a brand's |
 //! | `texts` | words, numbers, money, times |
 //! | `assets` | scripts, styles, a brand's files |
 //!
@@ -20,6 +21,7 @@ mod assets;
 mod check;
 mod console;
 mod forms;
+mod look;
 mod near;
 mod show;
 mod texts;
@@ -29,40 +31,20 @@ pub(crate) use console::matched as console_matched;
 
 use crate::config::{Config, ConfigErrors, PagesSection};
 use crate::routes::{GET, Matched, Route, is_get, one};
-use assets::{Assets, read_brand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use console::Console;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Method};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, Value};
+use look::{Look, Words};
 use onrush::{Campaign, CampaignIx, Engine, Phase, Timestamp};
 use parking_lot::RwLock;
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
+use texts::Lang;
 pub use texts::money as money_text;
-use texts::{Lang, Texts};
-
-/// The templates that come with the product; a brand's folder may replace each.
-const TEMPLATES: [(&str, &str); 4] = [
-    ("layout.html", include_str!("templates/layout.html")),
-    ("drop.html", include_str!("templates/drop.html")),
-    ("draw.html", include_str!("templates/draw.html")),
-    ("pay.html", include_str!("templates/pay.html")),
-];
-
-/// What scripts and styles were built to, from `web/drop`.
-const BUILT: [(&str, &[u8]); 4] = [
-    ("drop.css", include_bytes!("../../../../web/dist/drop.css")),
-    ("drop.js", include_bytes!("../../../../web/dist/drop.js")),
-    ("check.js", include_bytes!("../../../../web/dist/check.js")),
-    ("draw.js", include_bytes!("../../../../web/dist/draw.js")),
-];
 
 /// The part of a cookie that keeps it from travelling without TLS.
 const SECURE: &str = "; Secure";
@@ -72,26 +54,13 @@ const TOKEN_BYTES: usize = 18;
 
 /// Everything pages are made of.
 pub(crate) struct Pages {
-    env: Environment<'static>,
-    assets: Assets,
-    /// Where each of them is, as templates take it.
-    addresses: Value,
-    console: Console,
-    en: Words,
-    zh: Words,
+    look: Arc<Look>,
     section: PagesSection,
     /// There is a pretend payment page, and anybody can be anybody.
     dev: bool,
     key: Hmac<Sha256>,
     /// One for each campaign and language that was asked for.
     prepared: RwLock<BTreeMap<(CampaignIx, Lang), Arc<Prepared>>>,
-}
-
-/// One language's texts, as templates and as scripts take them.
-struct Words {
-    texts: Texts,
-    value: Value,
-    for_scripts: String,
 }
 
 /// The page of everybody without a session.
@@ -111,61 +80,15 @@ impl std::fmt::Debug for Pages {
 }
 
 impl Pages {
-    /// Read a brand's folder and compile templates.
+    /// Read a brand's folder, where there is one.
     ///
     /// # Errors
     /// When a file cannot be used; the error names it.
     pub(crate) fn new(config: &Config, engine: &Engine) -> Result<Pages, ConfigErrors> {
         let section = config.pages.clone();
-        let brand = section.brand.as_deref().map(read_brand).transpose()?.unwrap_or_default();
-        let folder = section.brand.as_ref().map(|path| path.display().to_string());
-        let folder = folder.unwrap_or_default();
-        let mut assets = Assets::new("/assets/");
-        BUILT.iter().for_each(|(name, content)| assets.add(name, content));
-        brand.iter().for_each(|(name, content)| assets.add(name, content));
-        let wrong = |what: String| ConfigErrors::one(&folder, "pages.brand", what);
-        let text_of = |name: &str| -> Result<Option<String>, ConfigErrors> {
-            let Some(bytes) = brand.get(name) else { return Ok(None) };
-            let text = String::from_utf8(bytes.clone());
-            text.map(Some).map_err(|_| wrong(format!("{name}: is not UTF-8")))
-        };
-        let mut env = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        env.set_syntax(syntax.map_err(|error| wrong(error.to_string()))?);
-        texts::add_filters(&mut env);
-        let own = brand.keys().filter(|name| name.ends_with(".html")).map(String::as_str);
-        let names = TEMPLATES.iter().map(|(name, _)| *name).chain(own);
-        for name in names {
-            let built_in = TEMPLATES.iter().find(|(known, _)| *known == name);
-            let source = text_of(name)?.or_else(|| Some(built_in?.1.to_owned()));
-            let added = env.add_template_owned(name.to_owned(), source.unwrap_or_default());
-            added.map_err(|error| wrong(format!("{error:#}")))?;
-        }
-        let words = |lang: Lang| -> Result<Words, ConfigErrors> {
-            let name = format!("texts.{}.toml", lang.as_str());
-            let own: Texts = match text_of(&name)? {
-                None => Texts::new(),
-                Some(text) => {
-                    toml::from_str(&text).map_err(|error| wrong(format!("{name}: {error}")))?
-                }
-            };
-            let mut texts = lang.texts();
-            if let Some(unknown) = own.keys().find(|key| !texts.contains_key(*key)) {
-                return Err(wrong(format!("{name}: `{unknown}` is no text of the pages")));
-            }
-            texts.extend(own);
-            let (value, for_scripts) = (Value::from(Serde(&texts)), texts::for_scripts(&texts));
-            Ok(Words { texts, value, for_scripts })
-        };
-        let (en, zh) = (words(Lang::En)?, words(Lang::Zh)?);
         let key = engine.derive_key("onrush page forms v1");
         Ok(Pages {
-            env,
-            addresses: Value::from(Serde(&assets.addresses())),
-            assets,
-            console: Console::new(),
-            en,
-            zh,
+            look: Look::of(section.brand.as_deref())?,
             section,
             dev: config.dev,
             key: Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"),
@@ -174,10 +97,7 @@ impl Pages {
     }
 
     fn words(&self, lang: Lang) -> &Words {
-        match lang {
-            Lang::En => &self.en,
-            Lang::Zh => &self.zh,
-        }
+        self.look.words(lang)
     }
 
     /// Make a token for a session's forms. A stranger knows no session, so no token; the salt makes

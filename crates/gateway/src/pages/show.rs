@@ -264,11 +264,12 @@ impl Pages {
         let more = Value::from(Serde(&more));
         let shared = context! {
             t => words.value.clone(), script_texts => words.for_scripts.clone(),
-            asset => self.addresses.clone(),
+            asset => self.look.addresses.clone(),
             lang => lang.as_str(), lang_tag => lang.tag(),
             other_lang => lang.other().as_str(), other_tag => lang.other().tag(), dev => self.dev,
         };
         let rendered = self
+            .look
             .env
             .get_template(template)
             .and_then(|template| template.render(context! { ..shared, ..more }));

@@ -1,3 +1,4 @@
+use super::look::TEMPLATES;
 use super::*;
 use crate::gateway::Gateway;
 use flate2::Compression;
@@ -89,7 +90,7 @@ fn a_cookie_travels_with_tls_only_unless_there_is_none() {
 fn a_first_visit_stays_within_its_budget() {
     let (_folder, gateway) = gateway();
     let files: usize = ["drop.css", "drop.js", "check.js"]
-        .map(|name| gateway.pages.assets.compressed_bytes(name))
+        .map(|name| gateway.pages.look.assets.compressed_bytes(name))
         .iter()
         .sum();
     // The longest page there can be is shorter than its template with every text in it.
@@ -129,10 +130,18 @@ fn a_brand_replaces_what_it_has_and_is_told_what_is_wrong() {
     put("brand.css", ":root { --main: #123456 }");
     put("logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>");
     let pages = Pages::new(&config, &engine).expect("all of it fits");
-    assert_eq!(pages.en.texts["brand"], "Acme & Co");
-    assert_eq!(pages.zh.texts["brand"], Lang::Zh.texts()["brand"], "the other is as it was");
+    assert_eq!(pages.words(Lang::En).texts["brand"], "Acme & Co");
+    assert_eq!(
+        pages.words(Lang::Zh).texts["brand"],
+        Lang::Zh.texts()["brand"],
+        "the other is as it was"
+    );
     assert!(
-        ["brand.css", "logo.svg"].iter().all(|name| pages.assets.addresses().contains_key(name))
+        ["brand.css", "logo.svg"].iter().all(|name| pages
+            .look
+            .assets
+            .addresses()
+            .contains_key(name))
     );
     let wrong = |name: &str, text: &str, part: &str| {
         let before = std::fs::read(brand.join(name)).ok();
