@@ -57,7 +57,7 @@ pub use config::{Config, ConfigError, ConfigErrors, check};
 pub use gateway::{Ask, Gateway, Reply, Side};
 pub use identity::{IssuerError, SessionMemo};
 pub use jitter::Jitter;
-pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Verdict};
+pub use line::{Applicant, AskError, Asking, Eligibility, Listener, Told, Verdict};
 pub use metrics::Metrics;
 pub use onrush_risk as scoring;
 pub use pages::money_text;

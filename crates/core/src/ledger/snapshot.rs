@@ -28,8 +28,8 @@ mod nodes;
 /// Names this layout; a snapshot of another layout is not read but rebuilt from the journal.
 pub const LAYOUT: u64 = 0x6f6e_7275_7368_0001;
 
-/// Rows of the large tables in one chunk: 2 MiB of reservations.
-const ROWS_PER_CHUNK: usize = 1 << 15;
+/// Rows of the large tables in one chunk: half a MiB of reservations.
+const ROWS_PER_CHUNK: usize = 1 << 13;
 
 const HEAD: u32 = 1;
 const CAMPAIGNS: u32 = 2;

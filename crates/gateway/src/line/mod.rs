@@ -51,6 +51,6 @@ pub(crate) use openapi::{line_operation, line_parameters, line_schemas};
 pub(crate) use page::LinePage;
 pub(crate) use poll::{odds_word, state};
 pub(crate) use query::parameter;
-pub use streams::Listener;
+pub use streams::{Listener, Told};
 pub(crate) use token::TicketToken;
 pub(crate) use wait::{LineDone, LineWait};

@@ -15,8 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-/// Sent when there is nothing to say.
-const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+/// Sent when there is nothing to say, as a chunk.
+const COMMENT: Bytes = Bytes::from_static(b"3\r\n:\n\n\r\n");
+
+/// Ends a chunk's size, and a chunk.
+const CHUNK_END: &[u8] = b"\r\n";
 
 /// Everybody who listens, by campaign.
 #[derive(Debug)]
@@ -39,8 +42,15 @@ struct Said {
     frame: u64,
     /// Counts comments.
     beat: u64,
-    bytes: Bytes,
+    told: Told,
     over: bool,
+}
+
+/// What a listener is told, framed once for all of them.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Its size, the bytes, and the end of a chunk (RFC 9112 §7.1).
+    chunk: Bytes,
 }
 
 /// A place for each listener's waker; one that is free is used again.
@@ -80,7 +90,7 @@ impl Streams {
         let known = self.channels.read().get(&campaign).cloned();
         let channel = known.unwrap_or_else(|| {
             let mut channels = self.channels.write();
-            let new = || Arc::new(Channel::new(first().into()));
+            let new = || Arc::new(Channel::new(Told::new(&first())));
             channels.entry(campaign).or_insert_with(new).clone()
         });
         let place = channel.waiting.lock().take_place();
@@ -95,19 +105,19 @@ impl Streams {
     /// Say what is true of a campaign now; nothing is sent when that was said last.
     pub(crate) fn say(&self, campaign: CampaignIx, state: Vec<u8>) {
         let channel = self.channels.read().get(&campaign).cloned();
-        if let Some(channel) = channel.filter(|channel| channel.said.load().bytes != state) {
-            channel.change(|said| Said { frame: said.frame + 1, bytes: state.into(), ..*said });
+        if let Some(channel) = channel.filter(|channel| channel.said.load().told.bytes() != state) {
+            channel.change(|said| Said { frame: said.frame + 1, told: Told::new(&state), ..*said });
         }
     }
 
     /// Show every listener that this end is there.
     pub(crate) fn beat(&self) {
-        self.each(|said| Said { beat: said.beat + 1, bytes: said.bytes.clone(), ..*said });
+        self.each(|said| Said { beat: said.beat + 1, told: said.told.clone(), ..*said });
     }
 
     /// End every stream.
     pub(crate) fn end(&self) {
-        self.each(|said| Said { over: true, bytes: said.bytes.clone(), ..*said });
+        self.each(|said| Said { over: true, told: said.told.clone(), ..*said });
     }
 
     /// Return how many listen.
@@ -122,9 +132,30 @@ impl Streams {
     }
 }
 
+impl Told {
+    fn new(bytes: &[u8]) -> Told {
+        let mut chunk = format!("{:x}", bytes.len()).into_bytes();
+        for part in [CHUNK_END, bytes, CHUNK_END] {
+            chunk.extend_from_slice(part);
+        }
+        Told { chunk: chunk.into() }
+    }
+
+    /// Return it as a chunk of an answer. Cost: nothing is copied.
+    pub fn chunk(&self) -> Bytes {
+        self.chunk.clone()
+    }
+
+    /// Return it plain. Cost: nothing is copied.
+    pub fn bytes(&self) -> Bytes {
+        let size_end = self.chunk.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        self.chunk.slice(size_end..self.chunk.len() - CHUNK_END.len())
+    }
+}
+
 impl Channel {
-    fn new(bytes: Bytes) -> Channel {
-        let said = Said { frame: 1, beat: 0, bytes, over: false };
+    fn new(told: Told) -> Channel {
+        let said = Said { frame: 1, beat: 0, told, over: false };
         Channel { said: ArcSwap::from_pointee(said), waiting: Mutex::default() }
     }
 
@@ -151,7 +182,7 @@ impl Waiting {
 
 impl Listener {
     /// Return what is new, once there is something; `None` at the end.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Told>> {
         if let Some(next) = self.news() {
             return Poll::Ready(next);
         }
@@ -160,18 +191,18 @@ impl Listener {
         self.news().map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn news(&mut self) -> Option<Option<Bytes>> {
+    fn news(&mut self) -> Option<Option<Told>> {
         let said = self.channel.said.load();
         if said.over {
             return Some(None);
         }
         if said.frame != self.frame {
             (self.frame, self.beat) = (said.frame, said.beat);
-            return Some(Some(said.bytes.clone()));
+            return Some(Some(said.told.clone()));
         }
         if said.beat != self.beat {
             self.beat = said.beat;
-            return Some(Some(COMMENT));
+            return Some(Some(Told { chunk: COMMENT }));
         }
         None
     }
@@ -208,7 +239,7 @@ mod tests {
     fn hears(listener: &mut Listener, woken: &Arc<Woken>) -> Option<Option<Bytes>> {
         let waker = Waker::from(woken.clone());
         match listener.poll_next(&mut Context::from_waker(&waker)) {
-            Poll::Ready(next) => Some(next),
+            Poll::Ready(next) => Some(next.map(|told| told.bytes())),
             Poll::Pending => None,
         }
     }
@@ -232,11 +263,25 @@ mod tests {
         let (to_ann, to_ben) = (to_ann.flatten().expect("c"), to_ben.flatten().expect("c"));
         assert_eq!((&to_ann[..], to_ann.as_ptr()), (&b"c"[..], to_ben.as_ptr()), "one frame");
         streams.beat();
-        assert_eq!(hears(&mut ben, &woken), Some(Some(COMMENT)));
+        assert_eq!(hears(&mut ben, &woken), Some(Some(Bytes::from_static(b":\n\n"))));
         assert_eq!(hears(&mut ben, &woken), None);
         streams.end();
         assert_eq!(hears(&mut ben, &woken), Some(None));
         assert_eq!(hears(&mut ann, &woken), Some(None));
+    }
+
+    #[test]
+    fn a_chunk_is_its_size_and_its_bytes() {
+        for (bytes, chunk) in
+            [("", "0\r\n\r\n"), (&*"x".repeat(26), &*format!("1a\r\n{}\r\n", "x".repeat(26)))]
+        {
+            let told = Told::new(bytes.as_bytes());
+            assert_eq!(
+                (told.chunk(), told.bytes()),
+                (Bytes::from(chunk.to_owned()), Bytes::from(bytes.to_owned()))
+            );
+        }
+        assert_eq!(Told { chunk: COMMENT }.bytes(), ":\n\n");
     }
 
     #[test]

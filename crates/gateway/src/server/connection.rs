@@ -1,5 +1,6 @@
 //! One connection: heads and bodies in, answers out.
 
+use super::events;
 use super::landing::{Door, hushed};
 use super::sending::{Lines, Sending};
 use super::watch::{Heads, Timeouts, Watch, Watched};
@@ -16,12 +17,13 @@ use crate::routes::Route;
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
@@ -82,15 +84,18 @@ pub(super) async fn serve_connection<S>(
         watch: watch.clone(),
         peer,
         memo: SessionMemo::default(),
+        listener: Mutex::default(),
     });
-    let service = service_fn(move |request| respond(talk.clone(), request));
+    let asked = talk.clone();
+    let service = service_fn(move |request| respond(asked.clone(), request));
     let mut builder = http1::Builder::new();
     builder.max_buf_size(BUFFER_BYTES_MAX);
     // One `send` of one buffer costs less than gathering head and body, which are small.
     builder.writev(false);
     // A client may close its side after its request and still wait for the answer.
     builder.half_close(true);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    // In a box, so that a task that only tells events is small.
+    let mut connection = Box::new(builder.serve_connection(TokioIo::new(io), service));
     let _entry = worker.rounds.enter(watch.clone());
     let mut door = Door::default();
     let mut stopping = false;
@@ -101,18 +106,33 @@ pub(super) async fn serve_connection<S>(
         }
         let cx = &mut Context::from_waker(waker);
         loop {
-            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(ended);
+            if let Poll::Ready(ended) = Pin::new(&mut *connection).poll(cx) {
+                return Poll::Ready(ended.map(|()| None));
             }
             if stopping || !worker.rounds.stopping() {
                 break;
             }
             stopping = true;
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut *connection).graceful_shutdown();
         }
-        if watch.is_over() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if watch.is_over() {
+            return Poll::Ready(Ok(None));
+        }
+        // Nothing but events is left once the head is out.
+        let listener = if watch.has_written_all() { talk.listener.lock().take() } else { None };
+        if listener.is_some() { Poll::Ready(Ok(listener)) } else { Poll::Pending }
     })
     .await;
+    let ended = match ended {
+        Ok(None) => Ok(()),
+        Ok(Some(listener)) => {
+            let stream = connection.into_parts().io.into_inner().stream;
+            drop(talk);
+            let told = events::tell(stream, listener, watch, worker, door).await;
+            told.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
     }
@@ -124,6 +144,8 @@ struct Talk {
     watch: Arc<Watch>,
     peer: Option<IpAddr>,
     memo: SessionMemo,
+    /// Who is to be told events once their head is out.
+    listener: Mutex<Option<Listener>>,
 }
 
 async fn respond(
@@ -133,16 +155,25 @@ async fn respond(
     let started = Instant::now();
     talk.watch.handling();
     let (mut parts, body) = request.into_parts();
-    let (answer, more) = talk.answer(&parts, body, started).await;
+    let (mut answer, more) = talk.answer(&parts, body, started).await;
     let done = Instant::now();
     match more {
         More::Lines(..) => talk.watch.streaming(done),
         More::Nothing | More::Events(_) => talk.watch.answered(done),
     }
+    if let More::Events(_) = more {
+        answer = answer.with(CONNECTION, HeaderValue::from_static("close"));
+    }
     talk.worker.gateway.metrics().answered(answer.route, answer.code, done - started);
     let response = answer.into_http(std::mem::take(&mut parts.headers));
     Ok(match more {
         More::Nothing => response.map(Sending::Whole),
+        More::Events(listener) if parts.version == Version::HTTP_11 => {
+            talk.watch.writing();
+            *talk.listener.lock() = Some(listener);
+            response.map(|_| Sending::Elsewhere)
+        }
+        // Without chunks an answer ends with its connection, which hyper knows how to do.
         More::Events(listener) => response.map(|_| Sending::Events(listener, talk.watch.clone())),
         More::Lines(stream, body) => {
             let (worker, watch) = (talk.worker.clone(), talk.watch.clone());

@@ -13,6 +13,7 @@
 
 mod accept;
 mod connection;
+mod events;
 mod inline;
 mod landing;
 mod rounds;

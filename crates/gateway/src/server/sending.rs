@@ -24,6 +24,8 @@ const AGAIN: Duration = Duration::from_millis(5);
 pub(super) enum Sending {
     /// All that is left of it is there.
     Whole(Bytes),
+    /// It goes on once the connection is out of hyper's hands (`events`): nothing comes here.
+    Elsewhere,
     /// It goes on. Each event that is taken moves the connection's deadline.
     Events(Listener, Arc<Watch>),
     /// It goes on while the request does.
@@ -53,10 +55,11 @@ impl Body for Sending {
                 let piece = rest.split_to(rest.len().min(PIECE_BYTES_MAX));
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
+            Sending::Elsewhere => Poll::Pending,
             Sending::Events(listener, watch) => {
                 let next = std::task::ready!(listener.poll_next(cx));
                 watch.sent(Instant::now());
-                Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
+                Poll::Ready(next.map(|told| Ok(Frame::data(told.bytes()))))
             }
             Sending::Lines(lines) => {
                 let next = std::task::ready!(lines.poll_next(cx));
@@ -68,14 +71,14 @@ impl Body for Sending {
     fn is_end_stream(&self) -> bool {
         match self {
             Sending::Whole(rest) => rest.is_empty(),
-            Sending::Events(..) | Sending::Lines(_) => false,
+            Sending::Elsewhere | Sending::Events(..) | Sending::Lines(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Sending::Whole(rest) => SizeHint::with_exact(rest.len() as u64),
-            Sending::Events(..) | Sending::Lines(_) => SizeHint::default(),
+            Sending::Elsewhere | Sending::Events(..) | Sending::Lines(_) => SizeHint::default(),
         }
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Watch {
     body_is_late: AtomicBool,
     /// Anything else did: the connection is to end.
     over: AtomicBool,
+    /// Bytes of an answer wait to be taken.
+    unwritten: AtomicBool,
     /// The connection's task.
     task: Mutex<Option<Waker>>,
 }
@@ -87,6 +89,7 @@ impl Watch {
             in_body: AtomicBool::new(false),
             body_is_late: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            unwritten: AtomicBool::new(false),
             task: Mutex::new(None),
         };
         watch.set(watch.base, timeouts.header);
@@ -126,6 +129,16 @@ impl Watch {
     pub(super) fn streaming(&self, now: Instant) {
         self.handling();
         self.set(now, self.timeouts.idle);
+    }
+
+    /// A head is about to be written.
+    pub(super) fn writing(&self) {
+        self.unwritten.store(true, Ordering::Relaxed);
+    }
+
+    /// Tell whether the socket took all that it was given since [`writing`](Watch::writing).
+    pub(super) fn has_written_all(&self) -> bool {
+        !self.unwritten.load(Ordering::Relaxed)
     }
 
     /// Part of an answer that goes on was taken.
@@ -218,7 +231,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let is_all = matches!(written, Poll::Ready(Ok(taken)) if taken == bytes.len());
+        self.watch.unwritten.store(!is_all, Ordering::Relaxed);
+        written
     }
 
     fn poll_write_vectored(

@@ -161,6 +161,12 @@ impl Connection {
         assert!(answer.is_none(), "{answer:?}");
     }
 
+    /// Read until the server closes, whatever comes before.
+    #[track_caller]
+    pub(crate) fn is_ended(&mut self) {
+        while self.more() {}
+    }
+
     fn more(&mut self) -> bool {
         let mut buffer = [0; 16_384];
         match self.stream.read(&mut buffer) {

@@ -112,10 +112,47 @@ fn there_is_room_for_so_many_and_who_leaves_makes_room() {
     let head = ask("HEAD", "/v1/campaigns/drop/events").to_head(server.public);
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
     drop(first);
-    // The server notices with the next comment.
+    // The server sees the end of the stream it reads.
     while figure(&server, "onrush_line_listeners") > 0 {
         std::thread::yield_now();
     }
     event(&mut listen(&server));
     ask("GET", "/v1/campaigns/none/events").to(server.public).is_problem("not_found");
+}
+
+#[test]
+fn events_are_plain_for_whom_chunks_are_new() {
+    let server = Server::dev();
+    with_line(&server, 1, json!({}));
+    let mut old = Connection::open(server.public);
+    old.send(b"GET /v1/campaigns/drop/events HTTP/1.0\r\nhost: localhost\r\n\r\n");
+    let head = old.until("\r\n\r\n").to_lowercase();
+    assert!(!head.contains("transfer-encoding"), "{head}");
+    assert_eq!(old.until("event: line\n"), "event: line\n", "no size of a chunk before it");
+    let mut new = listen(&server);
+    let head = new.until("\r\n\r\n").to_lowercase();
+    assert!(head.contains("transfer-encoding: chunked") && head.contains("connection: close"));
+    let size = new.until("\r\n");
+    let size = usize::from_str_radix(size.trim(), 16).expect("a size");
+    let frame = new.until("\n\n");
+    assert_eq!(frame.len(), size);
+    assert_eq!(new.until("\r\n"), "\r\n", "the chunk's end");
+}
+
+#[test]
+fn who_asks_on_behind_events_is_let_go() {
+    let server = Server::dev();
+    with_line(&server, 1, json!({}));
+    let mut connection = listen(&server);
+    event(&mut connection);
+    connection.send(b"\r\n");
+    assert_eq!(join(&server, "ann").status, 201);
+    event_where(&mut connection, |event| event["joined"] == 1);
+    // A second request would never be answered: better an end than a client that waits.
+    let second = ask("GET", "/v1/campaigns/drop").header("x-more", &"x".repeat(64));
+    connection.send(&second.bytes());
+    connection.is_ended();
+    while figure(&server, "onrush_line_listeners") > 0 {
+        std::thread::yield_now();
+    }
 }

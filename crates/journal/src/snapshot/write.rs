@@ -14,6 +14,10 @@ use std::sync::Arc;
 /// Snapshots kept: the newest, and one to fall back to.
 pub const SNAPSHOTS_KEPT: usize = 2;
 
+/// Bytes after which what was written is synced. A disk that is given a large file at once has the next
+/// sync of the journal wait for all of it; it waits for this much at most.
+const BYTES_A_SYNC: u64 = 1 << 20;
+
 /// Writes one snapshot, chunk by chunk, on any thread. One at a time in a folder.
 #[derive(Debug)]
 pub struct SnapshotWriter {
@@ -21,6 +25,8 @@ pub struct SnapshotWriter {
     file: Arc<dyn StorageFile>,
     header: SnapshotHeader,
     offset: u64,
+    /// Bytes of it that were synced.
+    synced: u64,
     chunks: u32,
     hash: Sha256,
     /// One chunk with its header, so that each is one write.
@@ -39,8 +45,9 @@ impl SnapshotWriter {
         let file = storage.create(SNAPSHOT_TEMP_NAME)?;
         let buffer = Vec::new();
         let hash = Sha256::new();
+        let (offset, synced, chunks) = (0, 0, 0);
         let mut writer =
-            SnapshotWriter { storage, file, header, offset: 0, chunks: 0, hash, buffer };
+            SnapshotWriter { storage, file, header, offset, synced, chunks, hash, buffer };
         writer.buffer.extend_from_slice(&header.encode());
         writer.flush()?;
         Ok(writer)
@@ -51,7 +58,7 @@ impl SnapshotWriter {
     /// # Errors
     /// [`SnapshotError::ChunkSize`] above 4 MiB; a storage error.
     ///
-    /// Cost: one copy, one write, CRC-32C and SHA-256 over the bytes.
+    /// Cost: one copy, one write, CRC-32C and SHA-256 over the bytes; a sync for each MiB.
     pub fn write_chunk(&mut self, kind: u32, bytes: &[u8]) -> Result<(), SnapshotError> {
         if bytes.len() > CHUNK_BYTES_MAX {
             return Err(SnapshotError::ChunkSize { bytes: bytes.len() });
@@ -92,6 +99,10 @@ impl SnapshotWriter {
         self.hash.update(&self.buffer);
         self.offset += self.buffer.len() as u64;
         self.buffer.clear();
+        if self.offset - self.synced >= BYTES_A_SYNC {
+            self.file.sync_data()?;
+            self.synced = self.offset;
+        }
         Ok(())
     }
 }
