@@ -143,18 +143,23 @@ const TRIES: u32 = 64;
 /// of all pages are.
 const BUYERS_A_TOUCH: usize = 32;
 
+/// Expected buyers for each shard: what moves at once, under one lock, where more come than expected.
+const BUYERS_A_SHARD: usize = 1_024;
+const SHARDS_MIN: usize = 16;
+const SHARDS_MAX: usize = 1_024;
+
 impl Claims {
     /// Make a table for at most `buyers_max` buyers with memory for `buyers_expected` of them.
     pub fn new(buyers_expected: usize, buyers_max: usize) -> Claims {
+        let expected = buyers_expected.min(buyers_max);
+        let shards = (expected / BUYERS_A_SHARD).next_power_of_two().clamp(SHARDS_MIN, SHARDS_MAX);
+        let hasher = BuildHasherDefault::default();
         Claims {
-            buyers: DashMap::with_capacity_and_hasher(
-                buyers_expected.min(buyers_max),
-                BuildHasherDefault::default(),
-            ),
+            buyers: DashMap::with_capacity_and_hasher_and_shard_amount(expected, hasher, shards),
             count: AtomicUsize::new(0),
             buyers_max,
             kept_out: AtomicUsize::new(0),
-            cold: AtomicUsize::new(buyers_expected.min(buyers_max) / BUYERS_A_TOUCH),
+            cold: AtomicUsize::new(expected / BUYERS_A_TOUCH),
         }
     }
 

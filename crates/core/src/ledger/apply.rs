@@ -451,17 +451,6 @@ impl Ledger {
         Ok(at as u8)
     }
 
-    pub(super) fn index_payment(&mut self, seq: ReservationSeq, line: u8) {
-        let p = &self.lines(seq)[usize::from(line)].payment;
-        let hash = self.payment_hash(&p.provider, &p.reference);
-        let mut payments = std::mem::take(&mut self.payments);
-        payments.insert_unique(hash, (seq.0, line), |&(seq, line)| {
-            let p = &self.lines(ReservationSeq(seq))[usize::from(line)].payment;
-            self.payment_hash(&p.provider, &p.reference)
-        });
-        self.payments = payments;
-    }
-
     /// Let `amount` of a line fall due back.
     fn refund(&mut self, seq: ReservationSeq, line: u8, amount: i64) {
         let Some(r) = self.reservations.get(seq.0) else { return };

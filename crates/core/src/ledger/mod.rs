@@ -16,7 +16,7 @@
 //! | `line.rs`, `line_decide.rs`, `line_apply.rs`, … | the line: its state, decisions, records |
 //! | `nodes.rs`, `nodes_*.rs` | stores, their stock, and the orders that sales become there |
 //! | `naive_model.rs` | the rules once more, for checkers |
-//! | `state.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
+//! | `state.rs`, `spread.rs` | the tables; `check.rs` their audit; `snapshot.rs` their image |
 
 mod action;
 mod apply;
@@ -39,6 +39,7 @@ mod nodes_apply;
 mod nodes_decide;
 mod record;
 mod snapshot;
+mod spread;
 mod state;
 mod waitlist;
 mod waitlist_apply;

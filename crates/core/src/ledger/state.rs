@@ -2,12 +2,12 @@
 
 use super::nodes::Nodes;
 use super::record::{PaymentLine, RefundDue};
+use super::spread::Spread;
 use super::waitlist::Waits;
 use crate::campaign::Terms;
 use crate::front::NONE;
 use crate::phase::Phase;
 use crate::reservation::State;
-use hashbrown::HashTable;
 use onrush_types::planted;
 use onrush_types::{
     BuyerDigest, CampaignIx, DurationMs, KeyDigest, Lsn, Name, Quantity, RequestDigest,
@@ -30,10 +30,10 @@ pub struct Ledger {
     pub(super) skus: Vec<SkuState>,
     pub(super) reservations: Slab,
     /// Latest reservation of each buyer of each campaign; keys are read from the slab.
-    pub(super) buyers: HashTable<u32>,
+    pub(super) buyers: Spread<u32>,
     pub(super) extras: Vec<Extra>,
     /// (reservation, line) by provider and reference; keys are read from the extras.
-    pub(super) payments: HashTable<(u32, u8)>,
+    pub(super) payments: Spread<(u32, u8)>,
     pub(super) refunds: Vec<RefundDue>,
     pub(super) hold_classes: Vec<HoldClass>,
     pub(super) nodes: Nodes,
@@ -154,9 +154,9 @@ impl Ledger {
             campaign_names: BTreeMap::new(),
             skus: Vec::new(),
             reservations: Slab::default(),
-            buyers: HashTable::new(),
+            buyers: Spread::default(),
             extras: Vec::new(),
-            payments: HashTable::new(),
+            payments: Spread::default(),
             refunds: Vec::new(),
             hold_classes: Vec::new(),
             nodes: Nodes::default(),
@@ -239,6 +239,16 @@ impl Ledger {
         &self.campaigns[self.skus[sku.index()].campaign.index()]
     }
 
+    /// Touch what deciding about a buyer begins with.
+    ///
+    /// Touched one after the other before the first is decided, the buyers of a batch wait for memory
+    /// together; decided one after the other, each waits alone. Changes nothing, and costs a few
+    /// nanoseconds where it is not needed.
+    #[inline]
+    pub fn warm(&self, campaign: CampaignIx, buyer: BuyerDigest) {
+        std::hint::black_box(self.buyers.find(hash_of(campaign, buyer), |_| true));
+    }
+
     /// Return the buyer's latest reservation in `campaign`, or [`NONE`].
     #[inline]
     pub(super) fn latest_of(&self, campaign: CampaignIx, buyer: BuyerDigest) -> u32 {
@@ -288,11 +298,15 @@ impl Ledger {
         })
     }
 
-    pub(super) fn payment_hash(&self, provider: &Name, reference: &str) -> u64 {
-        let [k0, k1] = self.hash_key;
-        let mut hasher = SipHasher13::new_with_keys(k0, k1);
-        (provider, reference).hash(&mut hasher);
-        hasher.finish()
+    /// Remember where a payment is.
+    pub(super) fn index_payment(&mut self, seq: ReservationSeq, line: u8) {
+        let Ledger { payments, reservations, extras, hash_key, .. } = self;
+        let hash = |&(seq, line): &(u32, u8)| {
+            let r = reservations.get(seq).expect("the payment table names what exists");
+            let p = &extras[r.extra as usize].lines[usize::from(line)].payment;
+            payment_hash(*hash_key, &p.provider, &p.reference)
+        };
+        payments.insert_unique(hash(&(seq.0, line)), (seq.0, line), hash);
     }
 
     /// Find the payment with this provider and reference.
@@ -303,10 +317,16 @@ impl Ledger {
         };
         let found = self
             .payments
-            .find(self.payment_hash(provider, reference), is_it)
+            .find(payment_hash(self.hash_key, provider, reference), is_it)
             .filter(|_| planted!("payment-counts-twice", false, true))?;
         Some((ReservationSeq(found.0), found.1))
     }
+}
+
+fn payment_hash([k0, k1]: [u64; 2], provider: &Name, reference: &str) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(k0, k1);
+    (provider, reference).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn hash_of(campaign: CampaignIx, buyer: BuyerDigest) -> u64 {
