@@ -236,7 +236,7 @@ fn corpora(root: &Path) -> Result<End> {
 }
 
 /// Seconds for each target; a fuzzer that sees coverage is `cargo xtask fuzz`.
-const FUZZ_SECONDS: &str = "5";
+const FUZZ_SECONDS: &str = "30";
 
 fn fuzz(root: &Path) -> Result<End> {
     let arguments = ["run", "--quiet", "-p", FUZZ_PACKAGE, "--bin", "mutate", "--"];

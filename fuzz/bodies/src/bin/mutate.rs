@@ -1,14 +1,16 @@
 //! `mutate FOLDER SECONDS [SEED]`: changes the seeds of every target blindly for so many seconds each,
-//! on any toolchain. It sees no coverage, so it goes less far than libFuzzer (`cargo xtask fuzz`); it
-//! runs wherever the tests run. What breaks a promise is written to `FOLDER/TARGET/found-…`: commit it
-//! with the fix, and every test over the corpora runs it from then on.
+//! one target a core, on any toolchain. It sees no coverage, so it goes less far than libFuzzer
+//! (`cargo xtask fuzz`); it runs wherever the tests run. What breaks a promise is written to
+//! `FOLDER/TARGET/found-…`: commit it with the fix, and every test over the corpora runs it from then on.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use onrush_fuzz::{Body, TARGETS};
 use std::error::Error;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const INPUT_BYTES_MAX: usize = 4_096;
@@ -20,11 +22,23 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let time = Duration::from_secs(seconds.parse()?);
     let seed: u64 = rest.first().map_or(Ok(1), |seed| seed.parse())?;
-    let mut found = 0;
-    for (name, body) in TARGETS {
-        let target = Target { name, body, folder: Path::new(folder).join(name) };
-        found += u32::from(!target.run(time, seed)?);
-    }
+    let next = AtomicUsize::new(0);
+    // Relaxed: each number is handed out once, whatever else is seen.
+    let take = || TARGETS.get(next.fetch_add(1, Ordering::Relaxed));
+    let work = || -> Result<u32, String> {
+        let mut found = 0;
+        while let Some(&(name, body)) = take() {
+            let target = Target { name, body, folder: Path::new(folder).join(name) };
+            found += u32::from(!target.run(time, seed).map_err(|e| format!("{name}: {e}"))?);
+        }
+        Ok(found)
+    };
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let found: Result<Vec<u32>, String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("targets are caught")).collect()
+    });
+    let found: u32 = found?.iter().sum();
     let word = if found == 0 { "ok" } else { "FAILED" };
     println!(
         "test result: {word}. {} passed; {found} failed; 0 ignored",
