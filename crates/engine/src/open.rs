@@ -201,7 +201,7 @@ impl Driver {
     /// # Errors
     /// Why it could not be taken; the journal is not affected.
     pub fn snapshot(&mut self) -> Result<Lsn, String> {
-        snapshots::take(&self.owner.shared).map_err(|e| e.to_string())
+        snapshots::take(&self.owner.shared, &mut || ()).map_err(|e| e.to_string())
     }
 
     /// Check that callers and ledger agree on every SKU. Only when nothing is under way.

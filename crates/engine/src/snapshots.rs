@@ -14,6 +14,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Records that are applied between two pauses: some 300 µs.
+const RECORDS_A_PAUSE: u64 = 512;
+
 /// Why a snapshot was not taken. The journal is not affected.
 #[derive(Debug)]
 pub(crate) struct NotTaken(String);
@@ -30,12 +33,25 @@ fn why(error: impl fmt::Display) -> NotTaken {
 
 /// Load the newest snapshot that is whole; an older one, or nothing, where it is not.
 pub(crate) fn load(storage: &dyn Storage, hash_key: [u64; 2]) -> Result<Option<Ledger>, OpenError> {
-    let found = find_snapshots(storage).map_err(|e| OpenError::Journal(e.to_string()))?;
-    // A damaged snapshot is not an error: the journal behind it is longer, that is all.
-    Ok(found.into_iter().find_map(|lsn| read(storage, lsn, hash_key).ok()))
+    load_with(storage, hash_key, &mut || ())
 }
 
-fn read(storage: &dyn Storage, lsn: Lsn, hash_key: [u64; 2]) -> Result<Ledger, NotTaken> {
+fn load_with(
+    storage: &dyn Storage,
+    hash_key: [u64; 2],
+    pause: &mut dyn FnMut(),
+) -> Result<Option<Ledger>, OpenError> {
+    let found = find_snapshots(storage).map_err(|e| OpenError::Journal(e.to_string()))?;
+    // A damaged snapshot is not an error: the journal behind it is longer, that is all.
+    Ok(found.into_iter().find_map(|lsn| read(storage, lsn, hash_key, pause).ok()))
+}
+
+fn read(
+    storage: &dyn Storage,
+    lsn: Lsn,
+    hash_key: [u64; 2],
+    pause: &mut dyn FnMut(),
+) -> Result<Ledger, NotTaken> {
     let mut reader = SnapshotReader::open(storage, lsn, LAYOUT).map_err(why)?;
     let mut loader = SnapshotLoader::new(hash_key);
     let mut bytes = Vec::new();
@@ -43,6 +59,7 @@ fn read(storage: &dyn Storage, lsn: Lsn, hash_key: [u64; 2]) -> Result<Ledger, N
         bytes.resize(chunk.bytes as usize, 0);
         reader.read_chunk(&mut bytes).map_err(why)?;
         loader.chunk(chunk.kind, &bytes).map_err(why)?;
+        pause();
     }
     let ledger = loader.finish().map_err(why)?;
     if ledger.lsn() == lsn { Ok(ledger) } else { Err(why("it is of another LSN than its name")) }
@@ -54,11 +71,12 @@ pub(crate) fn newest_lsn(shared: &Shared) -> Lsn {
 }
 
 /// Take a snapshot of everything durable now: the newest snapshot plus the records since, applied to
-/// a ledger of its own. The sale goes on meanwhile.
-pub(crate) fn take(shared: &Shared) -> Result<Lsn, NotTaken> {
+/// a ledger of its own. The sale goes on meanwhile, and has the core to itself during each `pause`,
+/// which comes every few hundred microseconds of work.
+pub(crate) fn take(shared: &Shared, pause: &mut dyn FnMut()) -> Result<Lsn, NotTaken> {
     let target = shared.durable_lsn();
     let hash_key = shared.digests.table().0;
-    let base = load(&*shared.storage, hash_key).map_err(why)?;
+    let base = load_with(&*shared.storage, hash_key, pause).map_err(why)?;
     let mut ledger = base.unwrap_or_else(|| Ledger::new(hash_key));
     if ledger.lsn() >= target {
         return Ok(ledger.lsn());
@@ -69,8 +87,11 @@ pub(crate) fn take(shared: &Shared) -> Result<Lsn, NotTaken> {
         let record = decode(bytes).map_err(why)?;
         let effect = ledger.apply(&record).map_err(why)?;
         debug_assert_eq!(effect.lsn, lsn);
+        if lsn.0.is_multiple_of(RECORDS_A_PAUSE) {
+            pause();
+        }
     }
-    let verified = write(shared.storage.clone(), shared, &ledger)?;
+    let verified = write(shared.storage.clone(), shared, &ledger, pause)?;
     // Relaxed: a figure for people.
     shared.counters.snapshots.fetch_add(1, Ordering::Relaxed);
     remove_old_snapshots(&*shared.storage, &verified).map_err(why)?;
@@ -82,13 +103,18 @@ fn write(
     storage: Arc<dyn Storage>,
     shared: &Shared,
     ledger: &Ledger,
+    pause: &mut dyn FnMut(),
 ) -> Result<VerifiedSnapshot, NotTaken> {
     let header =
         SnapshotHeader { journal: shared.journal_id, lsn: ledger.lsn(), fingerprint: LAYOUT };
     let mut writer = SnapshotWriter::create(storage, header).map_err(why)?;
-    ledger.snapshot(|kind, bytes| writer.write_chunk(kind, bytes)).map_err(why)?;
+    let mut put = |kind, bytes: &[u8]| {
+        pause();
+        writer.write_chunk(kind, bytes)
+    };
+    ledger.snapshot(&mut put).map_err(why)?;
     // Reads the whole file back before it counts.
-    writer.finish().map_err(why)
+    writer.finish_with(pause).map_err(why)
 }
 
 /// Segments are kept until every campaign is settled; then those that two snapshots cover go.

@@ -82,7 +82,8 @@ impl Ledger {
         for rows in self.skus.chunks(ROWS_PER_CHUNK) {
             put(SKUS, sku_chunk(rows))?;
         }
-        for rows in self.reservations.chunks() {
+        let chunks = self.reservations.chunks().iter();
+        for rows in chunks.flat_map(|chunk| chunk.chunks(ROWS_PER_CHUNK)) {
             let words = rows.iter().flat_map(reservation_words).collect();
             put(RESERVATIONS, Chunk { words, bytes: Vec::new() })?;
         }

@@ -144,11 +144,23 @@ impl SnapshotReader {
     /// [`SnapshotError::Damaged`] or a storage error.
     ///
     /// Cost: reads the file; memory for one chunk.
-    pub fn verify(mut self) -> Result<VerifiedSnapshot, SnapshotError> {
+    pub fn verify(self) -> Result<VerifiedSnapshot, SnapshotError> {
+        self.verify_with(&mut || ())
+    }
+
+    /// As [`verify`](SnapshotReader::verify), with a `pause` after each chunk.
+    ///
+    /// # Errors
+    /// As of `verify`.
+    pub fn verify_with(
+        mut self,
+        pause: &mut dyn FnMut(),
+    ) -> Result<VerifiedSnapshot, SnapshotError> {
         let mut buffer = Vec::new();
         while let Some(info) = self.next_chunk()? {
             buffer.resize(info.bytes as usize, 0);
             self.read_chunk(&mut buffer)?;
+            pause();
         }
         Ok(VerifiedSnapshot::new(self.header))
     }

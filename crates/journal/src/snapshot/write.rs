@@ -78,7 +78,18 @@ impl SnapshotWriter {
     /// A storage error, or [`SnapshotError::Damaged`] when it does not read back as written.
     ///
     /// Cost: two syncs; reads the whole file.
-    pub fn finish(mut self) -> Result<VerifiedSnapshot, SnapshotError> {
+    pub fn finish(self) -> Result<VerifiedSnapshot, SnapshotError> {
+        self.finish_with(&mut || ())
+    }
+
+    /// As [`finish`](SnapshotWriter::finish), with a `pause` after each chunk that is read.
+    ///
+    /// # Errors
+    /// As of `finish`.
+    pub fn finish_with(
+        mut self,
+        pause: &mut dyn FnMut(),
+    ) -> Result<VerifiedSnapshot, SnapshotError> {
         let file_bytes = self.offset + FOOTER_BYTES as u64;
         let digest = self.hash.clone().finalize().into();
         let footer = Footer { chunks: self.chunks, file_bytes, digest };
@@ -90,7 +101,7 @@ impl SnapshotWriter {
         self.file.forget_cached();
         let reader =
             SnapshotReader::open(&*self.storage, self.header.lsn, self.header.fingerprint)?;
-        reader.verify()
+        reader.verify_with(pause)
     }
 
     /// Write the buffer at the end of the file.
