@@ -3,7 +3,7 @@ import { funnel, type Source } from "./api";
 import { lang, t } from "./words";
 
 const STEPS = ["arrived", "challenged", "joined", "passed", "held", "paid"] as const;
-const WORDS = { arrived: "arrived", challenged: "passed", joined: "joined", passed: "calledUp", held: "held", paid: "paid" } as const;
+const WORDS = { arrived: "arrived", challenged: "checked", joined: "joined", passed: "calledUp", held: "held", paid: "paid" } as const;
 
 const number = (value: number): string => value.toLocaleString(lang.value);
 const nameOf = ({ channel, touchpoint, other }: Source): string => (other ? t("otherSources") : [channel, touchpoint].filter(Boolean).join(" · ") || t("noSource"));
