@@ -18,6 +18,8 @@ export type Figures = Map<string, number>;
 export interface Me { name: string; role: "viewer" | "operator" | "owner" | null; scopes: string[] }
 /** What risk has seen, where it looks. */
 export interface Risk { actions: Record<string, number>; scores: number; thresholds: (number | null)[]; capped: number; shortened: number; challenges: Record<string, number>; policy: { version: number; name: string }; model: { name: string; faults: number; off: boolean }; recent: Decision[] }
+/** How many of one source came how far; both names are empty where nothing was said. */
+export interface Source { channel: string; touchpoint: string; other: boolean; arrived: number; challenged: number; joined: number; passed: number; held: number; paid: number }
 export interface Decision { at: string; account: string; stage: string; action: string; probability: number; proof?: string; reasons: { signal: string; meaning: string; weight: number }[] }
 
 const KEPT = "onrush-key";
@@ -27,6 +29,7 @@ export const refused = signal(false);
 export const stale = signal(false);
 export const me = signal<Me | null>(null);
 export const risk = signal<Risk | null>(null);
+export const funnel = signal<Source[]>([]);
 /** Reminders of the chosen campaign that wait or failed, of all channels. */
 export const backlog = signal<{ waiting: number; failed: number } | null>(null);
 export const names = signal<string[]>([]);
@@ -146,7 +149,7 @@ async function look(turn: number): Promise<void> {
   }
   if (!chosen.value) return;
   const asked = chosen.value;
-  const [shown, page] = await Promise.all([ask("GET", pathOf()), ask("GET", "/metrics")]);
+  const [shown, page, { sources }] = await Promise.all([ask("GET", pathOf()), ask("GET", "/metrics"), ask("GET", pathOf("/funnel"))]);
   // A campaign without a line answers that there is none.
   const its = await ask("GET", pathOf("/line")).catch(() => null);
   const looked = turn % 2 ? risk.value : await ask("GET", pathOf("/risk")).catch(() => null);
@@ -155,6 +158,7 @@ async function look(turn: number): Promise<void> {
     campaign.value = shown;
     line.value = its;
     risk.value = looked;
+    funnel.value = sources;
     figures.value = parse(page);
     push(figures.value, shown);
     stale.value = false;
@@ -173,6 +177,7 @@ export function choose(name: string): void {
     chosen.value = name;
     campaign.value = null;
     risk.value = null;
+    funnel.value = [];
     series.value = [[], [], [], [], [], []];
   });
 }

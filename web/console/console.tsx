@@ -6,6 +6,7 @@ import { backlog, campaign, choose, chosen, figures, follow, key, line, may, me,
 import { Chart } from "./chart";
 import { Controls } from "./controls";
 import { Editor } from "./editor";
+import { Sources } from "./funnel";
 import { Orders } from "./orders";
 import { People } from "./people";
 import { RiskView } from "./risk";
@@ -127,6 +128,7 @@ function Sale() {
         <Chart label={t("latency")} times={times} rows={[{ name: t("p50"), values: p50 }, { name: t("p99"), values: p99, dash: [6, 3] }]} />
       </div>
       <Stock />
+      <Sources />
       <div class="grid"><Line /><Machine /><section aria-label={t("stores")}><h2>{t("stores")}</h2><StoreMap /></section></div>
       {may("operator") && <Controls />}
     </>

@@ -54,6 +54,37 @@ export function consoleTests(server, asking, web, accessible) {
       await context.close();
     },
 
+    async "console: the funnel follows people of each link"() {
+      const campaign = name();
+      const address = await server.campaign(campaign, { supply: 5 });
+      const { page, context, errors } = await open(campaign);
+      await page.getByText("Nobody came yet.").waitFor();
+      const counts = (source, wanted) =>
+        page.waitForFunction(([source, wanted]) => {
+          const table = document.getElementById("sources").parentElement.querySelector("table");
+          const rows = [...(table?.querySelectorAll("tr") ?? [])].filter((row) => row.querySelector("th").textContent === source);
+          return rows.some((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent).join() === wanted);
+        }, [source, wanted.join()]);
+      const buyer = await web.person();
+      await buyer.page.goto(`${address}?lang=en&channel=wechat&touchpoint=push`);
+      await counts("wechat · push", [1, 0, 0, 0, 0, 0]);
+      await buyer.page.reload();
+      await buyer.page.getByRole("button", { name: "Come in" }).click();
+      await buyer.page.getByRole("button", { name: "Reserve unit" }).click();
+      await counts("wechat · push", [1, 0, 0, 0, 1, 0]);
+      const { reservations } = await server.operate("GET", `/admin/v1/campaigns/${campaign}/reservations`);
+      await server.pay(reservations[0].id);
+      await server.reserve(campaign, "ben");
+      await counts("wechat · push", [1, 0, 0, 0, 1, 1]);
+      await counts("not said", [0, 0, 0, 0, 1, 0]);
+      await counts("together", [1, 0, 0, 0, 2, 1]);
+      await accessible(page, "funnel");
+      await web.shot(page, "console-funnel");
+      assert.deepEqual(errors, []);
+      await buyer.context.close();
+      await context.close();
+    },
+
     async "console: a reservation is found, its story told, its refund noted"() {
       const campaign = name();
       await server.campaign(campaign, { supply: 5 });

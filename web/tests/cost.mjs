@@ -63,6 +63,7 @@ try {
     await Promise.all([server.operate("GET", `/admin/v1/campaigns/${CAMPAIGN}`), server.text("/metrics")]);
     await server.operate("GET", `/admin/v1/campaigns/${CAMPAIGN}/line`).catch(() => null);
     await server.operate("GET", `/admin/v1/campaigns/${CAMPAIGN}/risk`).catch(() => null);
+    await server.operate("GET", `/admin/v1/campaigns/${CAMPAIGN}/funnel`);
   }
   const look = (cpu() - looked) / LOOKS;
   console.log(`difference of the means: ${percent(mean(shares.with) - mean(shares.without))} of a core`);

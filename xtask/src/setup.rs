@@ -19,6 +19,7 @@ const NEEDS: &[Need] = &[
     Need { program: "python3", package: "python3", why: "repeats a draw in another language" },
     Need { program: "nginx", package: "nginx-light", why: "runs the example of a waiting room" },
     Need { program: "caddy", package: "caddy", why: "runs the same example" },
+    Need { program: "php", package: "php-cli", why: "runs the snippets for shops" },
     Need { program: "faketime", package: "faketime", why: "steps a running server's clock" },
     Need { program: "strace", package: "strace", why: "lets system calls fail" },
     Need { program: "node", package: "nodejs", why: "builds the pages' scripts" },

@@ -115,7 +115,12 @@ pub fn tidy(root: &Path) -> Result<End> {
 
 fn tests(root: &Path) -> Result<End> {
     let arguments = ["test", "--workspace", "--exclude", FUZZ_PACKAGE, "--no-fail-fast"];
-    ended(cargo(root).args(arguments).args(["--lib", "--bins", "--tests"]))
+    let mut all = Found::default();
+    all.add(ended(cargo(root).args(arguments).args(["--lib", "--bins", "--tests"]))?);
+    // The whole workspace with the feature, and not one package: the rest stays as it was built.
+    let features = ["--features", "onrush-cli/parquet", "--test", "report", "parquet"];
+    all.add(ended(cargo(root).args(["test", "--workspace"]).args(features))?);
+    Ok(all.end("no tests"))
 }
 
 fn doc_tests(root: &Path) -> Result<End> {

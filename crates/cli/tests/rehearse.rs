@@ -9,6 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+/// The public key of RFC 8037, A.2.
+const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"1",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 /// The shop, the provider and everybody else who must hear nothing of a rehearsal.
 struct Canary {
     address: SocketAddr,
@@ -70,6 +74,8 @@ fn shop(dir: &Path, canary: &Canary) {
     std::fs::write(shop.join("key"), "k".repeat(40)).expect("written");
     std::fs::write(shop.join("whsec"), "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0")
         .expect("written");
+    // Nobody here has the private key: only a double's token can be taken.
+    std::fs::write(shop.join("jwks.json"), JWKS).expect("written");
     let at = canary.address;
     let text = format!(
         r#"
@@ -83,6 +89,10 @@ public_url = "http://{at}"
 url = "http://{at}/hooks/reminders"
 secret_files = ["whsec"]
 allow_private = true
+[identity]
+issuer = "http://{at}"
+audience = "drop"
+jwks_file = "jwks.json"
 [pages]
 payment_url = "http://{at}/pay?reservation={{reservation}}"
 [[api_keys]]
@@ -124,6 +134,11 @@ fn a_crowd_is_played_and_nobody_outside_hears_of_it() {
     assert_eq!(value["run"]["figures"]["arrived"], 300, "{value}");
     assert!(value["run"]["figures"]["sales"].as_u64() > Some(0), "{value}");
     assert_eq!(reason(&value, "books")["weight"], "fine", "{value}");
+    for about in ["identity", "payments"] {
+        assert_eq!(reason(&value, about)["weight"], "fine", "{value}");
+    }
+    assert!(reason(&value, "payments")["found"].as_str().is_some_and(|f| f.contains("acme")));
+    assert!(!value["run"].to_string().contains("unauthenticated"), "{value}");
     assert!(value["hook_asked"].as_u64() > Some(0), "the double was asked in the shop's place");
     assert!(value["journal_bytes"].as_u64() > Some(512));
     assert_eq!(canary.heard(), 0, "a request reached the real shop");

@@ -13,6 +13,7 @@
 //! | `identity` | who is asking: JWT, session, API key |
 //! | `public`, `admin` | what can be asked on either side |
 //! | `line` | tickets, passes, and what people in line see |
+//! | `funnel` | how far people of each channel and touchpoint come |
 //! | `stores` | a live router: promises, orders at stores, what stores do with them |
 //! | `waitlist` | waiting for units that come back |
 //! | `pages` | what a buyer sees: pages from templates, their forms, scripts and styles |
@@ -35,6 +36,7 @@ pub mod wire;
 mod admin;
 mod api_page;
 mod cors;
+mod funnel;
 mod identity;
 mod jitter;
 mod line;

@@ -156,6 +156,7 @@ fn describe(route: Route) -> Text {
         Route::ConsoleFile => text("A file of the console", None, "File", &[200, 304]),
         Route::Asset => text("A script, style or picture of pages", None, "File", &[200, 304]),
         route => crate::risk::describe(route)
+            .or_else(|| crate::funnel::describe(route))
             .or_else(|| crate::admin::describe(route))
             .or_else(|| line_operation(route))
             .unwrap_or(text("", None, "Page", &[])),
@@ -332,6 +333,7 @@ fn schemas() -> Value {
         crate::stores::schemas(),
         crate::risk::schemas(),
         crate::admin::schemas(),
+        crate::funnel::schemas(),
     ];
     let parts = [shared_schemas(), requests(), answers()].into_iter().chain(more);
     for (name, schema) in parts.into_iter().flatten() {

@@ -85,6 +85,7 @@ pub enum Route {
     AdminReminders,
     AdminErase,
     Challenge,
+    AdminFunnel,
     AdminRisk,
     AdminRiskPolicy,
     AdminRiskPolicyPut,
@@ -107,7 +108,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 91] = [
+    pub const ALL: [Route; 92] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -181,6 +182,7 @@ impl Route {
         Route::AdminReminders,
         Route::AdminErase,
         Route::Challenge,
+        Route::AdminFunnel,
         Route::AdminRisk,
         Route::AdminRiskPolicy,
         Route::AdminRiskPolicyPut,
@@ -277,6 +279,7 @@ impl Route {
             Route::AdminReminders => ("GET", "/admin/v1/campaigns/{campaign}/reminders"),
             Route::AdminErase => ("POST", "/admin/v1/buyers/erase"),
             Route::Challenge => ("POST", "/v1/campaigns/{campaign}/challenges"),
+            Route::AdminFunnel => ("GET", "/admin/v1/campaigns/{campaign}/funnel"),
             Route::AdminRisk => ("GET", "/admin/v1/campaigns/{campaign}/risk"),
             Route::AdminRiskPolicy => ("GET", "/admin/v1/risk/policy"),
             Route::AdminRiskPolicyPut => ("PUT", "/admin/v1/risk/policy"),
@@ -397,6 +400,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
             Some((campaign, "stock")) => one(campaign, post, Route::AdminStockImport, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
+            Some((campaign, "funnel")) => one(campaign, is_get(method), Route::AdminFunnel, GET),
             Some((campaign, "risk")) => one(campaign, is_get(method), Route::AdminRisk, GET),
             Some((campaign, "terms")) => one(campaign, is_get(method), Route::AdminTerms, GET),
             Some((campaign, "check")) => one(campaign, post, Route::AdminCheck, "POST"),

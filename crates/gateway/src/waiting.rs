@@ -2,6 +2,7 @@
 
 use crate::admin::{Batch, Batched, Listing};
 use crate::answer::Answer;
+use crate::funnel::Tally;
 use crate::jitter::Jitter;
 use crate::line::{LineDone, LineWait};
 use crate::problem::Problem;
@@ -30,6 +31,8 @@ pub struct Waiting {
     pub(crate) what: What,
     /// What a hold was promised, as JSON.
     promise: Option<Vec<u8>>,
+    /// Where the funnel counts what comes of it.
+    tally: Option<Tally>,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub struct Settled {
     outcome: Result<Outcome, EngineError>,
 }
 
+type ReservationOutcome = Result<Decision<Reservation>, EngineError>;
+
 #[derive(Debug)]
 enum Outcome {
     Reservation(Decision<Reservation>),
@@ -75,7 +80,7 @@ impl Waiting {
     }
 
     pub(crate) fn of(route: Route, what: What) -> Waiting {
-        Waiting { route, what, promise: None }
+        Waiting { route, what, promise: None, tally: None }
     }
 
     pub(crate) fn later(route: Route, steps: Later) -> Waiting {
@@ -87,6 +92,11 @@ impl Waiting {
         Waiting { promise, ..self }
     }
 
+    /// Have the funnel count what comes of it.
+    pub(crate) fn tallied(self, tally: Tally) -> Waiting {
+        Waiting { tally: Some(tally), ..self }
+    }
+
     /// Return the route that waits.
     pub fn route(&self) -> Route {
         self.route
@@ -95,8 +105,8 @@ impl Waiting {
     /// Block until the engine decided.
     pub fn wait(self) -> Settled {
         let outcome = match self.what {
-            What::Reservation(pending) => pending.wait().map(Outcome::Reservation),
-            What::Screened(screened) => screened.wait().map(Outcome::Reservation),
+            What::Reservation(pending) => counted(&self.tally, pending.wait()),
+            What::Screened(screened) => counted(&self.tally, screened.wait()),
             What::Campaign(pending) => pending.wait().map(Outcome::Campaign),
             What::Units(pending) => pending.wait().map(Outcome::Units),
             What::Refund(pending) => pending.wait().map(Outcome::Refund),
@@ -115,11 +125,10 @@ impl Future for Waiting {
     type Output = Settled;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Settled> {
-        let outcome = match &mut self.what {
-            What::Reservation(pending) => {
-                Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Reservation))
-            }
-            What::Screened(screened) => screened.poll(cx).map(|r| r.map(Outcome::Reservation)),
+        let Waiting { what, tally, .. } = &mut *self;
+        let outcome = match what {
+            What::Reservation(pending) => Pin::new(pending).poll(cx).map(|r| counted(tally, r)),
+            What::Screened(screened) => screened.poll(cx).map(|r| counted(tally, r)),
             What::Campaign(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Campaign)),
             What::Units(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Units)),
             What::Refund(pending) => Pin::new(pending).poll(cx).map(|r| r.map(Outcome::Refund)),
@@ -142,6 +151,14 @@ impl Future for Waiting {
             }
         }
     }
+}
+
+/// Let the funnel see an outcome that goes on.
+fn counted(tally: &Option<Tally>, outcome: ReservationOutcome) -> Result<Outcome, EngineError> {
+    if let Some(tally) = tally {
+        tally.count(&outcome);
+    }
+    outcome.map(Outcome::Reservation)
 }
 
 impl Settled {

@@ -35,6 +35,7 @@ pub mod client;
 pub mod count;
 pub mod crash;
 pub mod crowd;
+pub mod doubles;
 pub mod drive;
 pub mod folder;
 pub mod history;

@@ -35,6 +35,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(5);
 pub enum Identity {
     /// `X-Onrush-Buyer`, believed by a server that runs with `--dev`.
     DevHeader,
+    /// A token that a double signs ([`crate::doubles`]).
+    Token,
     /// The public client's bearer token is an API key; the body names the buyer.
     ApiKey,
 }

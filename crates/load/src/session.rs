@@ -5,6 +5,7 @@ use crate::check::{Rules, check};
 use crate::client::Client;
 use crate::count::{self, Counted};
 use crate::crowd::{CrowdSpec, Mix};
+use crate::doubles::Doubles;
 use crate::drive::{OnrushShop, PlaySpec, Played, Queueing, Shop, Tally, play};
 use crate::outcome::{Outcome, Settings};
 use crate::own::{Process, Start, raise_open_files};
@@ -53,6 +54,8 @@ pub enum Kind {
         admin: Option<(SocketAddr, String)>,
         /// Wait before the check until nothing is held.
         settle: bool,
+        /// Who signs tokens and payments.
+        doubles: Box<Doubles>,
     },
     /// Something else that a file describes.
     Other {
@@ -154,7 +157,7 @@ impl Session {
         )?;
         let mut terms = None;
         let shop = match &site.kind {
-            Kind::Onrush { campaign, api_key, admin, .. } => {
+            Kind::Onrush { campaign, api_key, admin, doubles, .. } => {
                 let admin_host = admin.as_ref().map(|(addr, token)| (addr.to_string(), token));
                 if let Some((addr, token)) = admin {
                     terms = Some(on_admin(*addr, token, async |client| {
@@ -162,8 +165,11 @@ impl Session {
                     })?);
                 }
                 let api_key = api_key.as_deref();
-                let identity =
-                    if api_key.is_some() { Identity::ApiKey } else { Identity::DevHeader };
+                let identity = match (api_key, &doubles.issuer) {
+                    (Some(_), _) => Identity::ApiKey,
+                    (None, Some(_)) => Identity::Token,
+                    (None, None) => Identity::DevHeader,
+                };
                 let admin =
                     admin_host.as_ref().map(|(host, token)| (host.as_str(), token.as_str()));
                 let details = "";
@@ -175,6 +181,7 @@ impl Session {
                     admin,
                     details,
                 })?
+                .signed_by(doubles, &host)?
             }
             Kind::Other { target, .. } => Shop::other(target, &host)?,
         };

@@ -3,6 +3,7 @@
 //! A hole is a known word in braces: `{buyer}`. Any other brace is text, so JSON needs no escapes; a
 //! word in braces that is not known is an error, because it would be sent as it stands.
 
+use crate::doubles::{self, Issuer, Provider};
 use std::fmt;
 
 /// What stands for a visitor in names and keys.
@@ -229,6 +230,17 @@ pub struct Request {
     body: Template,
     /// Without a body some methods still state its length.
     states_length: bool,
+    /// Who signs it.
+    signer: Option<Signer>,
+}
+
+/// What is signed of a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Signer {
+    /// A buyer's token is shown with it.
+    Token(Issuer),
+    /// Its body is a notice.
+    Notice(Provider),
 }
 
 impl Request {
@@ -249,7 +261,12 @@ impl Request {
         }
         let body = Template::new(body)?;
         let states_length = !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH");
-        Ok(Request { head, body, states_length })
+        Ok(Request { head, body, states_length, signer: None })
+    }
+
+    /// Have it signed.
+    pub(crate) fn signed(self, signer: Signer) -> Request {
+        Request { signer: Some(signer), ..self }
     }
 
     /// Write the request. `scratch` is used for the body and keeps its memory.
@@ -257,6 +274,17 @@ impl Request {
         self.head.write(fill, out);
         scratch.clear();
         self.body.write(fill, scratch);
+        match &self.signer {
+            None => {}
+            Some(Signer::Token(issuer)) => {
+                out.extend_from_slice(b"authorization: Bearer ");
+                issuer.push_token(&fill.who.buyer(), doubles::now(), out);
+                out.extend_from_slice(b"\r\n");
+            }
+            Some(Signer::Notice(provider)) => {
+                provider.push_headers(scratch, doubles::now(), out);
+            }
+        }
         if self.states_length {
             out.extend_from_slice(b"content-length: ");
             push_number(out, scratch.len() as u64);

@@ -24,6 +24,9 @@ pub(crate) struct ReportArgs {
     /// Write each table as a CSV file into this folder, too
     #[arg(long, value_name = "FOLDER")]
     pub(crate) csv: Option<PathBuf>,
+    /// Write each table as a Parquet file into this folder, too; only in a build with the feature `parquet`
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) parquet: Option<PathBuf>,
     /// The language of the page
     #[arg(long, value_enum, default_value_t = Lang::En)]
     pub(crate) lang: Lang,

@@ -254,6 +254,7 @@ fn site(args: &LoadArgs) -> Result<Site, Failure> {
                 api_key: args.api_key_file.as_deref().map(secret).transpose()?,
                 admin: args.admin.zip(admin_token),
                 settle: args.settle,
+                doubles: Box::default(),
             }
         }
     };

@@ -3,12 +3,12 @@
 
 use onrush_gateway::config::{CampaignBody, Config};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// What is changed besides hooks, so that a rehearsal ends in minutes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Changes {
+pub(super) struct Changes<'a> {
     /// Where the double of the hooks listens.
     pub(super) double: SocketAddr,
     /// How long a hold lives, in milliseconds.
@@ -17,6 +17,17 @@ pub(super) struct Changes {
     pub(super) units: u32,
     /// Buyers to have memory ready for.
     pub(super) expected: u32,
+    /// Where the secrets lie that doubles sign with.
+    pub(super) keys: &'a Keys,
+}
+
+/// Files of secrets that are made for one rehearsal.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Signs buyers' tokens.
+    pub(super) tokens: PathBuf,
+    /// Signs notices of payments.
+    pub(super) notices: PathBuf,
 }
 
 /// A copy, and what is different in it.
@@ -27,6 +38,17 @@ pub(super) struct Copy {
     pub(super) notes: Vec<String>,
     /// Whether the campaign asks a hook who may join.
     pub(super) asks: bool,
+    /// Who signs in it.
+    pub(super) signed: Signed,
+}
+
+/// What doubles sign in a rehearsal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Signed {
+    /// Buyers show tokens of this `iss`, and this `aud` where there is one.
+    pub(super) tokens: Option<(String, Option<String>)>,
+    /// This provider tells of payments.
+    pub(super) provider: Option<String>,
 }
 
 /// Copy the configuration of `text`, which lies in `base`, for `campaign`.
@@ -37,7 +59,7 @@ pub(super) fn copy(
     text: &str,
     base: &Path,
     campaign: &str,
-    changes: &Changes,
+    changes: &Changes<'_>,
 ) -> Result<Copy, String> {
     let mut file: Table = text.parse().map_err(|e| format!("the configuration changed: {e}"))?;
     let mut notes = Vec::new();
@@ -53,6 +75,7 @@ pub(super) fn copy(
         }
     }
     make_absolute(&mut file, base)?;
+    let signed = sign_by_doubles(&mut file, changes.keys, &mut notes);
     let Some(Value::Array(mut campaigns)) = file.remove("campaigns") else {
         return Err("the configuration has no [[campaigns]]".to_owned());
     };
@@ -64,7 +87,7 @@ pub(super) fn copy(
     campaigns.truncate(1);
     file.insert("campaigns".to_owned(), Value::Array(campaigns));
     let text = toml::to_string(&file).map_err(|e| e.to_string())?;
-    Ok(Copy { text, notes, asks })
+    Ok(Copy { text, notes, asks, signed })
 }
 
 /// Find the campaign that is meant: the one that is named, or the only one, or the next to open.
@@ -131,8 +154,40 @@ fn make_absolute(file: &mut Table, base: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Put the doubles' secrets in place of those of the issuer and the providers; everything else about them
+/// stays, so that tokens and notices are checked as on the day.
+fn sign_by_doubles(file: &mut Table, keys: &Keys, notes: &mut Vec<String>) -> Signed {
+    let path = |path: &Path| Value::String(path.to_string_lossy().into_owned());
+    let mut signed = Signed::default();
+    if let Some(Value::Table(identity)) = file.get_mut("identity") {
+        let own = ["jwks_file", "secret_file", "jwks_refresh"].map(|name| identity.remove(name));
+        if own[0].is_some() || own[1].is_some() {
+            identity.insert("secret_file".to_owned(), path(&keys.tokens));
+            let text = |name: &str| identity.get(name)?.as_str().map(str::to_owned);
+            // Every token has an `iss`; without one in the configuration, any is good.
+            let issuer = text("issuer").unwrap_or_else(|| "rehearsal".to_owned());
+            notes.push(format!(
+                "buyers show tokens of {issuer} that a double signed (HS256), with a key of its own"
+            ));
+            signed.tokens = Some((issuer, text("audience")));
+        }
+    }
+    let providers = file.get_mut("payments").and_then(Value::as_array_mut);
+    for provider in providers.into_iter().flatten().filter_map(Value::as_table_mut) {
+        provider.insert("secret_files".to_owned(), Value::Array(vec![path(&keys.notices)]));
+        let name = provider.get("provider").and_then(Value::as_str).unwrap_or_default();
+        if signed.provider.is_none() {
+            notes.push(format!(
+                "a double of {name} tells of payments, signed with a key of its own"
+            ));
+            signed.provider = Some(name.to_owned());
+        }
+    }
+    signed
+}
+
 /// Open the campaign at once and for good, with units to sell. Returns whether it asks a hook.
-fn open_now(campaign: &mut Table, changes: &Changes, notes: &mut Vec<String>) -> bool {
+fn open_now(campaign: &mut Table, changes: &Changes<'_>, notes: &mut Vec<String>) -> bool {
     for field in ["preheat_at", "draw_at", "opens_at", "closes_at"] {
         campaign.remove(field);
     }
@@ -230,8 +285,13 @@ url = "http://127.0.0.1:9000/may-join"
 on_failure = "refuse"
 "#;
 
+    fn keys() -> Keys {
+        Keys { tokens: "/scratch/tokens".into(), notices: "/scratch/notices".into() }
+    }
+
     fn changed() -> Copy {
         let changes = Changes {
+            keys: &keys(),
             double: ([127, 0, 0, 1], 4_000).into(),
             hold_ms: 5_000,
             units: 77,
@@ -267,7 +327,7 @@ on_failure = "refuse"
             .map(|sku| sku["supply"].as_integer())
             .collect();
         assert_eq!(supplies, [Some(500), Some(77)]);
-        for path in ["jwks.json", "shop-key", "\"a\"", "session"] {
+        for path in ["shop-key", "session"] {
             assert!(!copy.text.contains(&format!("= \"{path}\"")), "{path} is relative");
         }
         assert!(
@@ -278,9 +338,40 @@ on_failure = "refuse"
     }
 
     #[test]
+    fn tokens_and_notices_are_checked_with_the_doubles_secrets_alone() {
+        let copy = changed();
+        let file: Table = copy.text.parse().expect("TOML");
+        let identity = file["identity"].as_table().expect("a table");
+        assert_eq!(identity["issuer"].as_str(), Some("https://login.shop.example"));
+        assert_eq!(identity["secret_file"].as_str(), Some("/scratch/tokens"));
+        assert!(!identity.contains_key("jwks_file"), "one key, so that a token names none");
+        let acme = &file["payments"][0];
+        assert_eq!(acme["provider"].as_str(), Some("acme"));
+        assert_eq!(acme["secret_files"], Value::Array(vec!["/scratch/notices".into()]));
+        let issuer = ("https://login.shop.example".to_owned(), None);
+        let signed = Signed { tokens: Some(issuer), provider: Some("acme".to_owned()) };
+        assert_eq!(copy.signed, signed);
+    }
+
+    #[test]
+    fn without_identity_and_providers_nobody_signs() {
+        let bare = "[identity]\ngroups = [\"gold\"]\n[[campaigns]]\ncampaign = \"drop\"\n";
+        let (keys, double) = (keys(), ([127, 0, 0, 1], 1).into());
+        let changes = Changes { keys: &keys, double, hold_ms: 1, units: 1, expected: 1 };
+        let copy = copy(bare, Path::new("."), "drop", &changes).expect("a copy");
+        assert_eq!(copy.signed, Signed::default());
+        assert!(!copy.text.contains("scratch"), "{}", copy.text);
+    }
+
+    #[test]
     fn a_campaign_that_is_not_there_is_named() {
-        let changes =
-            Changes { double: ([127, 0, 0, 1], 1).into(), hold_ms: 1, units: 1, expected: 1 };
+        let changes = Changes {
+            keys: &keys(),
+            double: ([127, 0, 0, 1], 1).into(),
+            hold_ms: 1,
+            units: 1,
+            expected: 1,
+        };
         let missing = copy(REAL, Path::new("."), "nothing", &changes);
         assert!(missing.is_err_and(|e| e.contains("nothing")));
     }

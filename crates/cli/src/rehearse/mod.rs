@@ -15,11 +15,13 @@ mod verdict;
 use crate::args::RehearseArgs;
 use crate::load::{by_the_clock, pattern, pattern_word};
 use crate::out::{Failure, Out};
-use copy::{Changes, Copy, choose};
+use copy::{Changes, Copy, Keys, Signed, choose};
+use data_encoding::{BASE64, HEXLOWER};
 use double::Double;
 use onrush::Timestamp;
 use onrush_gateway::config::{self, CampaignBody, Config, Listen};
 use onrush_load::crowd::{BOTS, CrowdSpec};
+use onrush_load::doubles::{Doubles, Issuer, Provider};
 use onrush_load::drive::Queueing;
 use onrush_load::folder::Folder;
 use onrush_load::outcome::Outcome;
@@ -28,6 +30,8 @@ use onrush_load::server::Server;
 use onrush_load::session::{How, Kind, Session, Site};
 use onrush_load::verdict::{Check, Verdict, grouped};
 use serde_json::json;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -175,7 +179,9 @@ impl Plan<'_> {
     fn play(&self, scratch: &TempDir, out: &Out) -> Result<Played, Failure> {
         let double = Double::start().map_err(Failure::of)?;
         let text = std::fs::read_to_string(&self.args.config).map_err(Failure::of)?;
+        let secrets = Secrets::make(scratch.path()).map_err(Failure::of)?;
         let changes = Changes {
+            keys: &secrets.keys,
             double: double.address,
             hold_ms: u64::try_from(self.campaign.hold.duration().min(HOLD_MAX).as_millis())
                 .unwrap_or(u64::MAX),
@@ -199,7 +205,7 @@ impl Plan<'_> {
             self.name,
             self.args.duration.duration().as_secs_f64()
         ));
-        let outcome = self.load(&server)?;
+        let outcome = self.load(&server, secrets.doubles(&copy.signed))?;
         server.stop().map_err(Failure::of)?;
         let data = scratch.path().join("data");
         let books = Folder::read(&data, |_, _| {}).map_err(Failure::of)?.verdict();
@@ -207,7 +213,7 @@ impl Plan<'_> {
         Ok(Played { outcome, books, written, asked: double.asked(), copy })
     }
 
-    fn load(&self, server: &Server) -> Result<Outcome, Failure> {
+    fn load(&self, server: &Server, doubles: Doubles) -> Result<Outcome, Failure> {
         let site = Site {
             public: server.public,
             kind: Kind::Onrush {
@@ -215,6 +221,7 @@ impl Plan<'_> {
                 api_key: None,
                 admin: Some((server.admin, server.token.clone())),
                 settle: true,
+                doubles: Box::new(doubles),
             },
         };
         let session = Session::open(site).map_err(Failure::of)?;
@@ -267,6 +274,7 @@ impl Plan<'_> {
                 format!("a double was asked {} times", grouped(played.asked)),
             ));
         }
+        reasons.extend(signed(&played.copy.signed, &played.outcome));
         reasons
     }
 
@@ -287,6 +295,55 @@ impl Plan<'_> {
         text += &reasons.table(colour);
         text
     }
+}
+
+/// What doubles sign with in one rehearsal.
+struct Secrets {
+    keys: Keys,
+    tokens: Vec<u8>,
+    notices: Vec<u8>,
+}
+
+impl Secrets {
+    /// Make secrets, and leave them in the scratch folder for the server.
+    fn make(folder: &Path) -> std::io::Result<Secrets> {
+        let mut bytes = [0; 64];
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        let tokens = HEXLOWER.encode(&bytes[..32]).into_bytes();
+        let notices = bytes[32..].to_vec();
+        let keys = Keys { tokens: folder.join("tokens"), notices: folder.join("notices") };
+        std::fs::write(&keys.tokens, &tokens)?;
+        std::fs::write(&keys.notices, format!("whsec_{}", BASE64.encode(&notices)))?;
+        Ok(Secrets { keys, tokens, notices })
+    }
+
+    fn doubles(&self, signed: &Signed) -> Doubles {
+        let issuer = signed.tokens.as_ref();
+        let issuer = issuer.map(|(iss, aud)| Issuer::new(iss, aud.as_deref(), &self.tokens));
+        let provider = signed.provider.as_ref();
+        Doubles { issuer, provider: provider.map(|name| Provider::new(name, &self.notices)) }
+    }
+}
+
+/// Say what was checked of what doubles signed: where nothing of it was taken, the books say nothing.
+fn signed(signed: &Signed, outcome: &Outcome) -> Vec<Reason> {
+    let (holds, sales) = (outcome.figures.holds, outcome.figures.sales);
+    let judged = |about, taken: u64, what: String| match taken {
+        0 => Reason::stop(
+            about,
+            format!("no {what} was taken"),
+            "compare issuer, audience and the clock; `run` in --json has the refusals",
+        ),
+        taken => Reason::fine(about, format!("{} times {what} was taken", grouped(taken))),
+    };
+    let tokens = signed.tokens.as_ref();
+    let tokens = tokens.map(|(issuer, _)| {
+        judged("identity", holds, format!("reserve with a token of {issuer}, signed by a double,"))
+    });
+    let notices = signed.provider.as_ref();
+    let notices = notices
+        .map(|name| judged("payments", sales, format!("notice of {name}, signed by a double,")));
+    tokens.into_iter().chain(notices).collect()
 }
 
 /// Look a hook's name up.
@@ -408,6 +465,20 @@ mod tests {
         assert!(broken.weight == Weight::Stop && broken.found.contains("units oversold"));
         assert_eq!(books(&fine, &Verdict { checks: vec![bad] }).weight, Weight::Stop);
         assert_eq!(books(&[], &folder).weight, Weight::Stop, "nobody compared the answers");
+    }
+
+    #[test]
+    fn nothing_taken_of_what_was_signed_is_a_reason_to_stop() {
+        let tokens = Some(("shop".to_owned(), None));
+        let all = Signed { tokens, provider: Some("acme".to_owned()) };
+        let none = outcome(|_| {});
+        let stops = signed(&all, &none);
+        assert_eq!(stops.len(), 2);
+        assert!(stops.iter().all(|reason| reason.weight == Weight::Stop), "{stops:?}");
+        let held = outcome(|tally| tally.figures.holds = 3);
+        let weights = signed(&all, &held).into_iter().map(|reason| reason.weight);
+        assert_eq!(weights.collect::<Vec<_>>(), [Weight::Fine, Weight::Stop]);
+        assert!(signed(&Signed::default(), &none).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `onrush report DIR`: what a sale came to, from its data folder alone, as one HTML file, CSV and JSON.
+//! `onrush report DIR`: what a sale came to, from its data folder alone, as one HTML file, CSV, Parquet and JSON.
 //!
 //! The journal is read twice: once to replay it, as `onrush verify` does, and once to count its writes.
 //! No buyer is named, not even by a digest.
@@ -7,6 +7,8 @@ mod after;
 mod batches;
 mod groups;
 mod html;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod proof;
 mod risk;
 mod sales;
@@ -40,6 +42,10 @@ pub(crate) fn journal_bytes(data: &Path) -> std::io::Result<u64> {
     batches::read(&data.join("journal")).map(|batches| batches.bytes)
 }
 
+/// Half a minute of compile time is not everybody's price for it.
+const NO_PARQUET: &str = "this program was built without Parquet: build one that has it with `cargo build \
+     --release -p onrush-cli --features parquet`, or use --csv, which what reads Parquet reads, too";
+
 /// A data folder, read.
 struct Read {
     folder: Folder,
@@ -50,6 +56,9 @@ struct Read {
 }
 
 pub(crate) fn run(args: &ReportArgs, out: &Out) -> Result<(), Failure> {
+    if args.parquet.is_some() && !cfg!(feature = "parquet") {
+        return Err(Failure::Usage(NO_PARQUET.to_owned()));
+    }
     let read = Read::of(&args.dir)?;
     let batches = batches::read(&args.dir.join("journal")).map_err(Failure::of)?;
     let (fairness, lines_hold) = proof::fairness(&read);
@@ -77,9 +86,14 @@ pub(crate) fn run(args: &ReportArgs, out: &Out) -> Result<(), Failure> {
     if let Some(folder) = &args.csv {
         write_csv(folder, &report)?;
     }
+    #[cfg(feature = "parquet")]
+    if let Some(folder) = &args.parquet {
+        parquet::write(folder, &report)?;
+    }
     let value = json!({
         "holds": holds, "records": records, "lsn": lsn, "chain": read.folder.chain(),
-        "html": args.out, "csv": args.csv, "tables": report.json(),
+        "html": args.out, "csv": args.csv, "parquet": args.parquet,
+        "tables": report.json(),
     });
     out.result(&value, || text(args, &report, &value))?;
     if holds {
@@ -175,7 +189,7 @@ fn text(args: &ReportArgs, report: &Report, value: &Value) -> String {
     }
     text += &format!("chain {}\n", value["chain"].as_str().unwrap_or_default());
     text += &format!("wrote {}\n", args.out.display());
-    if let Some(folder) = &args.csv {
+    for folder in args.csv.iter().chain(&args.parquet) {
         text += &format!("wrote {} tables to {}\n", report.tables().count(), folder.display());
     }
     text

@@ -348,3 +348,60 @@ fn a_folder_in_use_and_a_damaged_one_are_told_apart() {
     assert_eq!(nothing.status.code(), Some(1));
     assert!(stderr(&nothing).contains("no data folder of onrush"), "{}", stderr(&nothing));
 }
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn without_parquet_it_says_how_to_get_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = onrush(dir.path(), &["report", "data", "--parquet", "tables"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("--features parquet") && said.contains("--csv"), "{said}");
+    assert!(!dir.path().join("tables").exists(), "nothing was begun");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_has_every_table_with_the_same_cells() {
+    use onrush_gateway::wire::parse_timestamp;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    let (dir, report) = reported(&["--parquet", "tables"]);
+    let tables = report["tables"].as_object().expect("tables");
+    let mut kinds = [false; 5];
+    for (id, expected) in tables {
+        let path = dir.path().join("tables").join(format!("{id}.parquet"));
+        let file = std::fs::File::open(&path).unwrap_or_else(|e| panic!("{id}: {e}"));
+        let reader = SerializedFileReader::new(file).unwrap_or_else(|e| panic!("{id}: {e}"));
+        let expected = expected.as_array().expect("rows");
+        let read = reader.get_row_iter(None).expect("rows").map(|row| row.expect("a row"));
+        let read: Vec<_> = read.collect();
+        assert_eq!(read.len(), expected.len(), "{id}");
+        for (row, expected) in read.iter().zip(expected) {
+            assert_eq!(row.len(), expected.as_object().expect("a row").len(), "{id}");
+            for (column, cell) in row.get_column_iter() {
+                let expected = &expected[column.as_str()];
+                let (kind, same) = match cell {
+                    // What is missing is of no kind.
+                    Field::Null => (5, expected.is_null()),
+                    Field::Long(n) => (0, expected.as_i64() == Some(*n)),
+                    Field::Double(n) => (1, expected.as_f64() == Some(*n)),
+                    Field::Bool(holds) => (2, expected.as_bool() == Some(*holds)),
+                    Field::TimestampMillis(ms) => {
+                        let at = parse_timestamp(expected.as_str().unwrap_or_default());
+                        (3, at.map(|at| at.0 as i64) == Ok(*ms))
+                    }
+                    Field::Str(text) => {
+                        let expected =
+                            expected.as_str().map_or_else(|| expected.to_string(), str::to_owned);
+                        (4, *text == expected)
+                    }
+                    other => panic!("{id}.{column}: {other:?}"),
+                };
+                assert!(same, "{id}.{column}: {cell:?}, not {expected}");
+                kinds.get_mut(kind).into_iter().for_each(|seen| *seen = true);
+            }
+        }
+    }
+    assert_eq!(kinds, [true; 5], "every kind of column is in the sale");
+}

@@ -6,6 +6,7 @@
 
 use crate::answer::Answer;
 use crate::config::Scope;
+use crate::funnel::{Funnels, Row};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::Caller;
 use crate::jitter::Jitter;
@@ -34,12 +35,13 @@ pub(crate) struct Batch {
     entries: Vec<Entry>,
     /// Entries before this one have their outcome.
     landed: usize,
+    funnels: Arc<Funnels>,
 }
 
 /// One reservation of many.
 #[derive(Debug)]
 pub(super) enum Entry {
-    Flying(Pending<Reservation>),
+    Flying(Pending<Reservation>, Row),
     Landed(Outcome),
     Wrong(Problem),
 }
@@ -60,9 +62,10 @@ impl Gateway {
         let campaign = self.visible(&body.campaign, now)?;
         let caller = Caller::BackEnd(key);
         let entries = body.reservations.into_iter().map(|entry| {
-            self.reserve_entry(&campaign, &caller, entry).map_or_else(Entry::Wrong, Entry::Flying)
+            self.reserve_entry(&campaign, &caller, entry).unwrap_or_else(Entry::Wrong)
         });
-        let batch = Batch { entries: entries.collect(), landed: 0 };
+        let funnels = self.lines.funnels.clone();
+        let batch = Batch { entries: entries.collect(), landed: 0, funnels };
         Ok(super::campaigns::wait(Route::AdminBatch, What::Batch(batch)))
     }
 
@@ -71,7 +74,7 @@ impl Gateway {
         campaign: &Arc<Campaign>,
         caller: &Caller,
         entry: BatchEntry<'_>,
-    ) -> Result<Pending<Reservation>, Problem> {
+    ) -> Result<Entry, Problem> {
         let BatchEntry { key, buyer, sku, quantity, .. } = entry;
         let quantity = Quantity::new(quantity).map_err(|e| Problem::invalid(e.to_string()))?;
         if sku.is_empty() || sku.len() > NAME_BYTES_MAX {
@@ -84,19 +87,21 @@ impl Gateway {
         let BatchEntry { destination, delivery, pickup_node, window, attribution, pass, .. } =
             entry;
         let details = Details { destination, delivery, pickup_node, window, attribution };
-        let details = details.encode().map_err(Problem::invalid)?;
+        let encoded = details.encode().map_err(Problem::invalid)?;
         let buyer = caller.buyer(Some(&buyer), &self.engine)?;
         let pass = self.pass_read(campaign, buyer, pass.as_deref(), self.engine.now());
-        Ok(self.engine.reserve(&ReserveRequest {
+        let from = self.row_of(campaign, details.attribution.as_ref(), pass);
+        let pending = self.engine.reserve(&ReserveRequest {
             campaign,
             sku: &sku,
             quantity,
             buyer,
             key: &key,
             review: false,
-            details: details.as_deref(),
+            details: encoded.as_deref(),
             pass,
-        }))
+        });
+        Ok(Entry::Flying(pending, from))
     }
 }
 
@@ -104,7 +109,7 @@ impl Batch {
     /// Block until every entry has its outcome.
     pub(crate) fn wait(self) -> Batched {
         let wait = |entry| match entry {
-            Entry::Flying(pending) => Entry::Landed(pending.wait()),
+            Entry::Flying(pending, from) => landed(&self.funnels, from, pending.wait()),
             other => other,
         };
         Batched(self.entries.into_iter().map(wait).collect())
@@ -113,9 +118,9 @@ impl Batch {
     /// Poll one entry after the other: only the first that is still on its way is to be woken for.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Batched> {
         while let Some(entry) = self.entries.get_mut(self.landed) {
-            if let Entry::Flying(pending) = entry {
+            if let Entry::Flying(pending, from) = entry {
                 let outcome = std::task::ready!(Pin::new(pending).poll(cx));
-                *entry = Entry::Landed(outcome);
+                *entry = landed(&self.funnels, *from, outcome);
             }
             self.landed += 1;
         }
@@ -141,13 +146,19 @@ impl Batched {
 
 impl Entry {
     /// See whether it was decided at once.
-    pub(super) fn look(&mut self) {
-        if let Entry::Flying(pending) = self
+    pub(super) fn look(&mut self, funnels: &Funnels) {
+        if let Entry::Flying(pending, from) = self
             && let Some(outcome) = pending.try_take()
         {
-            *self = Entry::Landed(outcome);
+            *self = landed(funnels, *from, outcome);
         }
     }
+}
+
+/// Note an entry's outcome, for the funnel as well.
+pub(super) fn landed(funnels: &Funnels, from: Row, outcome: Outcome) -> Entry {
+    funnels.reserved(from, &outcome);
+    Entry::Landed(outcome)
 }
 
 /// Write an outcome: a status, and the reservation or the problem.
@@ -158,7 +169,7 @@ pub(super) fn push_outcome(out: &mut Vec<u8>, entry: Entry, jitter: &Jitter) {
     let decided = match entry {
         Entry::Landed(outcome) => outcome.map_err(|e| Problem::of_error(&e)).and_then(granted),
         Entry::Wrong(problem) => Err(problem),
-        Entry::Flying(_) => unreachable!("only what has landed is written"),
+        Entry::Flying(..) => unreachable!("only what has landed is written"),
     };
     out.extend_from_slice(b"{\"status\":");
     match decided {

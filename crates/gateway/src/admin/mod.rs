@@ -70,6 +70,7 @@ impl Gateway {
             Route::AdminReservation => self.show_reservation(part, ask, now),
             Route::AdminRefunds => self.list_refunds(ask, now),
             Route::AdminReminders => self.count_reminders(part, ask, now).map(Reply::Ready),
+            Route::AdminFunnel => self.show_funnel(part, ask, now).map(Reply::Ready),
             Route::AdminRisk => self.show_risk(part, ask, now).map(Reply::Ready),
             Route::AdminRiskPolicy => self.show_risk_policy(ask, now).map(Reply::Ready),
             Route::AdminRiskPolicyPut => self.put_risk_policy(ask, now).map(Reply::Ready),

@@ -8,7 +8,7 @@ use crate::identity::ApiKey;
 use crate::problem::Problem;
 use crate::public::{checked_money, checked_reference, idempotency_key};
 use crate::routes::Route;
-use crate::waiting::What;
+use crate::waiting::{Waiting, What};
 use crate::wire::{CancelBody, ConfirmBody, JudgeBody, PaymentBody, RefundedBody, read_json};
 use onrush::{Money, Name, PaymentLine, ReservationSeq, Timestamp};
 use onrush_types::limits::PAYMENTS_PER_RESERVATION_MAX;
@@ -35,7 +35,8 @@ impl Gateway {
         let lines = lines.into_iter().map(|line| line.reported_by(&key)).collect();
         let seq = self.known(id)?;
         let pending = self.engine.confirm(seq, lines, idempotency_key);
-        Ok(wait(Route::AdminConfirm, What::Reservation(pending)))
+        let waiting = Waiting::reservation(Route::AdminConfirm, pending);
+        Ok(Reply::Wait(waiting.tallied(self.lines.funnels.payment())))
     }
 
     pub(crate) fn cancel(&self, id: &str, ask: &Ask<'_>, now: Timestamp) -> Result<Reply, Problem> {

@@ -12,7 +12,7 @@
 //!
 //! This file knows no sockets: bytes are brought by [`take`](ReservationStream::take).
 
-use super::batch::{Entry, push_outcome};
+use super::batch::{Entry, landed, push_outcome};
 use crate::answer::{Answer, Content};
 use crate::config::Scope;
 use crate::errors::Code;
@@ -124,7 +124,7 @@ impl ReservationStream {
         let mut out = Vec::new();
         loop {
             self.begin(gateway);
-            if !self.answer(jitter, cx, &mut out) || out.len() >= PIECE_BYTES {
+            if !self.answer(gateway, jitter, cx, &mut out) || out.len() >= PIECE_BYTES {
                 break;
             }
         }
@@ -152,7 +152,7 @@ impl ReservationStream {
             let line = self.unread[..end].trim_ascii();
             if !line.is_empty() {
                 let mut entry = self.entry(gateway, line).unwrap_or_else(Entry::Wrong);
-                entry.look();
+                entry.look(&gateway.lines.funnels);
                 self.is_held_back = is_overloaded(&entry);
                 if self.is_held_back {
                     return;
@@ -169,16 +169,22 @@ impl ReservationStream {
         }
         let entry = read_object(line)?;
         let campaign = gateway.visible(&self.campaign, gateway.engine.now())?;
-        gateway.reserve_entry(&campaign, &self.caller, entry).map(Entry::Flying)
+        gateway.reserve_entry(&campaign, &self.caller, entry)
     }
 
     /// Write outcomes in the order of their lines; tell whether there were any.
-    fn answer(&mut self, jitter: &Jitter, cx: &mut Context<'_>, out: &mut Vec<u8>) -> bool {
+    fn answer(
+        &mut self,
+        gateway: &Gateway,
+        jitter: &Jitter,
+        cx: &mut Context<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let before = out.len();
         while let Some(entry) = self.under_way.front_mut() {
-            if let Entry::Flying(pending) = entry {
+            if let Entry::Flying(pending, from) = entry {
                 let Poll::Ready(outcome) = Pin::new(pending).poll(cx) else { break };
-                *entry = Entry::Landed(outcome);
+                *entry = landed(&gateway.lines.funnels, *from, outcome);
             }
             let entry = self.under_way.pop_front().expect("it is the first");
             push_outcome(out, entry, jitter);

@@ -24,7 +24,7 @@ pub(crate) fn tickets_ahead(lines: Arc<Lines>, engine: Engine, page: String) -> 
         let ticket = engine.join(&request).wait().ok()?.granted()?;
         let page = page.replace("{campaign}", campaign.name().as_str());
         let lines = lines.clone();
-        let joiner = Joiner { lines, campaign, settings, buyer, proof: None };
+        let joiner = Joiner { lines, campaign, settings, buyer, from: Box::default(), proof: None };
         let text = joiner.token(&ticket, engine.now());
         Some(format!("{page}#ticket={}", String::from_utf8_lossy(&text)))
     })

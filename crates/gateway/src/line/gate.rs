@@ -90,6 +90,7 @@ impl Gateway {
         }
         let to = match self.engine.standing(&campaign, TicketNo(ticket.number)) {
             Some(Standing::Served { pass }) => {
+                self.lines.funnels.passed(campaign.name(), pass.number);
                 let jwt = self.pass_jwt(&campaign, &ticket, &pass, now);
                 HeaderValue::from_str(&with_parameter(&back, PASS, &jwt)).ok()
             }

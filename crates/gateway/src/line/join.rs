@@ -10,6 +10,7 @@ use super::token::{TICKET_CHARS, TicketToken};
 use super::wait::LineWait;
 use crate::config::OnFailure;
 use crate::errors::Code;
+use crate::funnel::Source;
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::Caller;
 use crate::problem::Problem;
@@ -53,6 +54,8 @@ pub(crate) struct Joiner {
     pub(crate) campaign: Arc<Campaign>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) buyer: BuyerDigest,
+    /// Where the buyer comes from.
+    pub(crate) from: Box<Source<'static>>,
     /// The proof that was shown with the join.
     pub(crate) proof: Option<UsedProof>,
 }
@@ -100,7 +103,8 @@ impl Gateway {
         let campaign = self.visible(campaign, now)?;
         let settings = self.lines.settings(&campaign)?;
         let lines = self.lines.clone();
-        let mut joiner = Joiner { lines, campaign, settings, buyer, proof: None };
+        let from = Box::new(Source::of(ask));
+        let mut joiner = Joiner { lines, campaign, settings, buyer, from, proof: None };
         let class = joiner.settings.classes.of(buyer, groups);
         let (class, proof) = match &caller {
             Caller::Buyer(buyer) => {

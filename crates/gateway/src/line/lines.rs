@@ -14,6 +14,7 @@ use super::streams::Streams;
 use super::token::{Tokens, mac_key};
 use crate::config::{Config, ConfigErrors, HookBody, LineShown, OnFailure, Shown};
 use crate::errors::Code;
+use crate::funnel::Funnels;
 use crate::problem::Problem;
 use arc_swap::ArcSwap;
 use onrush::{Campaign, CampaignIx, Engine, LineTerms, Timestamp};
@@ -29,6 +30,7 @@ pub(crate) struct Lines {
     pub(crate) handoffs: Handoffs,
     pub(crate) streams: Streams,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) funnels: Arc<Funnels>,
     /// The names of groups, each at its bit.
     groups: Vec<String>,
     invites: Vec<Arc<InviteList>>,
@@ -85,6 +87,7 @@ impl Lines {
             handoffs: Handoffs::new(&root("hand-off"), section.handoff_ttl.0),
             streams: Streams::new(section.streams_max),
             figures,
+            funnels: Arc::default(),
             groups: config.identity.groups.clone(),
             invites: invites.collect::<Result<_, _>>()?,
             settings: ArcSwap::default(),

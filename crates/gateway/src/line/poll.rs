@@ -171,6 +171,7 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<(), Problem> {
         self.lines.figures.count(Counted::PassShown);
+        self.lines.funnels.passed(campaign.name(), pass.number);
         let token = PassToken {
             campaign: ticket.campaign,
             buyer: ticket.buyer,

@@ -71,6 +71,7 @@ impl LineDone {
                     false => (StatusCode::OK, Counted::JoinedAgain),
                 };
                 joiner.lines.figures.count(counted);
+                joiner.lines.funnels.joined(joiner.campaign.name(), &joiner.from, ticket.number);
                 Ok(Answer::json(status, Route::LineJoin, joiner.written(&ticket, engine)))
             }
             LineDone::Return(decided, campaign) => {

@@ -8,6 +8,7 @@ use super::check::PROOF_COOKIE;
 use super::show::{HANDOFF_COOKIE, TICKET_COOKIE};
 use crate::answer::Answer;
 use crate::errors::Code;
+use crate::funnel::{FROM_COOKIE, Source};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::{COOKIE_NAME, cookie_named};
 use crate::jitter::Jitter;
@@ -299,6 +300,10 @@ impl Own<'_> {
         if let Some(place) = form.get("at").as_deref().and_then(super::near::place) {
             body["destination"] = json!({"lat": place.lat, "lon": place.lon});
         }
+        let from = Source::of_query(cookie_named(ask.headers, FROM_COOKIE));
+        if !from.is_none() {
+            body["attribution"] = from.attribution();
+        }
         let body = body.to_string();
         gateway.reserve(campaign.name().as_str(), &posted(ask, &self.headers, &body), now, jitter)
     }
@@ -317,7 +322,8 @@ impl Own<'_> {
         };
         let lines = if found.price.amount > 0 { vec![line] } else { Vec::new() };
         let pending = gateway.engine.confirm(found.seq, lines, None);
-        Ok(Reply::Wait(Waiting::reservation(Route::DropForm, pending)))
+        let waiting = Waiting::reservation(Route::DropForm, pending);
+        Ok(Reply::Wait(waiting.tallied(gateway.lines.funnels.payment())))
     }
 }
 

@@ -7,6 +7,7 @@ use super::view::{Mine, Sale, SkuRow, Standings};
 use super::{Pages, Prepared};
 use crate::answer::{Answer, Content};
 use crate::errors;
+use crate::funnel::{FROM_COOKIE, Source, Step};
 use crate::gateway::{Ask, Gateway};
 use crate::identity::{COOKIE_NAME, Session, cookie_named};
 use crate::jitter::Jitter;
@@ -36,6 +37,9 @@ const RELOAD_MS_MIN: u32 = 5_000;
 pub(super) const TICKET_COOKIE: &str = "onrush_ticket";
 pub(super) const HANDOFF_COOKIE: &str = "onrush_handoff";
 
+/// How long the page knows where somebody came from.
+const FROM_COOKIE_S: u64 = 7 * 24 * 3_600;
+
 /// A parameter of the page that says what came of a form, and the texts' part of a key.
 const SAID: &str = "said";
 
@@ -60,18 +64,38 @@ impl Gateway {
     ) -> Result<Answer, Problem> {
         let campaign = self.visible(name, now)?;
         let looker = self.looker(&campaign, ask, now);
+        let came = self.came(&campaign, &looker, ask);
         if looker.session.is_none() && looker.at.is_none() && looker.said.is_none() {
             let page = self.prepared(&campaign, &looker, ask, now, jitter)?;
             let cache = HeaderValue::from_static("no-cache");
             let answer =
                 encoded(ask.headers, &page.plain, &page.gzip, Route::DropPage, Content::Page);
-            return Ok(answer.with(CACHE_CONTROL, cache));
+            let answer = answer.with(CACHE_CONTROL, cache);
+            return Ok(came.into_iter().fold(answer, |answer, c| answer.with(SET_COOKIE, c)));
         }
         let page = self.rendered(&campaign, &looker, ask, now, jitter)?;
         let answer = compressed(ask, page, Route::DropPage);
         let device = looker.session.is_some().then(|| self.device_cookie(ask)).flatten();
-        let cookies = self.renewed(&campaign, &looker, now).into_iter().chain(device);
+        let cookies = self.renewed(&campaign, &looker, now).into_iter().chain(device).chain(came);
         Ok(cookies.fold(answer, |answer, cookie| answer.with(SET_COOKIE, cookie)))
+    }
+
+    /// Count who comes to the page by a link for the first time, or by another than before; the cookie
+    /// to remember it by. Who comes by none has nothing to be remembered by, so that everybody's page has
+    /// the same bytes, and counts at each look before signing in.
+    fn came(&self, campaign: &Campaign, looker: &Looker<'_>, ask: &Ask<'_>) -> Option<HeaderValue> {
+        let (said, known) = (Source::of_query(ask.query), cookie_named(ask.headers, FROM_COOKIE));
+        let is_known = match said.is_none() {
+            true => known.is_some() || looker.session.is_some(),
+            false => known == Some(&*said.for_cookie()),
+        };
+        if is_known {
+            return None;
+        }
+        self.lines.funnels.count(campaign.name(), &said, Step::Arrived);
+        let path = format!("/drop/{}", campaign.name().as_str());
+        let kept = || self.pages.cookie(FROM_COOKIE, &said.for_cookie(), &path, FROM_COOKIE_S);
+        (!said.is_none()).then(kept)
     }
 
     /// `GET /drop/{campaign}/draw`: draw again in the browser.

@@ -43,7 +43,8 @@ impl Gateway {
         };
         // Provider and reference identify the payment; the event's id adds nothing to that.
         let pending = self.engine.confirm(seq, vec![line], None);
-        Ok(Reply::Wait(Waiting::reservation(Route::Payment, pending)))
+        let waiting = Waiting::reservation(Route::Payment, pending);
+        Ok(Reply::Wait(waiting.tallied(self.lines.funnels.payment())))
     }
 }
 

@@ -4,6 +4,7 @@
 //! stock and capacity in this order. Nothing is awaited before the action is in the engine's queue,
 //! so a connection that closes changes nothing.
 
+use crate::funnel::{Row, Source};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::Caller;
 use crate::jitter::Jitter;
@@ -12,10 +13,11 @@ use crate::risk::Looked;
 use crate::routes::Route;
 use crate::stores::{Outlook, Wanted, in_units};
 use crate::waiting::{Settled, Waiting, What};
-use crate::wire::{Details, ReserveBody};
+use crate::wire::{Attribution, Details, ReserveBody};
 use http::{HeaderMap, HeaderName};
 use onrush::{
-    Campaign, Decision, Pending, Phase, Quantity, Refusal, Reservation, ReserveRequest, Timestamp,
+    Campaign, Decision, PassShown, Pending, Phase, Quantity, Refusal, Reservation, ReserveRequest,
+    Timestamp,
 };
 use onrush_types::Name;
 use onrush_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX};
@@ -83,16 +85,34 @@ impl Gateway {
             return Err(self.refused(&campaign, &request, &asked, refusal));
         }
         let outlook = outlook.unwrap_or_else(|| self.outlook(&request, &asked, now));
+        let from = self.row_of(&campaign, asked.attribution.as_ref(), pass);
+        let funnels = &self.lines.funnels;
         Ok(match settled {
             None => {
-                let waiting = Waiting::of(Route::Reserve, what);
+                let waiting = Waiting::of(Route::Reserve, what).tallied(funnels.hold(from));
                 Reply::Wait(waiting.with_promise(outlook.promise()))
             }
             Some(outcome) => {
+                funnels.reserved(from, &outcome);
                 let settled = Settled::reservation(Route::Reserve, outcome, outlook.promise());
                 Reply::Ready(settled.answer(&self.engine, jitter))
             }
         })
+    }
+
+    /// Find the funnel's row of a reserve: by what it says of itself, else by its place in line.
+    pub(crate) fn row_of(
+        &self,
+        campaign: &Campaign,
+        said: Option<&Attribution<'_>>,
+        pass: PassShown,
+    ) -> Row {
+        let ticket = match pass {
+            PassShown::Valid(pass) => Some(pass.number),
+            PassShown::Invalid | PassShown::NotShown => None,
+        };
+        let source = Source::of_attribution(said);
+        self.lines.funnels.row(campaign.name(), source.as_ref(), ticket)
     }
 
     /// Ask the stores before a hold that the engine would grant, so that none is made that no store

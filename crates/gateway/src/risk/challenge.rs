@@ -9,6 +9,7 @@ use super::outside::{ANSWER_CHARS_MAX, Outside};
 use super::sale::{Sale, count};
 use crate::answer::Answer;
 use crate::errors::Code;
+use crate::funnel::{Source, Step};
 use crate::gateway::{Ask, Gateway, Reply};
 use crate::identity::Caller;
 use crate::problem::Problem;
@@ -114,7 +115,7 @@ impl Gateway {
         let (seen, _) = self.evidence(&sale, &campaign, &buyer, ask, (Stage::Beacon, None), now);
         sale.sketches.observe(&seen, now);
         if let (Some(token), Some(answer)) = (&body.challenge, &body.outside) {
-            return self.outside_answer(sale, token, holder, answer, now);
+            return self.outside_answer(sale, token, holder, answer, (&campaign, ask), now);
         }
         if let Some(token) = &body.challenge {
             let wrong = || Problem::invalid("answer: base64url without padding, at most 512 bytes");
@@ -126,6 +127,8 @@ impl Gateway {
             return match sale.challenges().answer(token, holder, &answer, now) {
                 Ok(proof) => {
                     count(&sale.figures.passed);
+                    let source = Source::of(ask);
+                    self.lines.funnels.count(campaign.name(), &source, Step::Challenged);
                     Ok(Reply::Ready(proven(&proof)))
                 }
                 Err(why) => {
@@ -177,6 +180,7 @@ impl Gateway {
         token: &str,
         holder: Holder,
         answer: &str,
+        (campaign, ask): (&Campaign, &Ask<'_>),
         now: Timestamp,
     ) -> Result<Reply, Problem> {
         if token.len() > TOKEN_CHARS_MAX || answer.is_empty() || answer.len() > ANSWER_CHARS_MAX {
@@ -190,12 +194,15 @@ impl Gateway {
         open.map_err(|why| refused(&sale, why))?;
         let Some(outside) = self.risks.outside.clone() else { return Err(not_told()) };
         let (token, answer) = (token.to_owned(), answer.to_owned());
+        let (funnels, source) = (self.lines.funnels.clone(), Source::of(ask));
+        let campaign = campaign.name().clone();
         let steps = async move {
             match outside.judge(&answer, now).await {
                 Some(true) => {
                     let proof = sale.challenges().answer_outside(&token, holder, now);
                     let proof = proof.map_err(|why| refused(&sale, why))?;
                     count(&sale.figures.passed);
+                    funnels.count(&campaign, &source, Step::Challenged);
                     Ok(proven(&proof))
                 }
                 Some(false) => Err(refused(&sale, AnswerError::Wrong)),

@@ -49,6 +49,7 @@ fn a_role_may_what_it_may_and_no_more() {
     let table = [
         ("GET", "/admin/v1/me".to_owned(), None, [true, true, true]),
         ("GET", "/admin/v1/campaigns/drop".to_owned(), None, [true, true, false]),
+        ("GET", "/admin/v1/campaigns/drop/funnel".to_owned(), None, [true, true, false]),
         ("GET", "/metrics".to_owned(), None, [true, true, false]),
         ("GET", "/admin/v1/refunds".to_owned(), None, [true, true, false]),
         ("GET", format!("/admin/v1/reservations/{id}"), None, [true, true, true]),

@@ -59,6 +59,16 @@ pub(crate) enum Step {
 impl Step {
     const COUNT: usize = Step::Cancel as usize + 1;
 
+    /// What a buyer asks under their own name.
+    const OF_BUYERS: [Step; 6] = [
+        Step::Join,
+        Step::Return,
+        Step::Reserve,
+        Step::ReserveWithPass,
+        Step::LookAt,
+        Step::Release,
+    ];
+
     fn reserves(self) -> bool {
         matches!(self, Step::Reserve | Step::ReserveWithPass)
     }

@@ -1,19 +1,23 @@
 //! What is asked, as compiled requests: of an Onrush server, or of a described target.
 
 use super::Step;
+use crate::doubles::{self, Doubles, Provider};
 use crate::run::Identity;
 use crate::target::{Target, TargetError};
-use crate::template::{Fill, Request};
+use crate::template::{Fill, Request, Signer};
 use crate::wire::Side;
+use onrush_gateway::wire::format_timestamp;
 
 /// Where a crowd goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Shop {
     requests: [Option<Request>; Step::COUNT],
     /// How answers are read, where it is not Onrush.
     pub(super) target: Option<Target>,
     /// There is an admin side: people can pay.
     pays: bool,
+    /// Payments are told of on the public side.
+    notices: bool,
 }
 
 /// An Onrush server.
@@ -46,18 +50,17 @@ impl Shop {
                 return Err(TargetError::Value(text.to_owned()));
             }
         }
-        let mut shop =
-            Shop { requests: Default::default(), target: None, pays: at.admin.is_some() };
+        let mut shop = Shop { pays: at.admin.is_some(), ..Shop::default() };
         let campaign = format!("/v1/campaigns/{}", at.campaign);
         let comma = if at.details.is_empty() { "" } else { "," };
         let buyer = match at.identity {
-            Identity::DevHeader => "",
+            Identity::DevHeader | Identity::Token => "",
             Identity::ApiKey => r#","buyer":"{buyer}""#,
         };
         let reserve =
             format!(r#"{{"sku":"{{sku}}","quantity":{{quantity}}{buyer}{comma}{}}}"#, at.details);
         let join = match at.identity {
-            Identity::DevHeader => "",
+            Identity::DevHeader | Identity::Token => "",
             Identity::ApiKey => r#"{"buyer":"{buyer}"}"#,
         };
         let ticket = format!("{campaign}/tickets/{{ticket}}");
@@ -84,12 +87,45 @@ impl Shop {
         Ok(shop)
     }
 
+    /// Have doubles sign what a shop and a provider would: with an issuer, buyers show its tokens (compiled
+    /// with [`Identity::Token`]); with a provider, payments that cost something are its notices to `host`.
+    ///
+    /// # Errors
+    /// When the provider's name has braces or line breaks in it.
+    pub fn signed_by(mut self, doubles: &Doubles, host: &str) -> Result<Shop, TargetError> {
+        if let Some(issuer) = &doubles.issuer {
+            for step in Step::OF_BUYERS {
+                let request = &mut self.requests[step as usize];
+                let signer = Signer::Token(issuer.clone());
+                *request = request.take().map(|request| request.signed(signer));
+            }
+        }
+        if let Some(provider) = &doubles.provider {
+            self.notices(provider, host)?;
+        }
+        Ok(self)
+    }
+
+    fn notices(&mut self, provider: &Provider, host: &str) -> Result<(), TargetError> {
+        let at = format_timestamp(doubles::now());
+        let body = format!(
+            r#"{{"event_id":"{{key}}-p{{part}}","reservation":"{{id}}","reference":"{{key}}-p{{part}}","amount":{{amount}},"currency":"{{currency}}","paid_at":"{at}"}}"#
+        );
+        let headers = [("content-type".to_owned(), "application/json".to_owned())];
+        let path = format!("/v1/payments/{}", provider.name);
+        self.set(Step::Pay, Request::new("POST", &path, host, &headers, &body))?;
+        let paid = &mut self.requests[Step::Pay as usize];
+        *paid = paid.take().map(|request| request.signed(Signer::Notice(provider.clone())));
+        (self.pays, self.notices) = (true, true);
+        Ok(())
+    }
+
     /// Compile the requests of a described target at an address.
     ///
     /// # Errors
     /// As [`Target::read`].
     pub fn other(target: &Target, host: &str) -> Result<Shop, TargetError> {
-        let mut shop = Shop { requests: Default::default(), target: None, pays: false };
+        let mut shop = Shop::default();
         shop.requests[Step::Reserve as usize] = Some(target.reserve.request(host)?);
         if let Some(confirm) = &target.confirm {
             shop.requests[Step::Pay as usize] = Some(confirm.request(host)?);
@@ -113,7 +149,10 @@ impl Shop {
     }
 
     pub(super) fn side(&self, step: Step) -> Side {
-        let admin = matches!(step, Step::Pay | Step::SettleFree | Step::Cancel);
+        let admin = match step {
+            Step::Pay => !self.notices,
+            step => matches!(step, Step::SettleFree | Step::Cancel),
+        };
         if admin && self.target.is_none() { Side::Admin } else { Side::Public }
     }
 
@@ -166,7 +205,7 @@ impl OnrushShop<'_> {
     fn headers(&self, step: Step, has_body: bool) -> Vec<(String, String)> {
         let mut headers = Vec::new();
         let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-        let asks_as_buyer = !matches!(step, Step::Page | Step::Listen | Step::Look);
+        let asks_as_buyer = Step::OF_BUYERS.contains(&step);
         match (self.identity, self.api_key) {
             (Identity::DevHeader, _) if asks_as_buyer => add("x-onrush-buyer", "{buyer}"),
             (Identity::ApiKey, Some(key)) if asks_as_buyer => {
