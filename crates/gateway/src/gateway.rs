@@ -110,6 +110,19 @@ impl Gateway {
     /// # Errors
     /// When a key file cannot be read or used.
     pub fn new(config: &Config, engine: Engine) -> Result<Gateway, ConfigErrors> {
+        Gateway::build(config, engine, false)
+    }
+
+    /// The same for [`Engine::open_driven`]: no thread plans what is sold to stores. The caller does,
+    /// with [`Engine::plan`]; what the router would say is refused or empty.
+    ///
+    /// # Errors
+    /// As for [`new`](Gateway::new).
+    pub fn new_driven(config: &Config, engine: Engine) -> Result<Gateway, ConfigErrors> {
+        Gateway::build(config, engine, true)
+    }
+
+    fn build(config: &Config, engine: Engine, driven: bool) -> Result<Gateway, ConfigErrors> {
         let (risks, risk_worker) = Risks::open(config, &engine)?;
         Ok(Gateway {
             identity: Identity::new(config, &engine)?,
@@ -118,7 +131,7 @@ impl Gateway {
             metrics: Metrics::default(),
             lines: Arc::new(Lines::new(config, &engine)?),
             reminders: Reminders::open(config, &engine)?,
-            stores: Arc::new(Stores::new(&engine)),
+            stores: Arc::new(Stores::new(&engine, driven)),
             risks,
             _risk_worker: risk_worker,
             pages: Pages::new(config, &engine)?,

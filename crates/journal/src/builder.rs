@@ -273,3 +273,27 @@ fn fits_room(room: u64, bytes: u64, frame_bytes: u64) -> bool {
     let pairs = bytes / (frame_bytes - header + 1);
     bytes + (2 * pairs + 1) * overhead <= room
 }
+
+#[cfg(test)]
+mod tests {
+    use super::fits_room;
+
+    #[test]
+    fn what_fits_is_counted_to_the_byte() {
+        // Frames of 1,024 bytes hold 928; 607 bytes more may be lost with each.
+        for (bytes, frame_bytes, room) in [
+            (1, 1_024, 512),
+            (416, 1_024, 512),
+            (417, 1_024, 1_024),
+            (928, 1_024, 1_024),
+            (929, 1_024, 929 + 3 * 607),
+            (1_857, 1_024, 1_857 + 3 * 607),
+            (1_858, 1_024, 1_858 + 5 * 607),
+            (416, 512, 512),
+            (417, 512, 417 + 3 * 607),
+        ] {
+            assert!(fits_room(room, bytes, frame_bytes), "{bytes} bytes in {room}");
+            assert!(!fits_room(room - 1, bytes, frame_bytes), "{bytes} bytes in {room} less one");
+        }
+    }
+}

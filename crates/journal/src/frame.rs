@@ -271,3 +271,46 @@ impl fmt::Display for FrameFault {
 }
 
 impl std::error::Error for FrameFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(lengths: &[usize]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for &length in lengths {
+            payload.extend_from_slice(&(length as u32).to_le_bytes());
+            payload.resize(payload.len() + length, 7);
+        }
+        payload
+    }
+
+    #[test]
+    fn records_fill_their_frame_exactly() {
+        assert_eq!(count_records(&[]), Some(0));
+        assert_eq!(count_records(&records(&[1, 5, RECORD_BYTES_MAX])), Some(3));
+        assert_eq!(count_records(&records(&[1, RECORD_BYTES_MAX + 1])), None, "too long");
+        assert_eq!(count_records(&records(&[1, 0])), None, "empty");
+        let whole = records(&[2, 3]);
+        for cut in (1..whole.len()).filter(|cut| *cut != 6) {
+            assert_eq!(count_records(&whole[..cut]), None, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_frame_claims_no_more_than_there_may_be() {
+        let mut header = [0; FRAME_HEADER_BYTES];
+        header[..4].copy_from_slice(&FRAME_MAGIC);
+        for (payload, claimed) in [
+            (0, Ok(512)),
+            (416, Ok(512)),
+            (417, Ok(1_024)),
+            (FRAME_BYTES_MAX - FRAME_HEADER_BYTES, Ok(FRAME_BYTES_MAX)),
+            (FRAME_BYTES_MAX - FRAME_HEADER_BYTES + 1, Err(FrameFault::LengthOutOfBounds)),
+        ] {
+            header[64..68].copy_from_slice(&(payload as u32).to_le_bytes());
+            assert_eq!(RawFrame::claimed_bytes(&header), claimed, "{payload} bytes");
+        }
+        assert_eq!(RawFrame::claimed_bytes(&header[..95]), Err(FrameFault::TooShort));
+    }
+}

@@ -110,6 +110,45 @@ fn a_mark_follows_once_and_only_when_idle() {
     journal.mark().unwrap();
     assert_eq!(disk.operations().syncs, before + 2, "one commit, one mark");
     assert_eq!(journal.durable_lsn(), Lsn(1), "a mark has no LSN");
+    journal.append(b"b").unwrap();
+    journal.commit().unwrap();
+    journal.append(b"c").unwrap();
+    let before = disk.operations().syncs;
+    journal.mark().unwrap();
+    assert_eq!(disk.operations().syncs, before, "records on their way need no mark");
+    assert_eq!((journal.durable_lsn(), journal.last_lsn()), (Lsn(2), Lsn(3)));
+}
+
+#[test]
+fn room_is_counted_to_the_byte() {
+    let disk = FakeDisk::new(1);
+    let (mut journal, ..) = open(&disk).unwrap();
+    let most = |room: &dyn Fn(usize) -> bool| (1..).take_while(|bytes| room(*bytes)).count();
+    let rooms = |journal: &Journal| {
+        let for_new = most(&|bytes| journal.has_room_for_new(bytes));
+        (most(&|bytes| journal.has_room(bytes)), for_new)
+    };
+    // A whole segment: seven sectors, of which three frames may lose 607 bytes each.
+    assert_eq!(rooms(&journal), (3_584 - 3 * 607, 3_584 - 3 * 607));
+    for (ready, room, for_new) in [
+        (2, 1_763, 1_763),
+        (2, 1_763, 1_763),
+        (2, 1_763, 1_763),
+        // The last one is kept: what is new has the rest of the one in use.
+        (1, 1_763, 928),
+        (1, 1_763, 928),
+        (1, 1_763, 416),
+        (0, 928, 0),
+    ] {
+        journal.append(&[7; 900]).unwrap();
+        journal.commit().unwrap();
+        assert_eq!((journal.ready_segments(), rooms(&journal)), (ready, (room, for_new)));
+    }
+    // Two frames and a sector are left: another frame while there is one, then what is open.
+    for room in [928, 928, 928, 624, 320, 16] {
+        journal.append(&[7; 300]).unwrap();
+        assert_eq!(rooms(&journal), (room, 0));
+    }
 }
 
 #[test]
@@ -130,7 +169,7 @@ fn the_next_batch_is_built_while_one_is_written() {
     let (mut journal, ..) = open(&disk).unwrap();
     journal.append(&record(1)).unwrap();
     let mut batch = journal.take_batch().unwrap().unwrap();
-    assert_eq!(batch.last_lsn(), Lsn(1));
+    assert_eq!((batch.last_lsn(), batch.bytes()), (Lsn(1), 512));
     journal.append(&record(2)).unwrap();
     assert_eq!(journal.take_batch().unwrap_err(), JournalError::BatchInFlight);
     assert_eq!(journal.durable_lsn(), Lsn(0));

@@ -97,10 +97,14 @@ fn files_do_what_the_trait_says() {
     let mut bytes = [9; 8];
     assert_eq!((file.read_at(0, &mut bytes), file.bytes()), (Ok(6), Ok(6)));
     assert_eq!(bytes, [0, 0, 0, b'x', 0, b'z', 9, 9]);
+    // More than is written at once, from anywhere.
+    file.write_zeros(5, 300_000).unwrap();
+    assert_eq!((file.read_at(0, &mut bytes), file.bytes()), (Ok(8), Ok(300_005)));
+    assert_eq!(bytes, [0, 0, 0, b'x', 0, 0, 0, 0]);
     disk.rename("a", "b").unwrap();
     disk.sync_dir().unwrap();
     assert!(matches!(disk.open("a"), Err(StorageError::NotFound(f)) if f.file == "a"));
-    assert_eq!(disk.open("b").unwrap().bytes(), Ok(6));
+    assert_eq!(disk.open("b").unwrap().bytes(), Ok(300_005));
     assert_eq!(disk.create("b").unwrap().bytes(), Ok(0), "creating replaces");
     disk.remove("b").unwrap();
     assert!(disk.remove("b").unwrap_err().is_not_found());

@@ -95,6 +95,7 @@ impl Run<'_> {
         }
         self.flying.clear();
         self.batches.clear();
+        self.late.clear();
         self.oracle.flying_units.fill(0);
         self.armed = None;
         self.down(how);
@@ -127,7 +128,9 @@ impl Run<'_> {
 
     fn open(&mut self) -> Result<(), OpenError> {
         let (disk, clock) = (self.world.disk.clone(), self.world.clock.clone());
-        self.world = World::open(disk, clock, &self.plan.setup, self.lexicon)?;
+        let mut world = World::open(disk, clock, &self.plan.setup, self.lexicon)?;
+        world.papers = std::mem::take(&mut self.world.papers);
+        self.world = world;
         Ok(())
     }
 

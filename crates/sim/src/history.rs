@@ -3,6 +3,7 @@
 
 use crate::batch::Sent;
 use crate::clock::{SimClock, T0};
+use crate::counter::Late;
 use crate::front::Flying;
 use crate::http;
 use crate::lexicon::Lexicon;
@@ -97,6 +98,8 @@ pub(crate) struct Run<'a> {
     pub(crate) joins: Vec<Flight>,
     /// Batches under way, and what must be said of entries that were decided at once.
     pub(crate) batches: Vec<Sent>,
+    /// What was decided and is answered a turn later.
+    pub(crate) late: Vec<Late>,
     pub(crate) flying: Vec<Flying>,
     pub(crate) notices: Vec<Notice>,
     /// (step, notice) of what the provider is about to send.
@@ -174,6 +177,7 @@ impl<'a> Run<'a> {
             reserves: Vec::new(),
             joins: Vec::new(),
             batches: Vec::new(),
+            late: Vec::new(),
             turns: 0,
             flying: Vec::new(),
             notices: Vec::new(),
@@ -329,7 +333,8 @@ impl<'a> Run<'a> {
             // A prune of old segments takes a place, too, and so does each draw.
             (None, Some(said))
                 if said.code == "overloaded"
-                    && self.settles.len() + 2 + self.draws() > setup.settles_max as usize
+                    && self.settles.len() + 2 + self.draws() + self.late.len()
+                        > setup.settles_max as usize
                     && Flying::of(&ask).is_none() =>
             {
                 Ok(())

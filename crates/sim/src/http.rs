@@ -13,7 +13,7 @@ use onrush::ledger::naive_model::Line;
 use onrush::{Lsn, ReservationSeq, Timestamp};
 use onrush_gateway::answer::Answer;
 use onrush_gateway::config::{ApiKeySection, PaymentSection, Scope};
-use onrush_gateway::{Config, Gateway, Reply, Side, Waiting};
+use onrush_gateway::{Config, Gateway, Reply, Route, Side, Waiting};
 use sha2::Sha256;
 use std::future::Future;
 use std::pin::Pin;
@@ -35,12 +35,12 @@ const REFUSALS: [&str; 11] = [
 ];
 
 /// A request as text.
-struct Request {
-    side: Side,
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: String,
+pub(crate) struct Request {
+    pub(crate) side: Side,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 /// Return the gateway's configuration: buyers are believed by name, one provider signs.
@@ -191,7 +191,7 @@ pub(crate) fn take(waiting: &mut Waiting, world: &World) -> Option<Said> {
     }
 }
 
-fn send(world: &World, gateway: &Gateway, request: &Request) -> Waits {
+pub(crate) fn send(world: &World, gateway: &Gateway, request: &Request) -> Waits {
     match request.handle(gateway, world.now(), world) {
         Reply::Ready(answer) => Waits::Said(said(&answer, world)),
         Reply::Wait(waiting) => Waits::Http(waiting),
@@ -199,7 +199,7 @@ fn send(world: &World, gateway: &Gateway, request: &Request) -> Waits {
     }
 }
 
-fn request(world: &World, ask: &Ask, lexicon: &Lexicon) -> Request {
+pub(crate) fn request(world: &World, ask: &Ask, lexicon: &Lexicon) -> Request {
     let key = |key: Option<u8>| key.map(|key| &*lexicon.keys[usize::from(key)]);
     match *ask {
         Ask::Reserve { sku, buyer, units, key: k, .. } => {
@@ -292,12 +292,18 @@ fn payment(line: &Line) -> String {
     )
 }
 
-fn admin(world: &World, n: usize, what: &str, body: String, lexicon: &Lexicon) -> Request {
+pub(crate) fn admin(
+    world: &World,
+    n: usize,
+    what: &str,
+    body: String,
+    lexicon: &Lexicon,
+) -> Request {
     let id = world.engine.id_of(ReservationSeq(n as u32));
     operator(format!("/admin/v1/reservations/{id}/{what}"), body, lexicon)
 }
 
-fn operator(path: String, body: String, lexicon: &Lexicon) -> Request {
+pub(crate) fn operator(path: String, body: String, lexicon: &Lexicon) -> Request {
     let mut request = Request::of(Side::Admin, Method::POST, path).json(body);
     let value = HeaderValue::from_str(&format!("Bearer {}", lexicon.token));
     request.headers.insert(AUTHORIZATION, value.expect("hexadecimal"));
@@ -309,11 +315,11 @@ fn reservation_path(world: &World, n: usize) -> String {
 }
 
 impl Request {
-    fn of(side: Side, method: Method, path: String) -> Request {
+    pub(crate) fn of(side: Side, method: Method, path: String) -> Request {
         Request { side, method, path, headers: HeaderMap::new(), body: String::new() }
     }
 
-    fn handle(&self, gateway: &Gateway, now: Timestamp, world: &World) -> Reply {
+    pub(crate) fn handle(&self, gateway: &Gateway, now: Timestamp, world: &World) -> Reply {
         let ask = onrush_gateway::Ask {
             side: self.side,
             method: &self.method,
@@ -333,7 +339,7 @@ impl Request {
         self
     }
 
-    fn header(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn header(&mut self, name: &'static str, value: &str) {
         self.headers.insert(name, HeaderValue::from_str(value).expect("plain text"));
     }
 
@@ -353,10 +359,14 @@ fn said(answer: &Answer, world: &World) -> Said {
         (status, None) => {
             let how = match status {
                 201 => How::Done,
-                _ if answer.route == onrush_gateway::Route::Reserve => How::Already,
+                _ if matches!(answer.route, Route::Reserve | Route::LineJoin) => How::Already,
                 _ => How::Ok,
             };
-            read(how, body, world)
+            let ticket = match answer.route {
+                Route::LineJoin => world.papers.keep_ticket(body, world),
+                _ => None,
+            };
+            Said { ticket, ..read(how, body, world) }
         }
     }
 }
@@ -376,7 +386,7 @@ fn read(how: How, body: &str, world: &World) -> Said {
 }
 
 /// Return what stands between `before` and the next quote, comma or brace.
-fn field<'a>(body: &'a str, before: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(body: &'a str, before: &str) -> Option<&'a str> {
     let rest = &body[body.find(before)? + before.len()..];
     rest.split(['"', ',', '}']).next()
 }

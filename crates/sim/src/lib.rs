@@ -16,6 +16,7 @@
 mod batch;
 pub mod clock;
 mod compare;
+mod counter;
 pub mod crash_points;
 mod faults;
 mod finish;
@@ -27,6 +28,7 @@ pub mod line;
 pub mod line_asks;
 mod operators;
 pub mod oracle;
+mod papers;
 pub mod plan;
 mod provider;
 pub mod random;

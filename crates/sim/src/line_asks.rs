@@ -49,7 +49,10 @@ impl Run<'_> {
                 let skus: Vec<usize> =
                     skus.filter(|(_, sku)| camps.contains(&sku.camp)).map(|(at, _)| at).collect();
                 let sku = skus[usize::from(sku) % skus.len()];
-                let shown = self.oracle.shown(self.oracle.model.skus[sku].camp, with);
+                let mut shown = self.oracle.shown(self.oracle.model.skus[sku].camp, with);
+                if let (Shown::Pass { number, place }, 2, 6..) = (shown, units, key) {
+                    shown = Shown::Altered { number, place };
+                }
                 let mut ask = |key| {
                     let units = u32::from(units);
                     let ask = Ask::Reserve { sku, buyer, units, key, review: false, shown };
@@ -145,7 +148,7 @@ impl Oracle {
         let queue = self.queues.of(camp)?;
         match shown {
             Shown::Nothing => Some("pass_required"),
-            Shown::Forged => Some("pass_invalid"),
+            Shown::Forged | Shown::Altered { .. } => Some("pass_invalid"),
             Shown::Pass { number, .. } => {
                 let at = number as usize;
                 let good = queue.people[at].buyer == buyer && queue.is_up(at, now);

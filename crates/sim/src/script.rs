@@ -25,9 +25,7 @@ pub(crate) fn setup(random: &mut Random) -> Setup {
         }
         setup.lags = random.chance(30);
     }
-    // A gateway with stores has a thread that plans; here every step is the history's own.
     if stores {
-        setup.http = false;
         open_stores(random, &mut setup);
     }
     // A put with a line, and what a store says of seven shipments, need room in one segment.

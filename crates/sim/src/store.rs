@@ -19,6 +19,8 @@ pub struct Stores {
     pub orders: BTreeMap<usize, Order>,
     /// Campaigns whose supply they are.
     pub supply: Vec<bool>,
+    /// The routing policy in force: its version, its text.
+    pub(crate) policy: (u32, String),
     /// Something of it was changed in this turn.
     pub(crate) touched: bool,
 }
@@ -115,7 +117,14 @@ impl Oracle {
                 self.handed_over(seq.index(), usize::from(*shipment))
             }
             NodeChange::Collected { seq, .. } => self.collected(seq.index()),
-            other => broken("INV-10", format!("a record nobody expects: {other:?}")),
+            NodeChange::Routing(routing) => {
+                let last = self.stores.policy.0;
+                if routing.version != last + 1 {
+                    return broken("INV-16", format!("{routing:?} follows version {last}"));
+                }
+                self.stores.policy = (routing.version, routing.text.to_string());
+                Ok(())
+            }
         }
     }
 
@@ -270,7 +279,11 @@ impl Oracle {
     /// Compare every store and order with the ledger's (INV-15, 16).
     pub(crate) fn compare_stores(&self, ledger: &Ledger) -> Holds {
         let counts = (ledger.nodes().len(), ledger.node_stocks().count(), ledger.order_count());
-        let Stores { nodes, stock, orders, .. } = &self.stores;
+        let Stores { nodes, stock, orders, policy, .. } = &self.stores;
+        let in_force = ledger.routing().map(|routing| (routing.version, routing.text.to_string()));
+        if in_force.unwrap_or_default() != *policy {
+            return broken("INV-16", format!("another policy is in force than {policy:?}"));
+        }
         if counts != (nodes.len(), stock.len(), orders.len()) {
             return broken("INV-15", format!("{counts:?} stores, stocks and orders"));
         }

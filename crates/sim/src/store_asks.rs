@@ -1,6 +1,7 @@
 //! Stores, asked: what operators, stores, buyers at the counter and the router want, and what each must
 //! be told. The history is its own router: it proposes plans, good ones mostly.
 
+use crate::counter;
 use crate::history::{Flow, Run};
 use crate::oracle::{Holds, Oracle, broken};
 use crate::plan::StoreStep;
@@ -25,6 +26,7 @@ pub enum StoreAsk {
     Dispatch { n: usize, node: usize },
     Reject { n: usize, node: usize, reason: Reason },
     Collect { n: usize },
+    Policy { replaces: u32, which: u8 },
 }
 
 impl StoreAsk {
@@ -35,7 +37,10 @@ impl StoreAsk {
             | StoreAsk::Dispatch { n, .. }
             | StoreAsk::Reject { n, .. }
             | StoreAsk::Collect { n } => Some(n),
-            StoreAsk::Put { .. } | StoreAsk::Add { .. } | StoreAsk::Count { .. } => None,
+            StoreAsk::Put { .. }
+            | StoreAsk::Add { .. }
+            | StoreAsk::Count { .. }
+            | StoreAsk::Policy { .. } => None,
         }
     }
 
@@ -80,6 +85,11 @@ impl Run<'_> {
         let orders: Vec<usize> = self.oracle.stores.orders.keys().copied().collect();
         let order = |which: u16| orders.get(usize::from(which) % orders.len().max(1)).copied();
         let (ask, times) = match step {
+            // Head office speaks, too; mostly it knows which policy is in force.
+            StoreStep::Put { node, attributes: 2 } => {
+                let replaces = self.oracle.stores.policy.0 + u32::from(node == 2);
+                (StoreAsk::Policy { replaces, which: model.res.len() as u8 }, 1)
+            }
             StoreStep::Put { node, attributes } => {
                 (StoreAsk::Put { node: at(node), attributes }, 1)
             }
@@ -107,7 +117,10 @@ impl Run<'_> {
                 None => return Ok(()),
             },
             StoreStep::Collect { which, times } => match order(which) {
-                Some(n) => (StoreAsk::Collect { n }, times),
+                Some(n) => {
+                    self.wrong_codes(n)?;
+                    (StoreAsk::Collect { n }, times)
+                }
                 None => return Ok(()),
             },
         };
@@ -187,6 +200,15 @@ impl Oracle {
                 self.store_s_answer(n, node, |order| order.refused_by(node))
             }
             StoreAsk::Collect { n } => self.collect_answer(n).to_owned(),
+            StoreAsk::Policy { replaces, which } => {
+                let (version, text) = &self.stores.policy;
+                match () {
+                    () if *version > 0 && text == counter::policy(which) => "already",
+                    () if replaces != *version => "invalid_request",
+                    () => "done",
+                }
+                .to_owned()
+            }
         }
     }
 
@@ -293,6 +315,9 @@ impl Oracle {
                 return all(places(n, node), *seq, n, *shipment);
             }
             (NodeChange::Collected { seq, .. }, StoreAsk::Collect { n }) => seq.index() == n,
+            (NodeChange::Routing(routing), StoreAsk::Policy { replaces, which }) => {
+                (routing.version, &*routing.text) == (replaces + 1, counter::policy(which))
+            }
             _ => false,
         };
         usize::from(is_it)
@@ -334,6 +359,9 @@ pub(crate) fn ask(world: &World, ask: StoreAsk) -> Waits {
             Waits::Reservation(engine.reject(seq(n), at(node), reason, by()))
         }
         StoreAsk::Collect { n } => Waits::Reservation(engine.collect(seq(n), by())),
+        StoreAsk::Policy { replaces, which } => {
+            Waits::Policy(engine.put_routing(replaces, counter::policy(which), by()))
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! One turn of the ledger, followed: its records in their order, each request's answer, and what must
 //! hold after it.
 
+use crate::counter::Late;
 use crate::history::{Flight, Flow, Run, Stop};
 use crate::line_asks::{self, LineAsk};
 use crate::oracle::{Holds, broken};
 use crate::said::{How, Said};
-use crate::world::{Ask, World};
+use crate::world::{Ask, Waits, World};
 use onrush::ledger::{Change, Record, Source, WaitChange};
 use onrush::{KeyDigest, Lsn, Phase, RequestDigest, Turn};
 use onrush_types::limits::{PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_PER_BUYER_MAX};
@@ -73,6 +74,7 @@ impl Run<'_> {
 
     fn follow(&mut self, records: &Records, now: u64) -> Flow {
         let mut rest = records;
+        self.late_answered()?;
         self.follow_while(&mut rest, |change| {
             matches!(
                 change,
@@ -174,7 +176,8 @@ impl Run<'_> {
         let awaited = flight.waits.is_awaited();
         let said = flight.waits.take(&self.world);
         let ask = flight.ask;
-        if awaited && said.is_none() {
+        let later = awaited && said.is_none() && self.answers_later(&ask);
+        if awaited && said.is_none() && !later {
             broken("INV-9", format!("{ask:?} was not answered in its turn"))?;
         }
         if let Some(said) = said {
@@ -203,6 +206,10 @@ impl Run<'_> {
         } else {
             self.oracle.without_record(&ask, self.lexicon)
         };
+        if later {
+            let waits = std::mem::replace(&mut flight.waits, Waits::Gone);
+            self.late.push(Late { waits, ask, expected: expected.clone() });
+        }
         if let Some(notice) = flight.notice.filter(|_| expected != "overloaded") {
             self.notices[notice].answered = said.is_some();
             self.notices[notice].known = said.is_some_and(|said| said.is_granted());

@@ -3,9 +3,11 @@
 
 use crate::batch::Entry;
 use crate::clock::SimClock;
+use crate::counter;
 use crate::http;
 use crate::lexicon::Lexicon;
 use crate::line_asks::{self, LineAsk};
+use crate::papers::{self, Papers};
 use crate::plan::Setup;
 use crate::said::{How, Said};
 use crate::store_asks::{self, StoreAsk};
@@ -57,6 +59,13 @@ pub enum Shown {
         /// At which place.
         place: u32,
     },
+    /// One that it signed, with a letter of the signature changed.
+    Altered {
+        /// For which ticket.
+        number: u32,
+        /// At which place.
+        place: u32,
+    },
 }
 
 /// An answer that is there or will come.
@@ -70,6 +79,7 @@ pub enum Waits {
     Place(Pending<WaitTicket>),
     Ticket(Pending<Ticket>),
     Node(Pending<NodeNo>),
+    Policy(Pending<u32>),
     Entry(Entry),
     Http(Waiting),
     /// It is there.
@@ -93,6 +103,8 @@ pub struct World {
     pub gateway: Option<Gateway>,
     /// The spread of its retries.
     pub jitter: Jitter,
+    /// What people hold of what it signed.
+    pub(crate) papers: Papers,
     reader: Option<JournalReader>,
     campaigns: Vec<Arc<Campaign>>,
 }
@@ -118,11 +130,13 @@ impl World {
         };
         let (engine, driver) = Engine::open_driven(parts(&disk, &clock), options)?;
         let gateway = setup.http.then(|| {
-            Gateway::new(&http::config(lexicon), engine.clone()).expect("its one secret is there")
+            Gateway::new_driven(&http::config(lexicon), engine.clone())
+                .expect("its one secret is there")
         });
         let campaigns = engine.campaigns();
         let jitter = Jitter::new(7);
-        Ok(World { disk, clock, engine, driver, gateway, jitter, reader: None, campaigns })
+        let papers = Papers::default();
+        Ok(World { disk, clock, engine, driver, gateway, jitter, papers, reader: None, campaigns })
     }
 
     /// Return sale time.
@@ -163,7 +177,14 @@ impl World {
     pub fn ask(&self, ask: &Ask, lexicon: &Lexicon, spec: impl FnOnce() -> CampaignSpec) -> Waits {
         match &self.gateway {
             // Campaigns and waitlists have bodies of their own; those are the gateway's tests.
-            Some(gateway) if !ask.is_for_the_engine() => http::ask(self, gateway, ask, lexicon),
+            Some(gateway) if !ask.is_for_the_engine() => {
+                let asked = match ask {
+                    Ask::Store(ask) => counter::ask(self, gateway, *ask, lexicon),
+                    _ if ask.has_papers() => papers::ask(self, gateway, ask, lexicon),
+                    _ => Some(http::ask(self, gateway, ask, lexicon)),
+                };
+                asked.unwrap_or_else(|| self.ask_engine(ask, lexicon, spec))
+            }
             _ => self.ask_engine(ask, lexicon, spec),
         }
     }
@@ -228,6 +249,16 @@ impl World {
         (campaign, sku.name.as_str())
     }
 
+    /// Return the number of the campaign that a SKU is of.
+    pub(crate) fn camp_of(&self, sku: usize) -> usize {
+        self.sku(sku).0.ix().index()
+    }
+
+    /// Return the number of the campaign of this name.
+    pub(crate) fn camp_named(&self, name: &str) -> Option<usize> {
+        self.campaigns.iter().position(|campaign| campaign.name().as_str() == name)
+    }
+
     /// Return the name of a campaign.
     pub fn campaign(&self, camp: usize) -> &Campaign {
         &self.campaigns[camp]
@@ -235,18 +266,19 @@ impl World {
 }
 
 impl Ask {
-    /// Tell whether it never comes through the gateway: campaigns, waitlists, lines and stores have
-    /// bodies and tokens of their own, which are the gateway's tests.
+    /// Tell whether it never comes through the gateway: campaigns and waitlists have bodies of their
+    /// own, which are the gateway's tests.
     fn is_for_the_engine(&self) -> bool {
-        matches!(
-            self,
-            Ask::Put { .. }
-                | Ask::Join { .. }
-                | Ask::Leave { .. }
-                | Ask::Line(_)
-                | Ask::Store(_)
-                | Ask::Reserve { shown: Shown::Forged | Shown::Pass { .. }, .. }
-        )
+        matches!(self, Ask::Put { .. } | Ask::Join { .. } | Ask::Leave { .. })
+    }
+
+    /// Tell whether it is asked with what the gateway signed, or for it.
+    fn has_papers(&self) -> bool {
+        match self {
+            Ask::Line(_) => true,
+            Ask::Reserve { shown, .. } => *shown != Shown::Nothing,
+            _ => false,
+        }
     }
 }
 
@@ -254,7 +286,7 @@ impl Shown {
     fn pass(self) -> PassShown {
         match self {
             Shown::Nothing => PassShown::NotShown,
-            Shown::Forged => PassShown::Invalid,
+            Shown::Forged | Shown::Altered { .. } => PassShown::Invalid,
             // Until when it says it is good does not count: the line knows.
             Shown::Pass { number, place } => PassShown::Valid(Pass {
                 number: TicketNo(number),
@@ -274,6 +306,7 @@ impl Waits {
             Waits::Sku(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Refund(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Place(pending) => Said::of(pending.try_take()?, |_, _| {}),
+            Waits::Policy(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Node(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Ticket(pending) => Said::of(pending.try_take()?, |said, ticket: &Ticket| {
                 said.ticket = Some(ticket.number.index());

@@ -55,6 +55,7 @@ fn the_second_script_gets_to_every_part() {
         "Nodes(Rejected {",
         "Nodes(Dispatched {",
         "Nodes(Collected {",
+        "Nodes(Routing(",
     ] {
         assert!(told.lines().any(|line| line.contains("LSN") && line.contains(record)), "{record}");
     }

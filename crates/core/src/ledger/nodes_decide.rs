@@ -423,7 +423,7 @@ impl Ledger {
         if last.is_some_and(|routing| *routing.text == *text) {
             return Ok(Answer::Already(Subject::Routing(version)));
         }
-        if replaces != version {
+        if planted!("policy-overtaken", false, replaces != version) {
             return invalid(format!("replaces: the policy in force is version {version}"));
         }
         let routing = Routing { version: version + 1, text: text.into(), by };

@@ -59,7 +59,8 @@ impl LineShared {
         }
         let published = self.published.load();
         if ticket.returned {
-            return Some(published.returned(number, &ticket, now));
+            let standing = published.returned(number, &ticket, now);
+            return Some(standing.unwrap_or_else(|| self.before_its_place(&published, &ticket)));
         }
         let Some(place) = ticket.place else {
             return Some(self.before_its_place(&published, &ticket));
@@ -122,12 +123,14 @@ impl Published {
         }
     }
 
-    fn returned(&self, number: TicketNo, ticket: &TicketRow, now: Timestamp) -> Standing {
+    /// Return where somebody stands who came back; `None`: they are up, but a pass names its place, and
+    /// after a start places are counted again.
+    fn returned(&self, number: TicketNo, ticket: &TicketRow, now: Timestamp) -> Option<Standing> {
         let found = self.returns.binary_search_by_key(&number, |known| known.0);
-        match found.map(|at| self.returns[at].1) {
+        Some(match found.map(|at| self.returns[at].1) {
             Ok(None) => Standing::Returning,
             Ok(Some(at)) => {
-                let standing = self.called(number, ticket.place.unwrap_or(0), at, now);
+                let standing = self.called(number, ticket.place?, at, now);
                 // Who let a second pass go by is not called a third time.
                 match standing {
                     Standing::Served { .. } => standing,
@@ -135,7 +138,7 @@ impl Published {
                 }
             }
             Err(_) => Standing::Lost,
-        }
+        })
     }
 }
 

@@ -55,14 +55,17 @@ pub(crate) struct Stores {
     live: Arc<Live>,
     codes: Codes,
     worker: Mutex<Option<Worker>>,
+    /// No thread is started: somebody else plans.
+    driven: bool,
 }
 
 impl Stores {
-    pub(crate) fn new(engine: &Engine) -> Stores {
+    pub(crate) fn new(engine: &Engine, driven: bool) -> Stores {
         let stores = Stores {
             live: Arc::default(),
             codes: Codes::new(engine.derive_key("pick-up code")),
             worker: Mutex::default(),
+            driven,
         };
         stores.wake(engine);
         stores
@@ -70,7 +73,7 @@ impl Stores {
 
     /// Start following the engine once there is a store. One load when there is nothing to do.
     pub(crate) fn wake(&self, engine: &Engine) {
-        if self.live.is_followed() || engine.store_count() == 0 {
+        if self.driven || self.live.is_followed() || engine.store_count() == 0 {
             return;
         }
         let mut worker = self.worker.lock();

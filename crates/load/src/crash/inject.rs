@@ -1,7 +1,7 @@
 //! System calls of a real server that fail, one at a time: strace answers them in the kernel's place.
 //!
-//! A server under a small load has its `n`th write or sync answered with an error or a short count, for
-//! one `n` after the other until there is no such call. What it does then is its business: refuse, or
+//! A server under a small load has its `n`th write, sync, rename or removal answered with an error or a
+//! short count, or is killed at it, for one `n` after the other until there is no such call. What it does then is its business: refuse, or
 //! end. After that it is started again without faults, everybody asks again, and everything that was
 //! told is compared with what the folder holds; `onrush verify` has its say too.
 //!
@@ -11,6 +11,7 @@
 //! | `ENOSPC` | the disk is full, this once |
 //! | short | nothing was written, and no error: the call returns 0 |
 //! | cut | 512 bytes are said to be written, and are not: a disk that lies |
+//! | kill | `SIGKILL` at the call, which is not made: the named points of a crash |
 //!
 //! No journal can keep its word on a disk that lies. After a cut, what was told is there, or the folder
 //! is refused with the place of the damage: it is never wrong in silence.
@@ -25,6 +26,7 @@ use crate::run::{Identity, Played, RunSpec, block_on, run};
 use crate::server::{Launch, Server};
 use crate::verdict::Verdict;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -45,8 +47,9 @@ const SECRET: &str = "secret.new";
 const MIX: &str = "buys=50,double-clicks=15,grabs=5,never-pays=5,pays-in-parts=5,pays-half=5,\
                    releases=10,cancels=5";
 
-/// The calls of a journal: positioned writes, plain ones (its secret, its first files), and syncs.
-pub const CALLS: [&str; 4] = ["pwrite64", "write", "fdatasync", "fsync"];
+/// The calls that change a data folder: positioned writes, plain ones (its secret, its first files),
+/// syncs of files and of the folder, a file that gets its name, and one that goes.
+pub const CALLS: [&str; 6] = ["pwrite64", "write", "fdatasync", "fsync", "rename", "unlink"];
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +62,14 @@ pub enum Failure {
     Short,
     /// 512 bytes are not written, and it is said that they are.
     Cut,
+    /// The process is killed at it; it is not made.
+    Killed,
 }
 
 impl Failure {
     /// Every way.
-    pub const ALL: [Failure; 4] = [Failure::Broken, Failure::Full, Failure::Short, Failure::Cut];
+    pub const ALL: [Failure; 5] =
+        [Failure::Broken, Failure::Full, Failure::Short, Failure::Cut, Failure::Killed];
 
     /// Return its name.
     pub const fn as_str(self) -> &'static str {
@@ -72,14 +78,17 @@ impl Failure {
             Failure::Full => "ENOSPC",
             Failure::Short => "short",
             Failure::Cut => "cut",
+            Failure::Killed => "kill",
         }
     }
 
     /// Tell whether `call` can fail so.
     pub fn suits(self, call: &str) -> bool {
-        matches!(self, Failure::Broken | Failure::Full)
-            || call.ends_with("write64")
-            || call == "write"
+        match self {
+            Failure::Broken | Failure::Killed => true,
+            Failure::Full => call != "unlink",
+            Failure::Short | Failure::Cut => matches!(call, "pwrite64" | "write"),
+        }
     }
 
     const fn injected(self) -> &'static str {
@@ -88,6 +97,7 @@ impl Failure {
             Failure::Full => "error=ENOSPC",
             Failure::Short => "retval=0",
             Failure::Cut => "retval=512",
+            Failure::Killed => "signal=SIGKILL",
         }
     }
 }
@@ -210,12 +220,12 @@ pub fn play(program: &Path, home: &Path, fault: Fault, seed: u64) -> io::Result<
         Ok(server) => server,
         Err(_) => match plain.start(None) {
             Ok(server) => server,
-            Err(_) if lies => return Ok(refused(happened(&log)?)),
+            Err(_) if lies => return Ok(refused(happened(&log, fault)?)),
             Err(error) => return Err(error),
         },
     };
     let (played, lasted) = block_on(crowd(server, &plain, seed))??;
-    let happened = happened(&log)?;
+    let happened = happened(&log, fault)?;
     let Some(played) = played else {
         let error = || io::Error::other("it did not start again without a fault");
         return if lies { Ok(refused(happened)) } else { Err(error()) };
@@ -262,8 +272,19 @@ fn traced(program: &Path, home: &Path, log: &Path, fault: Fault) -> io::Result<P
     Ok(script)
 }
 
-fn happened(log: &Path) -> io::Result<bool> {
-    Ok(fs::read_to_string(log)?.contains("(INJECTED)"))
+/// Tell whether the call was made. Of a process that dies at it nothing says that strace did it: then
+/// one of its threads has come to the number.
+fn happened(log: &Path, fault: Fault) -> io::Result<bool> {
+    let log = fs::read_to_string(log)?;
+    if fault.failure != Failure::Killed {
+        return Ok(log.contains("(INJECTED)"));
+    }
+    let made = format!(" {}(", fault.call);
+    let mut calls: BTreeMap<&str, u32> = BTreeMap::new();
+    for (thread, _) in log.lines().filter_map(|line| line.split_once(&made)) {
+        *calls.entry(thread.trim()).or_default() += 1;
+    }
+    Ok(calls.values().any(|calls| *calls >= fault.number))
 }
 
 /// Play the crowd; start the server again, without faults, when it ends. `None`: it does not start.
