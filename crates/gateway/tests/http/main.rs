@@ -9,6 +9,7 @@ mod console;
 mod contract;
 #[path = "../../../notify/tests/doubles/mod.rs"]
 mod doubles;
+mod extend;
 mod identity;
 mod line;
 mod line_admin;
