@@ -20,7 +20,10 @@ const LOOK_MS: u64 = 100;
 /// The promises of all lines.
 #[derive(Debug, Default)]
 pub(crate) struct Promises {
-    look_at: AtomicU64,
+    /// When the next look is due of those who wait, and of all others: these must not use up the
+    /// looks that have something to note.
+    waiting_at: AtomicU64,
+    others_at: AtomicU64,
     lines: Mutex<BTreeMap<CampaignIx, Line>>,
 }
 
@@ -66,14 +69,15 @@ impl Promises {
         serving: u32,
         now: Timestamp,
     ) {
+        let due = if promised.is_some() { &self.waiting_at } else { &self.others_at };
         // Relaxed: only spaces looks out; what they find is under the lock.
-        if now.0 < self.look_at.load(Ordering::Relaxed) {
+        if now.0 < due.load(Ordering::Relaxed) {
             return;
         }
         // Who comes while another looks has nothing to add.
         let Some(mut lines) = self.lines.try_lock() else { return };
         // Relaxed: as above.
-        self.look_at.store(now.0 + LOOK_MS, Ordering::Relaxed);
+        due.store(now.0 + LOOK_MS, Ordering::Relaxed);
         let line = lines.entry(campaign).or_default();
         line.settle(serving, now);
         if let Some((place, eta)) = promised.filter(|(place, _)| *place >= serving) {

@@ -42,7 +42,7 @@ fn live_holds_of_a_campaign_are_put_off_and_others_are_not() {
     // One of them once more; it stays what it is after a restart.
     let one = extend(&server, &format!("/admin/v1/reservations/{ann}/extend"), 60_000).json();
     assert_eq!((one["id"].as_str(), deadline(&one)), (Some(&*ann), before + 660_000));
-    let server = server.restart(|_, _| {});
+    let server = server.restart(|config, _| config.dev = true);
     let seen = look(&ann, "ann").to(server.public).json();
     assert_eq!((seen["state"].as_str(), deadline(&seen)), (Some("held"), before + 660_000));
     let story = server.operate("GET", &format!("/admin/v1/reservations/{ann}/timeline"), None);
