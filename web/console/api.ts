@@ -9,7 +9,7 @@ const STORES_MAX = 500;
 
 export interface Sku { sku: string; price: number; supplied: number; free: number; held: number; sold: number; withdrawn: number }
 export interface Campaign { campaign: string; phase: string; currency: string; opens_at: string | null; closes_at: string | null; hold_ms: number; skus?: Sku[] }
-export interface Line { joined: number; places: number; now_serving: number; outstanding: number; per_minute: number; paused: boolean; sold_out: boolean; message: string | null; listeners: number; outflow: { per_second: number | null; inside: number | null; passes_per_unit_max: number; shop_latency_ms_max: number } }
+export interface Line { joined: number; places: number; now_serving: number; outstanding: number; per_minute: number; paused: boolean; sold_out: boolean; message: string | null; listeners: number; promises: { open: number; judged: number; within_p50: number; within_p90: number; error_ms_median: number | null }; outflow: { per_second: number | null; inside: number | null; passes_per_unit_max: number; shop_latency_ms_max: number } }
 export interface Store { node: string; lat: string; lon: string }
 /** Figures of the metrics page, by name and labels. */
 export type Figures = Map<string, number>;

@@ -75,6 +75,15 @@ function Facts({ name, facts }: { name: string; facts: [string, string][] }) {
   );
 }
 
+/** How waits came out beside what people had been told. */
+function promised({ judged, within_p50, within_p90, error_ms_median }: NonNullable<typeof line.value>["promises"]): [string, string][] {
+  const share = (part: number): string => (judged ? String(Math.round((100 * part) / judged)) : "–");
+  return [
+    [t("promises"), number(judged)], [t("withinMiddle"), share(within_p50)], [t("withinRange"), share(within_p90)],
+    [t("inRange"), share(within_p90 - within_p50)], [t("offBy"), error_ms_median === null ? "–" : number(Math.round(error_ms_median / 1000))],
+  ];
+}
+
 function Line() {
   const now = line.value;
   if (!now) return <section><h2>{t("line")}</h2><p>{t("noLine")}</p></section>;
@@ -91,6 +100,7 @@ function Line() {
       <Facts name={t("line")} facts={[
         [t("joined"), number(now.joined)], [t("serving"), number(now.now_serving)], [t("outstanding"), number(now.outstanding)],
         [t("perMinute"), number(now.per_minute)], [t("listeners"), number(now.listeners)],
+        ...promised(now.promises),
       ]} />
       <section aria-labelledby="funnel">
         <h2 id="funnel">{t("funnel")}</h2>

@@ -1,13 +1,15 @@
 // What an operator does to a running sale: each act with a reason, through the admin API's own routes.
 import { useState } from "preact/hooks";
-import { ask, campaign, chosen, line, pathOf } from "./api";
+import { ask, campaign, chosen, line, may, pathOf } from "./api";
+import { Waves } from "./waves";
 import { t } from "./words";
 
 /** Sends one act, and says what came of it. */
-export function useAct(): { said: string; act: (method: string, path: string, body: unknown) => Promise<void> } {
+export function useAct(): { said: string; say: (said: string) => void; act: (method: string, path: string, body: unknown) => Promise<void> } {
   const [said, say] = useState("");
   return {
     said,
+    say,
     async act(method, path, body) {
       try {
         await ask(method, path, body);
@@ -25,7 +27,7 @@ export function Controls() {
   const [units, setUnits] = useState("");
   const [sku, setSku] = useState("");
   const [text, setText] = useState("");
-  const { said, act } = useAct();
+  const { said, say, act } = useAct();
   const now = campaign.value!;
   const skus = now.skus ?? [];
   const phase = (to: string) => act("POST", pathOf("/phase"), { to, reason });
@@ -47,6 +49,8 @@ export function Controls() {
         <label>{t("supply")} <input id="units" type="number" value={units} onInput={(e) => setUnits(e.currentTarget.value)} /></label>
         <button disabled={!has || !Number(units)} onClick={() => act("POST", pathOf("/supply"), { sku: sku || skus[0]?.sku, quantity: Number(units), reason })}>{t("apply")}</button>
       </div>
+      <Extend reason={reason} act={act} />
+      {may("owner") && <Waves reason={reason} say={say} />}
       {line.value && <Outflow reason={reason} act={act} />}
       {line.value && (
         <div class="row">
@@ -56,6 +60,28 @@ export function Controls() {
         </div>
       )}
     </section>
+  );
+}
+
+/** Deadlines of live holds, put off: by everybody's leave only, so it is asked twice. */
+function Extend({ reason, act }: { reason: string; act: (method: string, path: string, body: unknown) => Promise<void> }) {
+  const [minutes, setMinutes] = useState("");
+  const [one, setOne] = useState("");
+  const [sure, setSure] = useState(false);
+  const ready = reason.trim() !== "" && Number(minutes) > 0;
+  const path = one.trim() ? `/admin/v1/reservations/${encodeURIComponent(one.trim())}/extend` : pathOf("/extend");
+  const send = (): void => {
+    setSure(false);
+    void act("POST", path, { more_ms: Math.round(Number(minutes) * 60_000), reason });
+  };
+  return (
+    <div class="row">
+      <label>{t("extend")} <input id="extend" type="number" min="0" value={minutes} onInput={(e) => (setSure(false), setMinutes(e.currentTarget.value))} /></label>
+      <label>{t("extendOne")} <input id="extend-one" value={one} placeholder={t("extendAll")} autocomplete="off" onInput={(e) => (setSure(false), setOne(e.currentTarget.value))} /></label>
+      {sure
+        ? <button class="danger" disabled={!ready} onClick={send}>{t("extendSure")}: {one.trim() || t("extendAll")}</button>
+        : <button disabled={!ready} onClick={() => setSure(true)}>{t("putOff")}</button>}
+    </div>
   );
 }
 

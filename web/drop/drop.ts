@@ -128,7 +128,8 @@ function signature(news: News): string {
   if ("now_serving" in news) {
     return `${news.phase} ${news.state} ${news.paused ? "paused" : ""} ${news.sold_out ? "sold_out" : ""}`;
   }
-  return news.state;
+  // A deadline may be put off.
+  return news.expires_at ? `${news.state} ${news.expires_at}` : news.state;
 }
 
 function hear({ about, news }: { about: string; news: News }): void {

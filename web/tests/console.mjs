@@ -264,6 +264,78 @@ export function consoleTests(server, asking, web, accessible) {
       await context.close();
     },
 
+    async "console: waves are planned while the sale runs"() {
+      const campaign = name();
+      await server.campaign(campaign, { supply: 2 });
+      const { page, context, errors } = await open(campaign);
+      const press = (words) => page.getByRole("button", { name: words, exact: true }).click();
+      const planned = async () => (await server.operate("GET", `/admin/v1/campaigns/${campaign}/terms`)).waves ?? [];
+      await press("Show waves");
+      await page.getByText("None is planned.").waitFor();
+      assert.ok(await page.getByRole("button", { name: "Plan them so" }).isDisabled(), "without a reason");
+      await page.locator("#reason").fill("more were found");
+      await press("One more wave");
+      const at = page.getByLabel("At", { exact: true });
+      await at.fill("never");
+      assert.ok(await page.getByRole("button", { name: "Plan them so" }).isDisabled(), "at no time");
+      await at.fill(new Date(Date.now() + 3_600_000).toISOString());
+      await page.locator(".waves").getByLabel("Units").fill("4");
+      await accessible(page, "waves");
+      await press("Plan them so");
+      assert.deepEqual(await planned(), [], "not before it is confirmed");
+      await press("Yes, plan them so");
+      await page.getByText("Done.").waitFor();
+      assert.deepEqual((await planned()).map(({ sku, quantity }) => [sku, quantity]), [["unit", 4]]);
+      // Brought forward, it comes at once.
+      await at.fill(new Date(Date.now() - 1_000).toISOString());
+      await press("Plan them so");
+      await press("Yes, plan them so");
+      await shows(page, "unit", [6, 6, 0, 0, 0]);
+      assert.deepEqual(errors, []);
+      await context.close();
+    },
+
+    async "console: deadlines are put off, and buyers see it"() {
+      const campaign = name();
+      const address = await server.campaign(campaign, { supply: 3, hold: "2m" });
+      const buyer = await web.person();
+      await buyer.page.goto(`${address}?lang=en`);
+      const signIn = buyer.page.getByRole("button", { name: "Come in" });
+      await signIn.click();
+      await signIn.waitFor({ state: "detached" });
+      await buyer.page.getByRole("button", { name: "Reserve unit" }).click();
+      const timer = buyer.page.getByRole("timer");
+      const left = async () => Number(await timer.first().getAttribute("data-until"));
+      await timer.first().waitFor();
+      const seen = await left();
+      const { id } = await server.reserve(campaign, "ben");
+      const until = async () => Date.parse((await server.operate("GET", `/admin/v1/reservations/${id}`)).expires_at);
+      const before = await until();
+      const { page, context, errors } = await open(campaign);
+      const press = (words) => page.getByRole("button", { name: words, exact: true }).click();
+      await page.locator("#extend").fill("10");
+      assert.ok(await page.getByRole("button", { name: "Put off" }).isDisabled(), "without a reason");
+      await page.locator("#reason").fill("the bank is down");
+      await press("Put off");
+      assert.equal(await until(), before, "not before it is confirmed");
+      await accessible(page, "extend");
+      await press("Yes, put them off: All live holds");
+      while ((await until()) !== before + 600_000);
+      await page.locator("#extend-one").fill(id);
+      await press("Put off");
+      await press(`Yes, put them off: ${id}`);
+      while ((await until()) !== before + 1_200_000);
+      while ((await left()) !== seen + 600_000);
+      await turnTo(page, "Orders");
+      await page.locator("#id").fill(id);
+      await page.getByRole("button", { name: "Find" }).click();
+      await page.locator(".events li", { hasText: "dev: the bank is down" }).first().waitFor();
+      assert.deepEqual(await page.locator(".events li b").allTextContents(), ["held", "put off", "put off"]);
+      assert.deepEqual([...errors, ...buyer.errors], []);
+      await context.close();
+      await buyer.context.close();
+    },
+
     async "console: controls need a reason and change the running sale"() {
       const campaign = name();
       const address = await server.campaign(campaign, { supply: 1, preheat: -2000, line: {} });

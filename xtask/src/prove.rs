@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 /// Histories of each script that the simulator may need for one bug.
 const SEEDS_MAX: u64 = 4_000;
 /// Where the simulator's scripts begin; see `crates/sim/src/plan.rs`.
-const SCRIPTS: [u64; 2] = [0, 100_000_000];
-/// Most bugs need few: both scripts are tried with so many before either goes on.
+const SCRIPTS: [u64; 3] = [0, 100_000_000, 200_000_000];
+/// Most bugs need few: every script is tried with so many before either goes on.
 const SEEDS_FIRST: u64 = 250;
 /// A run that takes longer hangs, and is found that way; a busy machine must not look like that.
 const SECONDS_MAX: u64 = 180;
@@ -162,7 +162,7 @@ fn look(root: &Path, simulator: &Path, bug: &str, seeds: u64) -> Result<Option<(
             let seeds = script + part.start..script + part.end;
             if let Some((promise, seed)) = look_in(root, simulator, bug, seeds)? {
                 let place = seed.map_or("?".to_owned(), |seed| (seed - script + 1).to_string());
-                let of = if n == 0 { "" } else { " of the second script" };
+                let of = ["", " of the second script", " of the third script"][n];
                 return Ok(Some((promise, place + of)));
             }
         }

@@ -158,18 +158,18 @@ fn loom(root: &Path) -> Result<End> {
 }
 
 /// Histories that each run of the tests lives through, and histories crashed at each of their changes:
-/// half of each script.
+/// as many of each script.
 const HISTORIES: u64 = 300_000;
 const CRASHED_EVERYWHERE: u64 = 35_000;
-/// Where the second script begins.
-const SECOND_SCRIPT: u64 = 100_000_000;
+/// Where the scripts begin; see `crates/sim/src/plan.rs`.
+const SCRIPTS: [u64; 3] = [0, 100_000_000, 200_000_000];
 
 /// The seeds are those that nobody records: `crates/sim/LEDGER.md` starts ten million after each script.
 fn simulator(root: &Path) -> Result<End> {
     let mut all = Found::default();
     let seeds = |first: u64, count: u64| format!("{first}..{}", first + count);
-    let histories = [0, SECOND_SCRIPT].map(|first| seeds(first, HISTORIES / 2));
-    let crashed = [0, SECOND_SCRIPT].map(|first| seeds(first, CRASHED_EVERYWHERE / 2));
+    let histories = SCRIPTS.map(|first| seeds(first, HISTORIES / 3));
+    let crashed = SCRIPTS.map(|first| seeds(first, CRASHED_EVERYWHERE / 3));
     let lived = histories.iter().map(|seeds| vec!["--seeds", seeds]);
     let crashed = crashed.iter().map(|seeds| vec!["--crash-points", "--seeds", seeds]);
     for arguments in lived.chain(crashed) {

@@ -6,17 +6,17 @@ use crate::events::Events;
 use crate::flight::{LaneKind, Work};
 use crate::front::{Both, ReserveRequest, Screen};
 use crate::owner::{Owner, Turn};
-use crate::pending::{Decision, Inspect, Pending};
+use crate::pending::{Decision, Extended, Inspect, Pending};
 use crate::public_id::PublicId;
 use crate::shared::{Reservation, Shared};
 use crate::status::Status;
 use onrush_core::campaign::CampaignSpec;
 use onrush_core::front::SlotView;
-use onrush_core::ledger::{Action, By, Ledger, NodeAction, PaymentLine};
+use onrush_core::ledger::{Action, By, Holds, Ledger, NodeAction, PaymentLine};
 use onrush_core::phase::Phase;
 use onrush_core::refusal::Refusal;
 use onrush_types::planted;
-use onrush_types::{BuyerDigest, Lsn, ReservationSeq, SkuIx, Timestamp};
+use onrush_types::{BuyerDigest, DurationMs, Lsn, ReservationSeq, SkuIx, Timestamp};
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::sync::Arc;
@@ -163,6 +163,25 @@ impl Engine {
     /// Accept or reject a hold under review.
     pub fn judge(&self, seq: ReservationSeq, accept: bool, by: By) -> Pending<Reservation> {
         self.shared.settle(Action::Judge { seq, accept, by })
+    }
+
+    /// Put the deadlines of a campaign's live holds off, of those under review too.
+    ///
+    /// Counts again each time it is asked for; `Already` when there is no live hold. Deciding waits
+    /// meanwhile: O(reservations since the oldest live hold).
+    pub fn extend_holds(&self, campaign: &Campaign, more: DurationMs, by: By) -> Pending<Extended> {
+        let holds = Holds::Campaign(campaign.ix);
+        self.shared.settle(Action::Extend { holds, more, by })
+    }
+
+    /// Put the deadline of one live hold off.
+    pub fn extend_hold(
+        &self,
+        seq: ReservationSeq,
+        more: DurationMs,
+        by: By,
+    ) -> Pending<Reservation> {
+        self.shared.settle(Action::Extend { holds: Holds::One(seq), more, by })
     }
 
     /// Create or update a campaign; see [`CampaignSpec`].

@@ -87,7 +87,7 @@ pub use onrush_journal as journal;
 pub use onrush_types::*;
 pub use open::{Driver, Options, Parts, QUEUE_MAX};
 pub use owner::Turn;
-pub use pending::{Decision, Inspect, Pending};
+pub use pending::{Decision, Extended, Inspect, Pending};
 pub use public_id::{PUBLIC_ID_CHARS, PublicId};
 pub use replay::{Replayed, replay, replay_storage};
 pub use secret::Secret;

@@ -36,6 +36,13 @@ impl<T> Decision<T> {
     }
 }
 
+/// How many live holds were put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extended {
+    /// So many.
+    pub holds: u32,
+}
+
 /// What an answer's subject looks like to the caller.
 pub(crate) trait View: Sized {
     fn of(shared: &Shared, subject: Subject) -> Option<Self>;
@@ -68,6 +75,13 @@ impl View for u32 {
             Subject::Refund(number) | Subject::Routing(number) => Some(number),
             _ => None,
         }
+    }
+}
+
+impl View for Extended {
+    fn of(_: &Shared, subject: Subject) -> Option<Extended> {
+        let Subject::Extended(holds) = subject else { return None };
+        Some(Extended { holds })
     }
 }
 

@@ -15,10 +15,12 @@ use crate::catalogue::Dirt;
 use crate::flight::{Claimed, Work};
 use crate::owner::{Batch, Fatal, Landing, Owner};
 use crate::shared::{Shared, posting};
-use onrush_core::ledger::{Answer, Change, Effect, Ledger, Record, StockMove, Touched, WaitChange};
+use onrush_core::ledger::{
+    Answer, Change, Effect, Ledger, Record, ReservationState, StockMove, Touched, WaitChange,
+};
 use onrush_core::refusal::Refusal;
 use onrush_types::planted;
-use onrush_types::{CampaignIx, SkuIx, TicketNo};
+use onrush_types::{CampaignIx, Lsn, ReservationSeq, SkuIx, TicketNo};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -63,6 +65,7 @@ impl Posted {
             Touched::New(seq, _) | Touched::Reservation(seq, _) => {
                 of_sku(ledger.reservation(seq)?.sku)
             }
+            Touched::Deadlines(first, _) => of_sku(ledger.reservation(first)?.sku),
             Touched::Order(seq) => of_sku(ledger.reservation(seq)?.sku),
             Touched::Refund(_) | Touched::Node(_) | Touched::Routing => None,
         }
@@ -134,6 +137,7 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
                 });
             }
             Touched::Reservation(seq, state) => shared.board.move_to(seq, state, lsn),
+            Touched::Deadlines(first, last) => put_off(shared, ledger, (first, last), lsn),
             Touched::Sku(sku) => shared.make_sku(ledger, sku),
             Touched::Node(_) => shared.publish_stores(ledger),
             Touched::Campaign(_)
@@ -147,6 +151,23 @@ fn post(batch: &Batch, shared: &Shared, ledger: &Ledger) {
     }
     // Whoever got an offer leaves the line after it can be seen.
     shared.waits.follow(&batch.waits, ledger);
+}
+
+/// Tell of deadlines that were put off. The table is as of the record before, so what is live there
+/// was put off.
+fn put_off(
+    shared: &Shared,
+    ledger: &Ledger,
+    (first, last): (ReservationSeq, ReservationSeq),
+    lsn: Lsn,
+) {
+    let campaign = |r: &ReservationState| ledger.skus()[r.sku.index()].campaign;
+    let its = ledger.reservation(first).map(campaign);
+    for seq in (first.0..=last.0).map(ReservationSeq) {
+        if let Some(r) = ledger.reservation(seq).filter(|r| Some(campaign(r)) == its) {
+            planted!("deadline-untold", (), shared.board.put_off(seq, r.expires_at, lsn));
+        }
+    }
 }
 
 /// 1: units that are free again, or new. Those that were taken again within the batch are never free in

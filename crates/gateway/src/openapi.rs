@@ -268,6 +268,9 @@ fn parameters(route: Route, path: &str) -> Vec<Value> {
                 );
             }
         }
+        Route::AdminPut => {
+            all.push(json!({"name": "reason", "in": "query", "schema": string}));
+        }
         Route::AdminTimeline => {
             let number = json!({"type": "integer", "minimum": 1});
             all.push(json!({"name": "from", "in": "query", "schema": number}));

@@ -103,12 +103,14 @@ pub enum Route {
     AdminTerms,
     AdminCheck,
     AdminTimeline,
+    AdminExtend,
+    AdminExtendOne,
     None,
 }
 
 impl Route {
     /// Every route, in the order of its number.
-    pub const ALL: [Route; 92] = [
+    pub const ALL: [Route; 94] = [
         Route::Reserve,
         Route::Look,
         Route::Release,
@@ -200,6 +202,8 @@ impl Route {
         Route::AdminTerms,
         Route::AdminCheck,
         Route::AdminTimeline,
+        Route::AdminExtend,
+        Route::AdminExtendOne,
         Route::None,
     ];
 
@@ -297,6 +301,8 @@ impl Route {
             Route::AdminTerms => ("GET", "/admin/v1/campaigns/{campaign}/terms"),
             Route::AdminCheck => ("POST", "/admin/v1/campaigns/{campaign}/check"),
             Route::AdminTimeline => ("GET", "/admin/v1/reservations/{id}/timeline"),
+            Route::AdminExtend => ("POST", "/admin/v1/campaigns/{campaign}/extend"),
+            Route::AdminExtendOne => ("POST", "/admin/v1/reservations/{id}/extend"),
             Route::None => ("*", "*"),
         }
     }
@@ -399,6 +405,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         return match rest.split_once('/') {
             Some((campaign, "supply")) => one(campaign, post, Route::AdminSupply, "POST"),
             Some((campaign, "stock")) => one(campaign, post, Route::AdminStockImport, "POST"),
+            Some((campaign, "extend")) => one(campaign, post, Route::AdminExtend, "POST"),
             Some((campaign, "phase")) => one(campaign, post, Route::AdminPhase, "POST"),
             Some((campaign, "funnel")) => one(campaign, is_get(method), Route::AdminFunnel, GET),
             Some((campaign, "risk")) => one(campaign, is_get(method), Route::AdminRisk, GET),
@@ -422,6 +429,7 @@ pub(crate) fn admin<'a>(method: &Method, path: &'a str) -> Matched<'a> {
         return match rest.split_once('/') {
             Some((id, "confirm")) => one(id, post, Route::AdminConfirm, "POST"),
             Some((id, "cancel")) => one(id, post, Route::AdminCancel, "POST"),
+            Some((id, "extend")) => one(id, post, Route::AdminExtendOne, "POST"),
             Some((id, "judge")) => one(id, post, Route::AdminJudge, "POST"),
             Some((id, "timeline")) => one(id, is_get(method), Route::AdminTimeline, GET),
             Some(_) => Matched::Nothing,

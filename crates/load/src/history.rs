@@ -7,8 +7,8 @@
 use crate::stores::{Sale, Stores};
 use crate::told::{Asked, Told};
 use crate::verdict::{Check, Verdict};
-use onrush::ledger::{Change, NodeChange, Paid, PaidOutcome, Record, Reserved, WaitChange};
-use onrush::{BuyerDigest, Lsn, Phase, State, Timestamp};
+use onrush::ledger::{Change, Holds, NodeChange, Paid, PaidOutcome, Record, Reserved, WaitChange};
+use onrush::{BuyerDigest, DurationMs, Lsn, Phase, State, Timestamp};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
@@ -145,6 +145,7 @@ impl History {
                 self.become_(lsn, seq.0, State::Released);
                 self.give_back(seq.0);
             }
+            Change::Extended { holds, more, .. } => self.put_off(*holds, *more),
             Change::Expired { seq } => {
                 let due = self.reservations[seq.0 as usize].expires_at;
                 let late = record.stamp >= due;
@@ -245,6 +246,20 @@ impl History {
             expires_at: r.expires_at,
         });
         self.take(lsn, seq);
+    }
+
+    /// Deadlines were put off: of one, or of all of a campaign that live.
+    fn put_off(&mut self, holds: Holds, more: DurationMs) {
+        let skus = &self.skus;
+        for (seq, r) in self.reservations.iter_mut().enumerate() {
+            let is_meant = match holds {
+                Holds::Campaign(campaign) => skus[r.sku].campaign == campaign.0,
+                Holds::One(one) => one.0 as usize == seq,
+            };
+            if is_meant && r.state.is_held() {
+                r.expires_at = r.expires_at + more;
+            }
+        }
     }
 
     fn pay(&mut self, lsn: Lsn, paid: &Paid) {

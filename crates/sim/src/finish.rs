@@ -27,7 +27,10 @@ impl Run<'_> {
         self.router_returns()?;
         self.buyers_return()?;
         self.lines_go()?;
-        self.world.clock.pass(301_000);
+        // The longest hold, or what became of it where deadlines were put off.
+        let last = self.oracle.model.res.iter().map(|r| r.expires).max().unwrap_or(0);
+        let left_ms = last.saturating_sub(self.world.now().0);
+        self.world.clock.pass(301_000.max(left_ms + 1_000));
         self.settle()?;
         self.settle()?;
         if self.oracle.queues.camps().next().is_some() {

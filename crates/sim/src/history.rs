@@ -260,6 +260,10 @@ impl<'a> Run<'a> {
                 Some(n) => (Ask::Judge { n, accept }, 1, false),
                 None => return Ok(()),
             },
+            Step::Extend { camp: c, which, more_ms } => {
+                let one = which.and_then(any);
+                (Ask::Extend { camp: camp(c), one, more_ms }, 1, false)
+            }
             Step::Refunded { which } => {
                 let refund = usize::from(which) % (model.refunds.len() + 1);
                 (Ask::Refunded { refund }, 1, false)

@@ -242,6 +242,16 @@ pub(crate) fn request(world: &World, ask: &Ask, lexicon: &Lexicon) -> Request {
             format!("{{\"reason\":\"a drill\",\"accept\":{accept}}}"),
             lexicon,
         ),
+        Ask::Extend { camp, one, more_ms } => {
+            let body = format!("{{\"reason\":\"a drill\",\"more_ms\":{more_ms}}}");
+            match one {
+                Some(n) => admin(world, n, "extend", body, lexicon),
+                None => {
+                    let name = world.campaign(camp).name();
+                    operator(format!("/admin/v1/campaigns/{name}/extend"), body, lexicon)
+                }
+            }
+        }
         Ask::Refunded { refund } => {
             let path = format!("/admin/v1/refunds/{refund}/paid");
             operator(path, "{\"reference\":\"a drill\"}".to_owned(), lexicon)

@@ -3,7 +3,7 @@
 use crate::oracle::{Holds, Oracle, broken};
 use onrush::Phase;
 use onrush::ledger::naive_model::{Camp, Sku};
-use onrush::ledger::{Change, Source};
+use onrush::ledger::{Change, Holds as HoldsMeant, Source};
 
 impl Oracle {
     /// Follow such a record.
@@ -65,6 +65,24 @@ impl Oracle {
             Change::Campaign { .. } | Change::Sku { .. } => self.terms(change),
             other => return broken("INV-10", format!("a record nobody expects: {other:?}")),
         }
+        Ok(())
+    }
+
+    /// Deadlines were put off: each of them can be seen.
+    pub(crate) fn extended(&mut self, holds: HoldsMeant, more_ms: u64) -> Holds {
+        let (camp, one) = match holds {
+            HoldsMeant::Campaign(ix) => (ix.index(), None),
+            HoldsMeant::One(seq) => (0, Some(seq.index())),
+        };
+        let before: Vec<u64> = self.model.res.iter().map(|r| r.expires).collect();
+        let expected = self.model.extend(camp, one, more_ms);
+        if !expected.starts_with("done") {
+            return broken("INV-7", format!("deadlines were put off; it should be {expected}"));
+        }
+        let now = self.model.res.iter().map(|r| r.expires);
+        let moved: Vec<usize> =
+            now.zip(before).enumerate().filter(|(_, (a, b))| a != b).map(|(n, _)| n).collect();
+        self.touch_reservations(&moved);
         Ok(())
     }
 

@@ -111,6 +111,7 @@ impl Oracle {
                 self.freed.push(self.model.res[seq.index()].sku);
                 self.moved(*seq, "INV-5", &expected)?
             }
+            Change::Extended { holds, more, .. } => return self.extended(*holds, more.0),
             Change::Cancelled { seq, restock, .. } => {
                 self.taken_back(seq.index(), *restock)?;
                 let expected = self.model.cancel(seq.index(), *restock);
@@ -250,6 +251,14 @@ impl Oracle {
         broken(promise, format!("LSN {} moves #{n}; it should be {expected}", self.lsn))
     }
 
+    /// Note that the last record changed these reservations.
+    pub(crate) fn touch_reservations(&mut self, seqs: &[usize]) {
+        for &seq in seqs {
+            self.moved_at[seq] = self.lsn;
+            self.touched.0.push(seq);
+        }
+    }
+
     /// Note that a SKU got units in this turn.
     pub(crate) fn got_units(&mut self, sku: usize) {
         self.freed.push(sku);
@@ -308,6 +317,11 @@ impl Oracle {
                 self.model.cancel(n, restock)
             }
             Ask::Judge { n, accept } => self.model.judge(n, accept),
+            Ask::Extend { camp, one, more_ms } => {
+                let told = self.model.extend(camp, one, more_ms);
+                // How many is in its record only.
+                if one.is_some() { told } else { told.split(' ').next().unwrap_or("").to_owned() }
+            }
             Ask::Refunded { refund } => match self.model.refunds.get(refund) {
                 None => "not_found".to_owned(),
                 Some((.., true)) => "already".to_owned(),

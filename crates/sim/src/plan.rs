@@ -23,6 +23,8 @@ const FEW_KEYS: u64 = 9;
 pub const BUYERS_MAX: u8 = 10;
 /// Seeds from here on have lines, stores and batches in their histories.
 pub const SECOND_SCRIPT: u64 = 100_000_000;
+/// Seeds from here on follow the third script: sales of both, and operators put deadlines off.
+pub const THIRD_SCRIPT: u64 = 200_000_000;
 /// Stores of a history at most.
 pub const NODES_MAX: u8 = 3;
 /// Reservations in one batch at most.
@@ -127,9 +129,10 @@ impl Plan {
     pub fn with(seed: u64, steps: usize) -> Plan {
         let mut random = Random::new(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x0b5e_55ed);
         type Script = (fn(&mut Random) -> Setup, fn(&mut Random, &Setup) -> Step);
-        let (setup, step): Script = match seed < SECOND_SCRIPT {
-            true => (setup, step),
-            false => (script::setup, script::step),
+        let (setup, step): Script = match seed {
+            ..SECOND_SCRIPT => (setup, step),
+            SECOND_SCRIPT..THIRD_SCRIPT => (script::setup, script::step),
+            THIRD_SCRIPT.. => (third_setup, third_step),
         };
         let setup = setup(&mut random);
         let mut list: Vec<Step> = (0..steps).map(|_| step(&mut random, &setup)).collect();
@@ -258,6 +261,22 @@ pub(crate) fn step(random: &mut Random, setup: &Setup) -> Step {
         96 | 97 => Step::PassTo { off_ms: random.below(3) as i8 - 1 },
         98 => Step::StepWall { ms: random.pick(&[-3_600_000, -200, 150, 3_600_000]) },
         _ => Step::Snapshot,
+    }
+}
+
+fn third_setup(random: &mut Random) -> Setup {
+    if random.chance(50) { setup(random) } else { script::setup(random) }
+}
+
+fn third_step(random: &mut Random, setup: &Setup) -> Step {
+    if !random.chance(4) {
+        // The second script leaves out what the sale does not have.
+        return script::step(random, setup);
+    }
+    Step::Extend {
+        camp: random.draw() as u8,
+        which: random.chance(40).then(|| random.draw() as u16),
+        more_ms: random.pick(&[1_000, 20_000, 60_000]),
     }
 }
 

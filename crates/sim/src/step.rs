@@ -64,6 +64,12 @@ pub enum Step {
         which: u16,
         accept: bool,
     },
+    /// Of one hold, or of all of a campaign.
+    Extend {
+        camp: u8,
+        which: Option<u16>,
+        more_ms: u64,
+    },
     Refunded {
         which: u16,
     },

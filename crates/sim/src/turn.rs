@@ -7,7 +7,7 @@ use crate::line_asks::{self, LineAsk};
 use crate::oracle::{Holds, broken};
 use crate::said::{How, Said};
 use crate::world::{Ask, Waits, World};
-use onrush::ledger::{Change, Record, Source, WaitChange};
+use onrush::ledger::{Change, Holds as HoldsMeant, Record, Source, WaitChange};
 use onrush::{KeyDigest, Lsn, Phase, RequestDigest, Turn};
 use onrush_types::limits::{PAYMENTS_PER_RESERVATION_MAX, RESERVATIONS_PER_BUYER_MAX};
 
@@ -314,6 +314,7 @@ fn subject(ask: &Ask) -> Option<usize> {
         Ask::Confirm { n, .. }
         | Ask::Release { n, .. }
         | Ask::Cancel { n, .. }
+        | Ask::Extend { one: Some(n), .. }
         | Ask::Judge { n, .. } => Some(n),
         Ask::Store(ask) => ask.subject(),
         _ => None,
@@ -352,6 +353,13 @@ fn belong(ask: &Ask, rest: &Records, run: &Run<'_>) -> usize {
             sold_by_it(change, n)
         }
         (Change::Rejected { seq, .. }, Ask::Judge { n, accept: false }) => seq.index() == n,
+        (Change::Extended { holds, more, .. }, Ask::Extend { camp, one, more_ms }) => {
+            let meant = match *holds {
+                HoldsMeant::One(seq) => one == Some(seq.index()),
+                HoldsMeant::Campaign(ix) => one.is_none() && ix.index() == camp,
+            };
+            meant && more.0 == more_ms
+        }
         (Change::Cancelled { seq, restock: r, .. }, Ask::Cancel { n, restock }) => {
             (seq.index(), *r) == (n, restock)
         }

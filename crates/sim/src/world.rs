@@ -15,10 +15,10 @@ use onrush::journal::{FakeDisk, JournalId, JournalReader};
 use onrush::ledger::naive_model::Line;
 use onrush::ledger::{Record, decode};
 use onrush::{
-    By, Campaign, CampaignSpec, Currency, Driver, Engine, Lsn, Money, Name, NodeNo, OpenError,
-    Options, Parts, Pass, PassShown, PaymentLine, Pending, Phase, Quantity, Reservation,
-    ReservationSeq, ReserveRequest, Secret, SkuIx, Ticket, TicketNo, Timestamp, WaitRequest,
-    WaitTicket,
+    By, Campaign, CampaignSpec, Currency, Driver, DurationMs, Engine, Extended, Lsn, Money, Name,
+    NodeNo, OpenError, Options, Parts, Pass, PassShown, PaymentLine, Pending, Phase, Quantity,
+    Reservation, ReservationSeq, ReserveRequest, Secret, SkuIx, Ticket, TicketNo, Timestamp,
+    WaitRequest, WaitTicket,
 };
 use onrush_gateway::{Gateway, Jitter, Waiting};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub enum Ask {
     Leave { sku: usize, buyer: u8 },
     Cancel { n: usize, restock: bool },
     Judge { n: usize, accept: bool },
+    Extend { camp: usize, one: Option<usize>, more_ms: u64 },
     Refunded { refund: usize },
     Supply { sku: usize, units: i32 },
     Move { camp: usize, to: Phase },
@@ -76,6 +77,7 @@ pub enum Waits {
     Campaign(Pending<Arc<Campaign>>),
     Sku(Pending<SkuIx>),
     Refund(Pending<u32>),
+    Extended(Pending<Extended>),
     Place(Pending<WaitTicket>),
     Ticket(Pending<Ticket>),
     Node(Pending<NodeNo>),
@@ -227,6 +229,16 @@ impl World {
             }
             Ask::Cancel { n, restock } => Waits::Reservation(engine.cancel(seq(n), restock, by())),
             Ask::Judge { n, accept } => Waits::Reservation(engine.judge(seq(n), accept, by())),
+            Ask::Extend { camp, one, more_ms } => {
+                let more = DurationMs(more_ms);
+                match one {
+                    Some(n) => Waits::Reservation(engine.extend_hold(seq(n), more, by())),
+                    None => {
+                        let campaign = &self.campaigns[camp];
+                        Waits::Extended(engine.extend_holds(campaign, more, by()))
+                    }
+                }
+            }
             Ask::Refunded { refund } => Waits::Refund(engine.refunded(refund as u32, by())),
             Ask::Supply { sku, units } => {
                 Waits::Sku(engine.supply(SkuIx(sku as u32), i64::from(units), by()))
@@ -304,6 +316,7 @@ impl Waits {
             Waits::Reservation(pending) => Said::of(pending.try_take()?, Said::see),
             Waits::Campaign(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Sku(pending) => Said::of(pending.try_take()?, |_, _| {}),
+            Waits::Extended(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Refund(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Place(pending) => Said::of(pending.try_take()?, |_, _| {}),
             Waits::Policy(pending) => Said::of(pending.try_take()?, |_, _| {}),

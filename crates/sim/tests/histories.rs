@@ -3,7 +3,7 @@
 use onrush_sim::crash_points;
 use onrush_sim::history::{Lived, live};
 use onrush_sim::lexicon::Lexicon;
-use onrush_sim::plan::{LineStep, Plan, SECOND_SCRIPT, Step, StoreStep};
+use onrush_sim::plan::{LineStep, Plan, SECOND_SCRIPT, Step, StoreStep, THIRD_SCRIPT};
 use onrush_sim::shrink::shrink;
 
 #[test]
@@ -31,6 +31,21 @@ fn a_hundred_with_lines_stores_and_batches_keep_every_promise() {
         crashes += stats.crashes;
     }
     assert!(records > 3_000 && crashes > 100, "{records} records, {crashes} crashes");
+}
+
+#[test]
+fn a_hundred_in_which_deadlines_are_put_off_keep_every_promise() {
+    let lexicon = Lexicon::learn();
+    let mut told = String::new();
+    for seed in THIRD_SCRIPT..THIRD_SCRIPT + 100 {
+        let Lived { violation, story, .. } = live(&Plan::of(seed), &lexicon, true, None);
+        assert_eq!(violation, None, "seed {seed}");
+        told.extend(story.iter().flat_map(|line| [line, "\n"]));
+    }
+    for record in ["Extended { holds: Campaign(", "Extended { holds: One("] {
+        let times = told.lines().filter(|line| line.contains("LSN") && line.contains(record));
+        assert!(times.count() > 20, "{record}");
+    }
 }
 
 /// What a history never gets to, it does not check.

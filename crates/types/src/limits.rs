@@ -100,6 +100,11 @@ pub const HOLD_MS_MIN: u64 = 1_000;
 /// Longest hold: a week, for shops that take bank transfers.
 pub const HOLD_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
 
+/// Shortest time by which an operator puts deadlines off.
+pub const EXTEND_MS_MIN: u64 = 1_000;
+/// Longest time by which deadlines are put off at once: a day. Who needs more looks again tomorrow.
+pub const EXTEND_MS_MAX: u64 = 24 * 3_600 * 1_000;
+
 /// Tickets in the line of one campaign.
 pub const TICKETS_MAX: usize = 1 << 26;
 
@@ -136,6 +141,7 @@ const _: () = assert!(
     "a shipment's place among its reservation's is 8 bits"
 );
 const _: () = assert!(ROUTING_BYTES_MAX <= u16::MAX as usize, "a text's length is 16 bits");
+const _: () = assert!(EXTEND_MS_MAX < HOLD_MS_MAX, "one extension fits the longest hold");
 const _: () = assert!(WAITING_PER_SKU_MAX <= WAITING_MAX, "one SKU's line fits the engine");
 const _: () = assert!(WAIT_SPAN_MAX < u32::MAX as usize, "numbers of wishes are 32 bits");
 const _: () = assert!(CAMPAIGNS_MAX <= u16::MAX as usize, "campaign ids are 16 bits");

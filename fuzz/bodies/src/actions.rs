@@ -3,9 +3,9 @@
 
 use crate::input::Input;
 use onrush_core::campaign::{CampaignSpec, SkuSpec, Terms, WaitTerms, Wave};
-use onrush_core::ledger::{Action, By, Ledger, PaymentLine, Reserve, WaitAction};
+use onrush_core::ledger::{Action, By, Holds, Ledger, PaymentLine, Reserve, WaitAction};
 use onrush_core::phase::{Phase, Schedule};
-use onrush_types::limits::SUPPLY_MAX;
+use onrush_types::limits::{EXTEND_MS_MAX, SUPPLY_MAX};
 use onrush_types::{
     BuyerDigest, CampaignIx, Currency, DurationMs, KeyDigest, Money, Name, Quantity, RequestDigest,
     ReservationSeq, SkuIx, Timestamp,
@@ -32,8 +32,16 @@ pub fn action(input: &mut Input<'_>, ledger: &Ledger, now: Timestamp) -> Action 
             key: key(input),
         },
         6 => Action::Release { seq: seq(input, ledger), key: key(input) },
-        7 => match input.below(2) {
+        7 => match input.below(3) {
             0 => Action::Judge { seq: seq(input, ledger), accept: input.flag(), by: by() },
+            1 => {
+                let campaign = CampaignIx(input.below(ledger.campaigns().len() as u32 + 1) as u16);
+                let all = input.flag();
+                let holds =
+                    if all { Holds::Campaign(campaign) } else { Holds::One(seq(input, ledger)) };
+                let more = [0, 1_000, 30_000, EXTEND_MS_MAX][input.below(4) as usize];
+                Action::Extend { holds, more: DurationMs(more), by: by() }
+            }
             _ => Action::Cancel { seq: seq(input, ledger), restock: input.flag(), by: by() },
         },
         8 => {

@@ -155,6 +155,7 @@ fn kind(record: &Record) -> &'static str {
         Change::Confirmed { .. } => "confirmed",
         Change::Released { .. } => "released",
         Change::Expired { .. } => "expired",
+        Change::Extended { .. } => "extended",
         Change::Accepted { .. } => "accepted",
         Change::Rejected { .. } => "rejected",
         Change::Cancelled { .. } => "cancelled",

@@ -5,7 +5,9 @@
 
 use super::series::{Event, Series};
 use hdrhistogram::Histogram;
-use onrush::ledger::{By, Change, Ledger, NodeChange, PaidOutcome, Record, Source, WaitChange};
+use onrush::ledger::{
+    By, Change, Holds, Ledger, NodeChange, PaidOutcome, Record, Source, WaitChange,
+};
 use onrush::{CampaignIx, Phase, ReservationSeq, Secret, SkuIx, State, Timestamp};
 use onrush_core::line::fairness::History;
 use onrush_core::line::fairness_facts::FactReader;
@@ -280,6 +282,16 @@ fn by_hand<'a>(change: &'a Change, ledger: &Ledger) -> Option<Deed<'a>> {
         Change::Withdrawn { sku, units, by } => {
             let (campaign, on) = sku_of(*sku, *units);
             (campaign, "did_withdraw", on, by)
+        }
+        Change::Extended { holds, more, by } => {
+            let (campaign, whose) = match holds {
+                Holds::Campaign(campaign) => (Some(*campaign), "*".to_owned()),
+                Holds::One(seq) => {
+                    let sku = ledger.reservation(*seq).map(|r| &ledger.skus()[r.sku.index()]);
+                    (sku.map(|sku| sku.campaign), format!("#{}", seq.0))
+                }
+            };
+            (campaign, "did_extend", format!("{whose}: +{} s", more.0.div_ceil(1_000)), by)
         }
         Change::Outflow { campaign, outflow, by } => {
             let on = outflow.per_second.map_or_else(String::new, |n| format!("{n}/s"));

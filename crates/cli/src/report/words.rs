@@ -128,6 +128,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("hold_to_paid", "hold → paid", "占用 → 付款"), ("sold_to_planned", "sold → planned at a store", "成交 → 分配门店"),
     ("sold_to_handed_over", "sold → handed over by the store", "成交 → 门店交付"),
     ("did_phase", "set the phase", "切换阶段"), ("did_supply", "added units", "追加供货"),
+    ("did_extend", "put deadlines off", "延长占用"),
     ("did_withdraw", "withdrew units", "撤回件数"), ("did_outflow", "changed the outflow", "调整放行速度"),
     ("did_public_value", "set the public value", "设置公开值"), ("did_policy", "put a routing policy", "更换路由策略"),
     // Checks, by the names that `onrush verify` gives them, and what each looks at.

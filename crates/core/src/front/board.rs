@@ -10,8 +10,9 @@
 //! word 4   high half of request digest (16)  │ amount, minor units (48)
 //! ```
 //!
-//! Words 1–4 are written once, before word 0 first becomes non-zero; afterwards only word 0 moves,
-//! so one load of it is a consistent state. Only the ledger thread writes, only after a sync: what
+//! Words 1–4 are written before word 0 first becomes non-zero; afterwards only word 0 moves, so one
+//! load of it is a consistent state, and, where a deadline is put off, word 3: later, and by itself.
+//! A reader may see the new deadline with the old LSN, never the old one with the new LSN. Only the ledger thread writes, only after a sync: what
 //! is read here has been durable before anybody read it (INV-4).
 
 use super::chunks::ChunkTable;
@@ -79,7 +80,8 @@ impl Board {
         // Acquire: pairs with the Release in `post`, so that words 1–4 are there.
         let head = head.load(Ordering::Acquire);
         let state = State::from_u8((head & 0xf) as u8)?;
-        // Relaxed: written once before the Release store that was just acquired.
+        // Relaxed: written before the Release store that was just acquired. A deadline that was put off
+        // since is durable as well.
         let [key, place, expiry, price] =
             [key, place, expiry, price].map(|word| word.load(Ordering::Relaxed));
         Some(Posting {
@@ -128,6 +130,24 @@ impl Board {
         );
     }
 
+    /// Put the deadline of a posted reservation off, if it is a live hold. Ledger thread only, after
+    /// the sync.
+    pub fn put_off(&self, seq: ReservationSeq, expires_at: Timestamp, lsn: Lsn) {
+        let Some(Entry([head, _, _, expiry, _])) = self.chunks(seq).get(seq.index()) else {
+            return;
+        };
+        // Relaxed, both: only this thread writes.
+        let (before, word) = (head.load(Ordering::Relaxed), expiry.load(Ordering::Relaxed));
+        if !State::from_u8((before & 0xf) as u8).is_some_and(State::is_held) {
+            return;
+        }
+        debug_assert!(word & LOW_48 <= expires_at.0, "{seq:?} is put off to an earlier deadline");
+        // Relaxed: published by the Release store of the head below.
+        expiry.store(word & !LOW_48 | expires_at.0 & LOW_48, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `read`.
+        head.store(before & 0xffff | lsn.0 << 16, Ordering::Release);
+    }
+
     #[inline]
     fn chunks(&self, seq: ReservationSeq) -> &ChunkTable<Entry> {
         if seq.index() < FIRST_ENTRIES { &self.first } else { &self.entries }
@@ -160,9 +180,19 @@ mod tests {
             prop_assert_eq!(board.read(seq), None);
             board.post(seq, &posting);
             prop_assert_eq!(board.read(seq), Some(posting));
+            // A live hold's deadline moves, and takes nothing else with it.
+            let later = Timestamp((expires + 7).min(LOW_48));
+            board.put_off(seq, later, Lsn(lsn + 1));
+            let put_off = match State::ALL[state].is_held() {
+                true => Posting { lsn: Lsn(lsn + 1), expires_at: later, ..posting },
+                false => posting,
+            };
+            prop_assert_eq!(board.read(seq), Some(put_off));
             board.move_to(seq, State::Sold, Lsn(lsn + 1));
-            let moved = Posting { state: State::Sold, lsn: Lsn(lsn + 1), ..posting };
+            let moved = Posting { state: State::Sold, lsn: Lsn(lsn + 1), ..put_off };
             prop_assert_eq!(board.read(seq), Some(moved));
+            prop_assert_eq!(board.read(ReservationSeq(69_999)), None);
+            board.put_off(ReservationSeq(69_999), Timestamp(5), Lsn(lsn));
             prop_assert_eq!(board.read(ReservationSeq(69_999)), None);
         }
     }

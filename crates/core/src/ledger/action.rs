@@ -1,5 +1,6 @@
 //! What the ledger is asked to do, and what it answers.
 
+use super::extend::Holds;
 use super::line_decide::DrawFacts;
 use super::nodes_decide::NodeAction;
 use super::record::{By, PaymentLine};
@@ -9,8 +10,8 @@ use crate::line::outflow::Outflow;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
 use onrush_types::{
-    BuyerDigest, CampaignIx, KeyDigest, Name, NodeNo, Quantity, RequestDigest, ReservationSeq,
-    SkuIx, TicketNo,
+    BuyerDigest, CampaignIx, DurationMs, KeyDigest, Name, NodeNo, Quantity, RequestDigest,
+    ReservationSeq, SkuIx, TicketNo,
 };
 
 /// A request to the ledger. Ids were resolved and shapes checked by the layer above.
@@ -63,6 +64,18 @@ pub enum Action {
         seq: ReservationSeq,
         /// The verdict.
         accept: bool,
+        /// Who and why.
+        by: By,
+    },
+    /// Put deadlines of live holds off.
+    Extend {
+        /// Whose.
+        holds: Holds,
+        /// By how much: [`EXTEND_MS_MIN`] to [`EXTEND_MS_MAX`].
+        ///
+        /// [`EXTEND_MS_MIN`]: onrush_types::limits::EXTEND_MS_MIN
+        /// [`EXTEND_MS_MAX`]: onrush_types::limits::EXTEND_MS_MAX
+        more: DurationMs,
         /// Who and why.
         by: By,
     },
@@ -189,6 +202,8 @@ pub enum Subject {
     Sku(SkuIx),
     /// A refund due.
     Refund(u32),
+    /// So many live holds whose deadlines were put off.
+    Extended(u32),
     /// A store.
     Node(NodeNo),
     /// The routing policy of this version.

@@ -59,6 +59,8 @@ pub enum Touched {
     New(ReservationSeq, State),
     /// A reservation; the state it is in now.
     Reservation(ReservationSeq, State),
+    /// Deadlines of one campaign's live holds, from the first to the last of them.
+    Deadlines(ReservationSeq, ReservationSeq),
     /// A refund that was paid out.
     Refund(u32),
     /// The waitlist of a SKU.
@@ -161,6 +163,7 @@ impl Ledger {
                 let (r, _) = self.close(*seq, State::Released)?;
                 Ok((Touched::Reservation(*seq, r.state), Some((r.sku, give_back(&r)))))
             }
+            Change::Extended { holds, more, .. } => self.apply_extended(*holds, *more),
             Change::Cancelled { seq, restock, .. } => {
                 self.take_plan_back(*seq, *restock, record.stamp)?;
                 self.apply_cancelled(*seq, *restock)

@@ -10,6 +10,7 @@
 //! refuses what is left over.
 
 use super::action::PassUse;
+use super::extend::Holds;
 use super::line_codec;
 use super::record::{By, Change, Paid, PaidOutcome, PaymentLine, Record, Reserved, Source};
 use crate::campaign::{Terms, Wave};
@@ -39,6 +40,7 @@ mod kind {
     pub(super) const CANCELLED: u8 = 22;
     pub(super) const REFUNDED: u8 = 23;
     pub(super) const REJECTED: u8 = 24;
+    pub(super) const EXTENDED: u8 = 25;
     pub(super) const RESERVED_WITH_PASS: u8 = 39;
 }
 
@@ -81,6 +83,14 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
             w.text(p.line.method.as_str());
             w.text(&p.line.reference);
             w.key(p.key);
+        }
+        Change::Extended { holds, more, by } => {
+            match *holds {
+                Holds::Campaign(campaign) => w.head(kind::EXTENDED, 0, campaign.0, 0),
+                Holds::One(seq) => w.head(kind::EXTENDED, 1, 0, seq.0),
+            }
+            w.u64(more.0);
+            w.by(by);
         }
         Change::Accepted { seq, by } => {
             w.head(kind::ACCEPTED, 0, 0, seq.0);
@@ -211,6 +221,15 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         kind::RELEASED => Change::Released { seq, key: r.key(flag)? },
         kind::PAID => Change::Paid(read_paid(r, flag, small, seq)?),
         kind::ACCEPTED => Change::Accepted { seq, by: r.by()? },
+        kind::EXTENDED => Change::Extended {
+            holds: if boolean(flag)? {
+                Holds::One(seq)
+            } else {
+                Holds::Campaign(CampaignIx(small))
+            },
+            more: DurationMs(r.u64()?),
+            by: r.by()?,
+        },
         kind::REJECTED => Change::Rejected { seq, by: r.by()? },
         kind::CANCELLED => Change::Cancelled { seq, restock: boolean(flag)?, by: r.by()? },
         kind::REFUNDED => Change::Refunded { refund: index, by: r.by()? },
@@ -263,9 +282,10 @@ fn check_unused(kind: u8, flag: u8, small: u16, index: u32) -> Result<(), Decode
         kind::CAMPAIGN | kind::SKU | kind::PHASE => true,
         kind::RESERVED | kind::RESERVED_WITH_PASS | kind::PAID => true,
         kind::SUPPLIED => flag == 1,
+        kind::EXTENDED => flag == 0,
         _ => false,
     };
-    let index_used = kind != kind::CAMPAIGN;
+    let index_used = kind != kind::CAMPAIGN && (kind != kind::EXTENDED || flag == 1);
     if (flag_used || flag == 0) && (small_used || small == 0) && (index_used || index == 0) {
         Ok(())
     } else {

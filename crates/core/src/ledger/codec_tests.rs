@@ -119,6 +119,16 @@ fn any_change() -> impl Strategy<Value = Change> {
         (seq(), any_key()).prop_map(|(seq, key)| Change::Released { seq, key }),
         seq().prop_map(|seq| Change::Expired { seq }),
         (seq(), any_by()).prop_map(|(seq, by)| Change::Accepted { seq, by }),
+        (campaign(), any::<u64>(), any_by()).prop_map(|(campaign, more, by)| Change::Extended {
+            holds: Holds::Campaign(campaign),
+            more: DurationMs(more),
+            by
+        }),
+        (seq(), any::<u64>(), any_by()).prop_map(|(seq, more, by)| Change::Extended {
+            holds: Holds::One(seq),
+            more: DurationMs(more),
+            by
+        }),
         (seq(), any_by()).prop_map(|(seq, by)| Change::Rejected { seq, by }),
         (seq(), any::<bool>(), any_by()).prop_map(|(seq, restock, by)| Change::Cancelled {
             seq,
@@ -305,6 +315,18 @@ fn golden_reservations() -> Vec<(Change, &'static str)> {
         (
             Change::Rejected { seq, by: by() },
             "18 00 0000 07000000 efbeadde00000000 0300 616e6e 0300 776879",
+        ),
+        (
+            Change::Extended {
+                holds: Holds::Campaign(CampaignIx(5)),
+                more: DurationMs(600_000),
+                by: by(),
+            },
+            "19 00 0500 00000000 efbeadde00000000 c027090000000000 0300 616e6e 0300 776879",
+        ),
+        (
+            Change::Extended { holds: Holds::One(seq), more: DurationMs(600_000), by: by() },
+            "19 01 0000 07000000 efbeadde00000000 c027090000000000 0300 616e6e 0300 776879",
         ),
         (
             Change::Cancelled { seq, restock: true, by: by() },

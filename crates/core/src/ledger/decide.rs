@@ -50,6 +50,7 @@ impl Ledger {
             Action::Confirm { seq, lines, key } => self.confirm(seq, lines, key, now, take, sink),
             Action::Cancel { seq, restock, by } => self.cancel(seq, restock, by, now, sink),
             Action::Judge { seq, accept, by } => self.judge(seq, accept, by, now, sink),
+            Action::Extend { holds, more, by } => self.extend(holds, more, by, now, sink),
             Action::Refunded { refund, by } => self.refunded(refund, by, now, sink),
             Action::Nodes(ask) => self.perform_nodes(*ask, now, take, sink),
             Action::Put(spec) => self.put(*spec, now, take, sink),

@@ -11,6 +11,7 @@
 //! | `record.rs`, `codec.rs` | what the journal says, and its bytes |
 //! | `decide.rs`, `money.rs`, `catalogue.rs` | decisions: reservations, payments, campaigns |
 //! | `apply.rs` | the only mutation, with its assertions |
+//! | `extend.rs` | deadlines that are put off |
 //! | `waitlist.rs`, `waitlist_apply.rs` | those who wait for units that come back |
 //! | `due.rs` | what the passing of time brings: phases, waves, expiries |
 //! | `line.rs`, `line_decide.rs`, `line_apply.rs`, … | the line: its state, decisions, records |
@@ -25,6 +26,7 @@ mod check;
 mod codec;
 mod decide;
 mod due;
+mod extend;
 mod line;
 mod line_apply;
 mod line_check;
@@ -49,6 +51,7 @@ pub use apply::{Divergence, Effect, StockMove, Touched};
 pub use check::{Conservation, Violation};
 pub use codec::{DecodeError, decode, encode};
 pub use decide::Outcome;
+pub use extend::Holds;
 pub use line::{Again, Called, Drawn, LaneState, LineState, Step, StockSum};
 pub use line_decide::DrawFacts;
 pub use nodes::{
@@ -63,6 +66,8 @@ pub use waitlist::{Offered, WaitAction, WaitChange};
 
 #[cfg(test)]
 mod apply_tests;
+#[cfg(test)]
+mod extend_tests;
 #[cfg(test)]
 mod line_model_tests;
 #[cfg(test)]

@@ -39,6 +39,12 @@ enum Act {
         res: usize,
         accept: bool,
     },
+    /// Put deadlines off: of one, or of all of a campaign.
+    Extend {
+        camp: usize,
+        res: Option<usize>,
+        more: u64,
+    },
     Refunded {
         refund: usize,
     },
@@ -95,6 +101,8 @@ fn any_act() -> impl Strategy<Value = Act> {
         2 => (0usize..40, key()).prop_map(|(res, key)| Act::Release { res, key }),
         1 => (0usize..40, any::<bool>()).prop_map(|(res, restock)| Act::Cancel { res, restock }),
         1 => (0usize..40, any::<bool>()).prop_map(|(res, accept)| Act::Judge { res, accept }),
+        1 => (0usize..2, proptest::option::of(0usize..40), 0usize..3).prop_map(
+            |(camp, res, more)| Act::Extend { camp, res, more: [1_000, 5_000, 10_000][more] }),
         1 => (0usize..20).prop_map(|refund| Act::Refunded { refund }),
         1 => (0usize..4, -3i32..4, rare()).prop_map(
             |(sku, units, busy)| Act::Supply { sku, units, busy }),
@@ -227,6 +235,7 @@ impl Pair {
                 let state = self.ledger.reservation(seq).expect("answered").state;
                 format!("{how} {seq} {}", state.as_str())
             }
+            Subject::Extended(count) => format!("{how} {count}"),
             _ => how.to_owned(),
         }
     }
@@ -313,6 +322,17 @@ impl Pair {
 
     fn step_aside(&mut self, act: &Act) -> Option<(String, String)> {
         match *act {
+            Act::Extend { camp, res, more } => {
+                let last = self.model.res.len().checked_sub(1);
+                let one = res.and_then(|n| last.map(|last| n.min(last)));
+                let expected = self.model.extend(camp, one, more);
+                let holds = match one {
+                    Some(n) => Holds::One(ReservationSeq(n as u32)),
+                    None => Holds::Campaign(CampaignIx(camp as u16)),
+                };
+                let action = Action::Extend { holds, more: DurationMs(more), by: by() };
+                Some((self.ask(action, false), expected))
+            }
             Act::Refunded { refund } => {
                 let expected = match self.model.refunds.get_mut(refund) {
                     None => "not_found",

@@ -277,6 +277,30 @@ impl Model {
         }
     }
 
+    /// Put deadlines of live holds off: of one, or of all of a campaign.
+    pub fn extend(&mut self, camp: usize, one: Option<usize>, more: u64) -> String {
+        if let Some(n) = one {
+            match self.res[n].state {
+                "held" | "review" => {}
+                "expired" => return "expired".into(),
+                _ => return "already_final".into(),
+            }
+        }
+        let mut count = 0;
+        for n in 0..self.res.len() {
+            let live = ["held", "review"].contains(&self.res[n].state);
+            let meant = one.map_or(self.skus[self.res[n].sku].camp == camp, |one| one == n);
+            if live && meant {
+                self.res[n].expires += more;
+                count += 1;
+            }
+        }
+        match one {
+            Some(n) => self.tell("done", n),
+            None => format!("{} {count}", if count > 0 { "done" } else { "already" }),
+        }
+    }
+
     pub fn judge(&mut self, n: usize, accept: bool) -> String {
         match (self.res[n].state, accept) {
             ("review", _) => {

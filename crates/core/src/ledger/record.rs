@@ -1,6 +1,7 @@
 //! What the journal says: decided outcomes, never requests. Replay applies them and decides nothing.
 
 use super::action::PassUse;
+use super::extend::Holds;
 use super::line_decide::DrawFacts;
 use super::nodes::NodeChange;
 use super::waitlist::WaitChange;
@@ -9,8 +10,8 @@ use crate::line::outflow::Outflow;
 use crate::line::terms::LineTerms;
 use crate::phase::Phase;
 use onrush_types::{
-    BuyerDigest, CampaignIx, Currency, KeyDigest, Quantity, RequestDigest, ReservationSeq, SkuIx,
-    TicketNo, Timestamp,
+    BuyerDigest, CampaignIx, Currency, DurationMs, KeyDigest, Quantity, RequestDigest,
+    ReservationSeq, SkuIx, TicketNo, Timestamp,
 };
 use onrush_types::{Money, Name};
 
@@ -99,6 +100,15 @@ pub enum Change {
     Expired {
         /// Which reservation.
         seq: ReservationSeq,
+    },
+    /// Deadlines of live holds were put off.
+    Extended {
+        /// Whose.
+        holds: Holds,
+        /// By how much.
+        more: DurationMs,
+        /// Who did it and why.
+        by: By,
     },
     /// A hold under review was accepted.
     Accepted {

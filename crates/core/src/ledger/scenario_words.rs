@@ -8,6 +8,7 @@ impl World {
             Answer::Done(Subject::Reservation(seq)) => self.state_of(*seq).to_owned(),
             Answer::Done(Subject::Wish(_, number)) => format!("wish {number}"),
             Answer::Already(Subject::Wish(_, number)) => format!("already wish {number}"),
+            Answer::Done(Subject::Extended(count)) => format!("extended {count}"),
             Answer::Done(_) => "done".to_owned(),
             Answer::Already(Subject::Reservation(seq)) => {
                 format!("already {} {}", self.label(*seq), self.state_of(*seq))

@@ -98,6 +98,16 @@ impl World {
                 let restock = w.next() == "restock";
                 self.act(Action::Cancel { seq, restock, by: w.by() })
             }
+            "extend" => {
+                let holds = match w.option("all") {
+                    Some("none") => Holds::Campaign(CampaignIx(77)),
+                    Some(campaign) => Holds::Campaign(self.campaign_ix(campaign)),
+                    None => Holds::One(self.seq(w.next())),
+                };
+                w.next();
+                let more = DurationMs(w.time());
+                self.act(Action::Extend { holds, more, by: w.by() })
+            }
             "refunded" => {
                 let refund = w.number() as u32;
                 self.act(Action::Refunded { refund, by: w.by() })

@@ -3,6 +3,7 @@
 use super::{Listing, by, checked_reason, listing};
 use crate::config::{CampaignBody, Scope, phase_named};
 use crate::gateway::{Ask, Gateway, Reply};
+use crate::line::parameter;
 use crate::problem::Problem;
 use crate::routes::Route;
 use crate::waiting::{Waiting, What};
@@ -18,7 +19,11 @@ impl Gateway {
     ) -> Result<Reply, Problem> {
         let body: CampaignBody = read_json(ask.headers, ask.body)?;
         let spec = self.checked_campaign(campaign, &body)?;
-        self.authorised(ask, now, Scope::Admin)?;
+        let reason = parameter(ask.query.unwrap_or_default(), "reason");
+        let reason = reason.as_deref().map(checked_reason).transpose()?;
+        let key = self.authorised(ask, now, Scope::Admin)?;
+        // Terms have no author in the journal: who put them, and why, is in the log.
+        tracing::info!(who = key.name.as_str(), campaign, reason, "campaign put");
         Ok(wait(Route::AdminPut, What::Campaign(self.engine.put_campaign(spec))))
     }
 

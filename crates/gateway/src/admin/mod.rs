@@ -4,6 +4,7 @@
 mod batch;
 mod campaigns;
 mod editor;
+mod extend;
 mod listing;
 mod reservations;
 mod schemas;
@@ -124,6 +125,8 @@ impl Gateway {
             Route::AdminTerms => self.show_terms(part, ask, now).map(Reply::Ready),
             Route::AdminCheck => self.check_campaign(part, ask, now).map(Reply::Ready),
             Route::AdminTimeline => self.show_timeline(part, ask, now),
+            Route::AdminExtend => self.extend_holds(part, ask, now),
+            Route::AdminExtendOne => self.extend_hold(part, ask, now),
             _ => self.admin_line(route, part, ask, now),
         }
     }

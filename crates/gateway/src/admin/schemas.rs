@@ -21,6 +21,12 @@ pub(crate) fn describe(route: Route) -> Option<Text> {
         Route::AdminTimeline => {
             text("What the journal says of a reservation", None, "Timeline", &[200])
         }
+        Route::AdminExtend => {
+            text("Put the deadlines of live holds off", Some("Extend"), "Extended", &[200])
+        }
+        Route::AdminExtendOne => {
+            text("Put a hold's deadline off", Some("Extend"), "Reservation", &[200])
+        }
         _ => return None,
     })
 }
@@ -39,6 +45,8 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     let events = json!({"type": "array", "items": event});
     vec![
         ("Me", object(false, &me)),
+        ("Extend", object(true, &[("more_ms", n()), ("reason", s())])),
+        ("Extended", object(false, &[("campaign", s()), ("holds", n()), ("more_ms", n())])),
         ("SignIn", object(true, &[("code", s())])),
         ("SignedIn", object(false, &signed_in)),
         ("LinkWanted", object(true, &[("name", s()), ("role", role), ("reason", s())])),

@@ -15,8 +15,8 @@ use crate::stores::Later;
 use crate::waiting::Waiting;
 use crate::wire::{format_timestamp, json};
 use http::StatusCode;
-use onrush::ledger::{Change, Ledger, NodeChange, PaidOutcome, Record, WaitChange};
-use onrush::{By, Engine, EventsError, Lsn, ReservationSeq, Timestamp};
+use onrush::ledger::{Change, Holds, Ledger, NodeChange, PaidOutcome, Record, WaitChange};
+use onrush::{By, CampaignIx, DurationMs, Engine, EventsError, Lsn, ReservationSeq, Timestamp};
 use serde_json::{Value, json as value};
 use std::thread;
 use std::time::Duration;
@@ -103,20 +103,74 @@ fn read(
         Err(EventsError::Truncated { oldest }) => (engine.events(oldest)?, Some(oldest)),
         opened => (opened?, None),
     };
+    let its = campaign_of(engine, seq);
     let mut events = Vec::new();
     let mut next = None;
+    let mut life = if from.0 > 1 || begins.is_some() { Life::Unknown } else { Life::Over };
+    // Deadlines that were put off before it is known whether it was live then.
+    let mut unsure = 0;
     for _ in 0..RECORDS_MAX {
         let Some((lsn, record)) = records.next(Duration::ZERO)? else {
-            return Ok(Part { events, next: None, begins });
+            next = None;
+            break;
         };
         next = Some(Lsn(lsn.0 + 1));
-        if let Some(mut event) = event(&record, seq, refunds) {
+        let of_all = match &record.change {
+            Change::Extended { holds: Holds::Campaign(ix), more, by } if its == Some(*ix) => {
+                (life != Life::Over).then(|| extended(*more, by))
+            }
+            _ => None,
+        };
+        let is_of_all = of_all.is_some();
+        unsure += usize::from(of_all.is_some() && life == Life::Unknown);
+        if let Some(mut event) = of_all.or_else(|| event(&record, seq, refunds)) {
+            let what = event["what"].as_str().unwrap_or_default();
+            let (before, after) = if is_of_all { (life, life) } else { lived(what) };
+            if life == Life::Unknown && before != Life::Unknown {
+                if before == Life::Over {
+                    events.clear();
+                }
+                unsure = 0;
+            }
+            life = after;
             event["lsn"] = lsn.0.into();
             event["at"] = format_timestamp(record.stamp).into();
             events.push(event);
         }
     }
+    let is_live = engine.look(seq).is_some_and(|r| r.state.is_held());
+    if unsure > 0 && !is_live {
+        events.clear();
+    }
     Ok(Part { events, next, begins })
+}
+
+/// What is known of a hold while its story is read from somewhere in the middle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Unknown,
+    Live,
+    /// Not made yet, or not a hold any more.
+    Over,
+}
+
+/// Tell what an event says of the hold before and after it.
+fn lived(what: &str) -> (Life, Life) {
+    match what {
+        "held" | "under_review" | "offered" => (Life::Over, Life::Live),
+        "accepted" | "paid_in_part" | "extended" => (Life::Live, Life::Live),
+        "paid" | "sold" | "released" | "expired" | "rejected" => (Life::Live, Life::Over),
+        _ => (Life::Over, Life::Over),
+    }
+}
+
+fn extended(more: DurationMs, by: &By) -> Value {
+    value!({"what": "extended", "more_ms": more.0, "by": &*by.who, "why": &*by.why})
+}
+
+fn campaign_of(engine: &Engine, seq: ReservationSeq) -> Option<CampaignIx> {
+    let reservation = engine.look(seq)?;
+    Some(engine.campaign(reservation.campaign.as_str())?.ix())
 }
 
 /// Write a record that is about the reservation; `None`: it is about something else.
@@ -149,6 +203,7 @@ fn event(record: &Record, of: ReservationSeq, refunds: &[u32]) -> Option<Value> 
         Change::Expired { seq } if is(seq) => what("expired"),
         Change::Accepted { seq, by } if is(seq) => by_hand("accepted", by),
         Change::Rejected { seq, by } if is(seq) => by_hand("rejected", by),
+        Change::Extended { holds, more, by } if *holds == Holds::One(of) => extended(*more, by),
         Change::Cancelled { seq, restock, by } if is(seq) => {
             let mut event = by_hand("cancelled", by);
             event["restock"] = (*restock).into();

@@ -187,6 +187,7 @@ impl Gateway {
                 "opens_at": lane.starts_at.map(format_timestamp)})
         });
         let message = self.lines.message(campaign.ix()).map(|message| message.text);
+        let kept = self.lines.promises.kept(campaign.ix(), line.serving, now);
         let body = value!({
             "campaign": campaign.name().as_str(), "phase": campaign.phase(now).as_str(),
             "joined": line.joined, "places": line.length, "now_serving": line.serving,
@@ -200,7 +201,10 @@ impl Gateway {
             "share_back_milli": line.share_back_milli,
             "paused": line.paused, "sold_out": line.all_sold, "free": line.free,
             "held": line.held, "lanes": lanes.collect::<Vec<Value>>(),
-            "listeners": self.lines.streams.open(), "message": message,
+            "listeners": self.lines.streams.open(), "message": message, "promises": {
+                "open": kept.open, "judged": kept.judged, "within_p50": kept.within_p50,
+                "within_p90": kept.within_p90, "error_ms_median": kept.error_ms_median,
+            },
         });
         Ok(Answer::json(StatusCode::OK, Route::AdminLine, json(&body)))
     }

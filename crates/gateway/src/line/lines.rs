@@ -9,6 +9,7 @@ use super::handoff::Handoffs;
 use super::hook::HttpHook;
 use super::invites::InviteList;
 use super::jwt::{Jwts, jwt_key};
+use super::promises::Promises;
 use super::ring::Ring;
 use super::streams::Streams;
 use super::token::{Tokens, mac_key};
@@ -31,6 +32,7 @@ pub(crate) struct Lines {
     pub(crate) streams: Streams,
     pub(crate) figures: Arc<Figures>,
     pub(crate) funnels: Arc<Funnels>,
+    pub(crate) promises: Promises,
     /// The names of groups, each at its bit.
     groups: Vec<String>,
     invites: Vec<Arc<InviteList>>,
@@ -88,6 +90,7 @@ impl Lines {
             streams: Streams::new(section.streams_max),
             figures,
             funnels: Arc::default(),
+            promises: Promises::default(),
             groups: config.identity.groups.clone(),
             invites: invites.collect::<Result<_, _>>()?,
             settings: ArcSwap::default(),

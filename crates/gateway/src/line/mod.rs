@@ -33,6 +33,7 @@ mod lines;
 mod openapi;
 mod page;
 mod poll;
+mod promises;
 mod ring;
 mod shown_pass;
 mod streams;

@@ -181,10 +181,22 @@ fn answers() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        ("Line", object(false, &[("campaign", s()), ("joined", n()), ("now_serving", n())])),
+        (
+            "Line",
+            object(
+                false,
+                &[("campaign", s()), ("joined", n()), ("now_serving", n()), ("promises", kept())],
+            ),
+        ),
         ("TicketAdmin", object(false, &[("number", n()), ("state", states())])),
         ("Said", object(false, &[("text", json!({"type": ["string", "null"]}))])),
     ]
+}
+
+fn kept() -> Value {
+    let median = json!({"type": ["integer", "null"]});
+    let counts = ["open", "judged", "within_p50", "within_p90"].map(|name| (name, n()));
+    object(false, &[&counts[..], &[("error_ms_median", median)]].concat())
 }
 
 fn states() -> Value {

@@ -26,7 +26,7 @@ struct Figures {
 }
 
 /// Of each campaign with a line.
-const GAUGES: [(&str, &str); 8] = [
+const GAUGES: [(&str, &str); 12] = [
     ("onrush_line_joined", "Tickets in the line"),
     ("onrush_line_places", "Places that are known"),
     ("onrush_line_now_serving", "Places called up"),
@@ -35,6 +35,10 @@ const GAUGES: [(&str, &str); 8] = [
     ("onrush_line_paused", "1 while nobody is called up"),
     ("onrush_line_eta_p50_milliseconds", "Wait of who joined last, half of the time no longer"),
     ("onrush_line_eta_p90_milliseconds", "Wait of who joined last, nine of ten times no longer"),
+    ("onrush_line_eta_judged", "Waits held against what had been told"),
+    ("onrush_line_eta_within_p50", "Of these, no longer than half should be"),
+    ("onrush_line_eta_within_p90", "Of these, no longer than nine of ten should be"),
+    ("onrush_line_eta_error_milliseconds", "Median distance of the latest waits from the p50 told"),
 ];
 
 impl LinePage {
@@ -49,6 +53,7 @@ impl LinePage {
                 Some(Standing::Waiting { eta, .. }) => eta,
                 _ => None,
             };
+            let kept = lines.promises.kept(campaign.ix(), line.serving, engine.now());
             Some(Figures {
                 campaign: campaign.name().to_string(),
                 values: [
@@ -60,6 +65,10 @@ impl LinePage {
                     Some(i64::from(line.paused)),
                     eta.map(|eta| eta.p50_ms as i64),
                     eta.map(|eta| eta.p90_ms as i64),
+                    Some(kept.judged as i64),
+                    Some(kept.within_p50 as i64),
+                    Some(kept.within_p90 as i64),
+                    kept.error_ms_median.map(|ms| ms as i64),
                 ],
             })
         });

@@ -58,6 +58,11 @@ impl Gateway {
             standing = Standing::Lost;
         }
         let line = self.engine.line(&campaign).ok_or_else(no_ticket)?;
+        let promised = match standing {
+            Standing::Waiting { place, eta: Some(eta), .. } => Some((place, eta)),
+            _ => None,
+        };
+        self.lines.promises.looked(campaign.ix(), promised, line.serving, now);
         let mut out = Vec::with_capacity(512);
         self.write_standing(&mut out, &campaign, &ticket, &standing, &line, now)?;
         let etag = etag(&out);

@@ -15,7 +15,7 @@ use crate::line::TicketToken;
 use crate::line::query::{parameter, with_parameter};
 use crate::problem::Problem;
 use crate::routes::Route;
-use crate::wire::Destination;
+use crate::wire::{Destination, format_timestamp};
 use bytes::Bytes;
 use flate2::Compression;
 use http::HeaderValue;
@@ -330,7 +330,9 @@ fn watched(
     skus: &[SkuRow],
 ) -> (String, String) {
     if let Some(hold) = mine.holds.first() {
-        return (format!("/v1/reservations/{}", hold.id), hold.state.to_owned());
+        // A deadline may be put off.
+        let until = format_timestamp(Timestamp(hold.expires_unix));
+        return (format!("/v1/reservations/{}", hold.id), format!("{} {until}", hold.state));
     }
     let phase = standings.phase.as_str();
     if let Some(ticket) = &mine.ticket {

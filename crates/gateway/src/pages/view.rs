@@ -89,7 +89,7 @@ pub(super) struct Held {
     price: String,
     pub(super) state: &'static str,
     pub(super) is_held: bool,
-    expires_unix: u64,
+    pub(super) expires_unix: u64,
     pub(super) pay_url: Option<String>,
     pub(super) promise: Option<Promise>,
 }

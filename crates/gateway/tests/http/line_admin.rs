@@ -43,6 +43,43 @@ fn the_outflow_is_changed_while_people_wait() {
     }
 }
 
+/// What one person was told is held against how long it took.
+#[test]
+fn waits_are_held_against_what_was_told() {
+    let server = Server::dev();
+    with_line(&server, 50, json!({"outflow": {"per_second": 1}}));
+    let tickets: Vec<String> = (0..12).map(|n| ticket(&server, &format!("b-{n}"))).collect();
+    let nothing =
+        json!({"open": 0, "judged": 0, "within_p50": 0, "within_p90": 0, "error_ms_median": null});
+    assert_eq!(line(&server)["promises"], nothing);
+    server.clock.advance(UNTIL_OPEN_MS);
+    let mut told = None;
+    for second in 1.. {
+        serving(&server, second);
+        let seen = tickets.iter().map(|ticket| settled(&server, ticket));
+        told = seen.filter(|seen| !seen["eta"].is_null()).max_by_key(|seen| seen["ahead"].as_u64());
+        if told.is_some() || second == 11 {
+            break;
+        }
+        server.clock.advance(1_000);
+    }
+    let told = told.expect("somebody was told how long it takes");
+    let open = line(&server)["promises"]["open"].as_u64().expect("a number");
+    assert!(open >= 1, "{told}");
+    let before = line(&server)["now_serving"].as_u64().expect("a number") as u32;
+    for place in before..12 {
+        server.clock.advance(1_000);
+        serving(&server, place + 1);
+    }
+    let kept = &line(&server)["promises"];
+    let figure = |name: &str| kept[name].as_u64().expect("a number");
+    assert_eq!((figure("open"), figure("judged")), (0, open));
+    assert!(figure("within_p50") <= figure("within_p90") && figure("within_p90") <= open, "{kept}");
+    assert!(kept["error_ms_median"].is_u64(), "{kept}");
+    let judged = crate::queue::figure(&server, "onrush_line_eta_judged{campaign=\"drop\"}");
+    assert_eq!(judged, open);
+}
+
 #[test]
 fn a_ticket_is_found_by_its_number() {
     let server = Server::dev();

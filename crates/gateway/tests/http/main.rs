@@ -9,6 +9,7 @@ mod console;
 mod contract;
 #[path = "../../../notify/tests/doubles/mod.rs"]
 mod doubles;
+mod extend;
 mod funnel;
 mod identity;
 mod line;
