@@ -176,6 +176,13 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_is_named_by_its_bytes() {
+        let mut bytes = [0; 16];
+        (bytes[0], bytes[15]) = (0xa7, 9);
+        assert_eq!(JournalId(bytes).to_string(), "a7000000000000000000000000000009");
+    }
+
+    #[test]
     fn the_record_limit_follows_small_segments() {
         assert_eq!(record_bytes_max(4096), 4096 - 512 - 96 - 4);
         assert_eq!(record_bytes_max(SEGMENT_BYTES_DEFAULT), RECORD_BYTES_MAX);
