@@ -4,10 +4,11 @@ mod common;
 
 use common::*;
 use onrush_journal::frame::{FrameFault, RawFrame};
-use onrush_journal::{FakeDisk, SegmentHeader};
+use onrush_journal::{FakeDisk, JournalError, JournalId, JournalReader, SegmentHeader, Storage};
 use onrush_types::Lsn;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// One segment with frames of several records.
 fn segment() -> Vec<u8> {
@@ -175,6 +176,41 @@ proptest! {
         if let Ok(frame) = RawFrame::new(&frame).and_then(RawFrame::check) {
             prop_assert_eq!(frame.records().count(), frame.record_count() as usize);
             prop_assert!(frame.records().all(|(_, record)| !record.is_empty()));
+        }
+    }
+}
+
+/// Each field of a header has to continue what was read: one of another journal, with the right frames
+/// behind it, is damage, and never an excuse for records that are gone.
+#[test]
+fn a_reader_enters_only_the_segment_that_continues() {
+    let changes: [fn(&mut SegmentHeader); 3] = [
+        |header| header.journal = JournalId([9; 16]),
+        |header| header.first_lsn = header.first_lsn.next(),
+        |header| header.chain = header.chain.then(b"another"),
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let disk = FakeDisk::new(1);
+        let (mut journal, ..) = open(&disk).unwrap();
+        fill(&mut journal, 40, 3).unwrap();
+        let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+        let second = "segment-000000000002.journal";
+        let mut header = SegmentHeader::decode(&disk.content(second).unwrap()).unwrap();
+        let next = header.first_lsn;
+        change(&mut header);
+        let mut reader = JournalReader::open(storage.clone(), Lsn(1)).unwrap();
+        for lsn in 1..next.0 {
+            assert_eq!(reader.next(Lsn(40)).unwrap().unwrap().0, Lsn(lsn));
+        }
+        storage.open(second).unwrap().write_at(0, &header.encode()).unwrap();
+        storage.remove("segment-000000000001.journal").unwrap();
+        match reader.next(Lsn(40)) {
+            Err(JournalError::Damaged(damage)) => assert_eq!(damage.lsn, next, "change {n}"),
+            // What begins later than it says tells that what was before is gone.
+            Err(JournalError::Truncated { oldest }) => {
+                assert_eq!((n, oldest), (1, next.next()));
+            }
+            other => panic!("change {n}: {other:?}"),
         }
     }
 }
