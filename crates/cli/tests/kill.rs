@@ -21,7 +21,8 @@ fn sale(home: &Path, blows: u64) -> Sale {
 fn a_server_killed_again_and_again_keeps_its_word() {
     let home = tempfile::tempdir().expect("a folder");
     let sale = sale(home.path(), BLOWS);
-    assert!(sale.blows >= 20, "only {} kills", sale.blows);
+    // The crowd comes however long a kill takes, so a busy machine has fewer of them in a sale.
+    assert!(sale.blows >= BLOWS / 2, "only {} kills", sale.blows);
     assert!(sale.played.figures.unanswered > 0, "no kill met a request under way");
     let (verdict, folder) = sale.judge().expect("it replays");
     assert!(verdict.holds(), "after {} kills:\n{verdict}", sale.blows);
