@@ -86,6 +86,17 @@ fn both_pages_are_there_with_a_crowd_at_the_door() {
         }
         std::thread::yield_now();
     }
+    // Counted as they are answered, which is after they are in line.
+    let joined = |row: &Value| row["joined"].as_u64().expect("a count");
+    let by_link = loop {
+        let funnel = json(&get(admin, "/admin/v1/campaigns/door/funnel", &bearer));
+        let rows = funnel["sources"].as_array().expect("rows").clone();
+        if rows.iter().map(joined).sum::<u64>() >= 80 {
+            break rows.iter().filter(|row| row["touchpoint"] != "").map(joined).sum::<u64>();
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(by_link, 54, "two of three came by a link");
     let campaign = json(&get(public, "/v1/campaigns/door", ""));
     let phase = campaign["phase"].as_str().expect("a word");
     assert!(matches!(phase, "preheat" | "open"), "there is time to join: {campaign}");

@@ -13,6 +13,8 @@ export interface Options {
   origin?: string;
   transport?: Transport;
   storage?: Storage;
+  /** What brought the buyer, for the funnel of the console: said when joining and when answering a challenge. */
+  from?: { channel?: string; touchpoint?: string };
   /** A session or JWT; left out: the browser's cookie. */
   token?: string;
   /** A clock that never steps, in milliseconds. */
@@ -69,6 +71,7 @@ export class Onrush {
   private readonly storage: Storage;
   private readonly random: () => number;
   private readonly events: ((url: string) => Events) | null;
+  private readonly from: string;
   private token?: string;
   private readonly proofs = new Map<string, string>();
 
@@ -79,6 +82,8 @@ export class Onrush {
     this.storage = options.storage ?? defaultStorage();
     this.random = options.random ?? Math.random;
     this.token = options.token;
+    const said = Object.entries({ channel: options.from?.channel, touchpoint: options.from?.touchpoint }).filter(([, text]) => text);
+    this.from = said.map(([name, text], n) => `${n ? "&" : "?"}${name}=${part(text!)}`).join("");
     const Source = own.EventSource;
     this.events = options.events !== undefined ? options.events : Source ? (url) => new Source(url) : null;
     const monotonic = options.monotonic ?? (own.performance ? () => own.performance!.now() : Date.now);
@@ -100,7 +105,7 @@ export class Onrush {
 
   /** Join the line. Asking again gives the same place. */
   join(campaign: string): Promise<Ticket> {
-    return this.proven(campaign, (headers) => this.ask("POST", `${path(campaign)}/tickets`, {}, headers));
+    return this.proven(campaign, (headers) => this.ask("POST", `${path(campaign)}/tickets${this.from}`, {}, headers));
   }
 
   look(campaign: string, ticket: string): Promise<Look> {
@@ -215,7 +220,7 @@ export class Onrush {
    * a worker.
    */
   async prove(campaign: string, level = 1, told?: Progress): Promise<void> {
-    const ask = (body: unknown): Promise<any> => this.ask("POST", `${path(campaign)}/challenges`, body);
+    const ask = (body: unknown): Promise<any> => this.ask("POST", `${path(campaign)}/challenges${this.from}`, body);
     let given: Challenge = await ask({ kind: firstKind(), level });
     let answer = given.kind === "time_lock" ? timeLock(given, told) : work(given, told);
     if (answer === undefined) {

@@ -61,6 +61,17 @@ test("a wish counts once, after no answer and after a reload", async () => {
   assert.notEqual(next.id, first.id, "given up, so it is wanted anew");
 });
 
+test("where a buyer comes from is said when joining", async () => {
+  const campaign = name();
+  await server.campaign(campaign, { opens: 600_000, preheat: -1000, line: {} });
+  const from = { channel: "mini program", touchpoint: "a&b" };
+  await client(buyer("ann"), { from }).join(campaign);
+  await client(buyer("ben")).join(campaign);
+  const { sources } = await server.operate("GET", `/admin/v1/campaigns/${campaign}/funnel`);
+  const joined = sources.map(({ channel, touchpoint, joined }) => [channel, touchpoint, joined]);
+  assert.deepEqual(joined, [["", "", 1], ["mini program", "a&b", 1]]);
+});
+
 test("a refusal says why, and keeps the key for the next try", async () => {
   const campaign = name();
   await server.campaign(campaign, { supply: 1 });

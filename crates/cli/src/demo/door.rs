@@ -17,6 +17,9 @@ const UNITS: u32 = 30;
 const CROWD: usize = 80;
 /// One in so many of the crowd never pays, so that something comes back.
 const UNPAID_EVERY: usize = 4;
+/// What brought the crowd, in turns: channel and touchpoint. Some do not say.
+const SOURCES: [Option<(&str, &str)>; 3] =
+    [Some(("mini_program", "template_message")), Some(("web", "poster_qr")), None];
 const CONNECTIONS: usize = 16;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Time to look around and to join before the start.
@@ -28,6 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Guest {
     name: String,
     pays: bool,
+    from: Option<(&'static str, &'static str)>,
     ticket: Option<String>,
     is_done: bool,
 }
@@ -89,6 +93,7 @@ async fn play(public: &Client, operator: &Client) -> Result<(), Failure> {
     let guest = |n: usize| Guest {
         name: format!("guest-{n}"),
         pays: !n.is_multiple_of(UNPAID_EVERY),
+        from: SOURCES[n % SOURCES.len()],
         ticket: None,
         is_done: false,
     };
@@ -110,7 +115,10 @@ impl Guest {
     async fn step(&mut self, public: &Client, operator: &Client) -> Result<(), Failure> {
         let who = ("x-onrush-buyer", self.name.as_str());
         let Some(ticket) = &self.ticket else {
-            let path = format!("/v1/campaigns/{CAMPAIGN}/tickets");
+            let mut path = format!("/v1/campaigns/{CAMPAIGN}/tickets");
+            if let Some((channel, touchpoint)) = self.from {
+                path += &format!("?channel={channel}&touchpoint={touchpoint}");
+            }
             let joined = send(public, Method::POST, &path, &[who], String::new()).await?;
             self.ticket = joined["ticket"].as_str().map(str::to_owned);
             return Ok(());
@@ -128,8 +136,12 @@ impl Guest {
             ("content-type", "application/json"),
         ];
         let path = format!("/v1/campaigns/{CAMPAIGN}/reservations");
-        let wish = json!({"sku": "jacket"}).to_string();
-        let held = send(public, Method::POST, &path, &headers, wish).await?;
+        let mut wish = json!({"sku": "jacket"});
+        if let Some((channel, touchpoint)) = self.from {
+            // The ticket knows it; the report, which reads the journal, does not.
+            wish["attribution"] = json!({"channel": channel, "touchpoint": touchpoint});
+        }
+        let held = send(public, Method::POST, &path, &headers, wish.to_string()).await?;
         self.is_done = held["id"].is_string();
         if let (true, Some(id)) = (self.pays, held["id"].as_str()) {
             let path = format!("/admin/v1/reservations/{id}/confirm");
