@@ -102,7 +102,8 @@ impl Run<'_> {
             // Where the lane was full the second look was not taken.
             let cut_short = said.is_some_and(|said| said.how == How::Refused);
             let crowded = self.plan.setup.settles_max <= 3 || self.settles.len() > 4;
-            if !said.is_some_and(|said| said.is(&late.expected)) && !(cut_short && crowded) {
+            let right = said.is_some_and(|said| said.is(&late.expected));
+            if !right && (!cut_short || !crowded) {
                 let what = format!("{:?} is {said:?}; it should be {}", late.ask, late.expected);
                 return Ok(broken("INV-16", what)?);
             }

@@ -38,15 +38,21 @@ impl Papers {
         self.tickets.borrow().get(&of).cloned()
     }
 
-    /// Look at a ticket; return the pass it shows, or the last one that it showed.
+    /// Look at a ticket; return the pass it shows, or the last one that it showed if it is over. While
+    /// places are counted again nobody knows: a pause may have made the last one too old meanwhile.
     fn pass(&self, world: &World, gateway: &Gateway, of: Holder) -> Option<String> {
         let campaign = world.campaign(of.0).name();
         let path = format!("/v1/campaigns/{campaign}/tickets/{}", self.ticket(of)?);
         let look = Request::of(Side::Public, Method::GET, path);
         if let Reply::Ready(answer) = look.handle(gateway, world.now(), world) {
             let body = std::str::from_utf8(&answer.body).unwrap_or_default();
-            if let Some(pass) = field(body, "\"pass\":\"") {
-                self.passes.borrow_mut().insert(of, pass.to_owned());
+            let state = field(body, "\"state\":\"").unwrap_or_default();
+            match field(body, "\"pass\":\"") {
+                Some(pass) => {
+                    self.passes.borrow_mut().insert(of, pass.to_owned());
+                }
+                None if !matches!(state, "passed_over" | "used" | "lost") => return None,
+                None => {}
             }
         }
         self.passes.borrow().get(&of).cloned()
