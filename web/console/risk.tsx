@@ -1,11 +1,18 @@
 // What risk has seen and done in the chosen campaign, and why.
 import { useEffect, useState } from "preact/hooks";
-import { ask, may, risk } from "./api";
+import { ask, chosen, figures, may, risk } from "./api";
 import { useAct } from "./controls";
 import { lang, t, word } from "./words";
 
 const SHOWN_MAX = 50;
 const number = (value: number): string => value.toLocaleString(lang.value);
+
+/** How often each rule of the policy decided in the chosen campaign: its place, from 1, and the count. */
+function byRule(): [string, number][] {
+  const labels = /^onrush_risk_rules_total\{campaign="([^"]*)",rule="(\d+)"\}$/;
+  const all = [...figures.value].map(([figure, times]) => ({ of: labels.exec(figure), times }));
+  return all.filter(({ of }) => of?.[1] === chosen.value).map(({ of, times }) => [of![2], times]);
+}
 
 export function RiskView() {
   const now = risk.value;
@@ -35,6 +42,10 @@ export function RiskView() {
             <dt>{t("thresholds")}</dt><dd>{now.thresholds.map((at) => at?.toFixed(3) ?? "–").join(", ") || "–"} ({number(now.scores)})</dd>
             <dt>{t("model")}</dt><dd>{now.model.name}{now.model.off ? ` – ${t("failed")}` : ""}</dd>
           </dl>
+        </section>
+        <section aria-labelledby="rules">
+          <h2 id="rules">{t("rules")}</h2>
+          <dl>{byRule().map(([rule, times]) => [<dt key={rule}>{t("rule")} {rule}</dt>, <dd>{number(times)}</dd>])}</dl>
         </section>
         <section aria-labelledby="reasons">
           <h2 id="reasons">{t("reasons")}</h2>

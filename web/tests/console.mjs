@@ -251,6 +251,8 @@ export function consoleTests(server, asking, web, accessible) {
       const { id, state } = await asking.reserve(campaign, "ann");
       assert.equal(state, "review");
       const { page, context, errors } = await open(campaign, asking);
+      await turnTo(page, "Risk");
+      await page.locator("dt", { hasText: "Rule 1" }).locator("+ dd", { hasText: "1" }).waitFor();
       await turnTo(page, "Orders");
       await page.locator("#id").fill(id);
       await page.getByRole("button", { name: "Find" }).click();

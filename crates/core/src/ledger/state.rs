@@ -136,7 +136,8 @@ pub struct Line {
 }
 
 /// Equal holds expire in the order in which they were made, so a cursor over the slab is their
-/// queue. It is derived state: starting from zero again finds the same reservations.
+/// queue. It is derived state: starting from zero again finds the same reservations. A hold that is
+/// put off moves to the class of its new duration (`extend.rs`).
 #[derive(Clone, Debug)]
 pub(super) struct HoldClass {
     pub(super) hold: DurationMs,
