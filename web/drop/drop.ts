@@ -132,7 +132,11 @@ function signature(news: News): string {
   return news.expires_at ? `${news.state} ${news.expires_at}` : news.state;
 }
 
+/** What the last event said, whichever tab heard it: a tab that takes over sees what came in between. */
+let heard = "";
+
 function hear({ about, news }: { about: string; news: News }): void {
+  if (about === "line") return void (heard = news.said);
   if (about === "event" || about !== live().dataset.watch) return void renew();
   if (signature(news) !== live().dataset.sig) return void renew();
   each("[data-bind]", (place) => {
@@ -153,7 +157,6 @@ function eta(range?: { p50_ms: number; p90_ms: number }): string {
 /** Look, and listen, until told to stop. */
 function lead(): () => void {
   let timer = 0;
-  let heard = "";
   const look = async (): Promise<void> => {
     clearTimeout(timer);
     let wait = LOOK_MS;
@@ -177,9 +180,10 @@ function lead(): () => void {
   const events = "EventSource" in window ? new EventSource(`/v1/campaigns/${campaign}/events`) : undefined;
   events?.addEventListener("line", ({ data }) => {
     const { phase, paused, sold_out, message } = JSON.parse(data);
-    const now = JSON.stringify([phase, paused, sold_out, message]);
-    const is_new = heard && heard !== now;
-    heard = now;
+    const said = JSON.stringify([phase, paused, sold_out, message]);
+    // A tab that heard nothing yet knows what its page was when it came.
+    const is_new = heard ? heard !== said : performance.now() - loadedAt > SPREAD_MS;
+    tell({ about: "line", news: { said } });
     // Everybody hears it at once; not everybody asks at once.
     if (is_new) setTimeout(() => tell({ about: "event", news: {} }), Math.random() * SPREAD_MS);
   });
