@@ -27,6 +27,7 @@ const SPREAD_MS = 3_000;
 
 let loadedAt = 0;
 let renewing = false;
+let stale = false;
 
 // --- the page itself ---
 
@@ -54,21 +55,25 @@ const announce = (text: string): void => {
   say.textContent = text;
 };
 
-/** Load this page again, at most once a second. */
+/** Load this page again, at most once a second; what is heard meanwhile may be newer than what comes. */
 async function renew(): Promise<void> {
+  stale = true;
   if (renewing) return;
   renewing = true;
-  const wait = loadedAt + RENEW_MS_MIN - performance.now();
-  if (wait > 0) await new Promise((done) => setTimeout(done, wait));
-  try {
-    const address = new URL(location.href);
-    address.searchParams.delete("said");
-    const page = await fetch(address, { cache: "no-store" });
-    if (page.ok) show(await page.text(), false);
-  } catch {
-    // The next look tries again.
+  while (stale) {
+    const wait = loadedAt + RENEW_MS_MIN - performance.now();
+    if (wait > 0) await new Promise((done) => setTimeout(done, wait));
+    stale = false;
+    try {
+      const address = new URL(location.href);
+      address.searchParams.delete("said");
+      const page = await fetch(address, { cache: "no-store" });
+      if (page.ok) show(await page.text(), false);
+    } catch {
+      // The next look tries again.
+    }
+    loadedAt = performance.now();
   }
-  loadedAt = performance.now();
   renewing = false;
 }
 
