@@ -1,6 +1,6 @@
 // What an operator does to a running sale: each act with a reason, through the admin API's own routes.
 import { useState } from "preact/hooks";
-import { ask, campaign, chosen, line, may, pathOf } from "./api";
+import { type Campaign, ask, campaign, chosen, line, may, pathOf } from "./api";
 import { Waves } from "./waves";
 import { t } from "./words";
 
@@ -49,6 +49,7 @@ export function Controls() {
         <label>{t("supply")} <input id="units" type="number" value={units} onInput={(e) => setUnits(e.currentTarget.value)} /></label>
         <button disabled={!has || !Number(units)} onClick={() => act("POST", pathOf("/supply"), { sku: sku || skus[0]?.sku, quantity: Number(units), reason })}>{t("apply")}</button>
       </div>
+      <StopAll reason={reason} say={say} />
       <Extend reason={reason} act={act} />
       {may("owner") && <Waves reason={reason} say={say} />}
       {line.value && <Outflow reason={reason} act={act} />}
@@ -60,6 +61,37 @@ export function Controls() {
         </div>
       )}
     </section>
+  );
+}
+
+/** The kill switch: every sale that is open is paused, whichever is chosen. */
+function StopAll({ reason, say }: { reason: string; say: (said: string) => void }) {
+  const [sure, setSure] = useState(false);
+  const ready = reason.trim() !== "";
+  const stop = async (): Promise<void> => {
+    setSure(false);
+    try {
+      const open: string[] = [];
+      let next: number | null = null;
+      do {
+        const page: { campaigns: Campaign[]; next_after: number | null } = await ask("GET", `/admin/v1/campaigns?limit=500${next === null ? "" : `&after=${next}`}`);
+        open.push(...page.campaigns.filter((row) => row.phase === "open").map((row) => row.campaign));
+        next = page.next_after ?? null;
+      } while (next !== null);
+      const pause = (name: string) => ask("POST", `/admin/v1/campaigns/${encodeURIComponent(name)}/phase`, { to: "paused", reason });
+      const told = await Promise.allSettled(open.map(pause));
+      const failed = open.filter((_, n) => told[n].status === "rejected");
+      say(failed.length ? `${t("stopFailed")}: ${failed.join(", ")}` : `${t("stopped")}: ${open.length}`);
+    } catch (error) {
+      say((error as Error).message);
+    }
+  };
+  return (
+    <div class="row">
+      {sure
+        ? <button class="danger" disabled={!ready} onClick={() => void stop()}>{t("stopSure")}</button>
+        : <button class="danger" disabled={!ready} onClick={() => setSure(true)}>{t("stopAll")}</button>}
+    </div>
   );
 }
 

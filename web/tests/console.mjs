@@ -343,13 +343,13 @@ export function consoleTests(server, asking, web, accessible) {
       const address = await server.campaign(campaign, { supply: 1, preheat: -2000, line: {} });
       const { page, context } = await open(campaign);
       const press = (words) => page.getByRole("button", { name: words, exact: true }).click();
-      assert.ok(await page.getByRole("button", { name: "Pause" }).isDisabled(), "without a reason");
+      assert.ok(await page.getByRole("button", { name: "Pause", exact: true }).isDisabled(), "without a reason");
       await page.locator("#reason").fill("the till is broken");
       await press("Pause");
       await page.getByRole("button", { name: "Resume" }).waitFor();
       assert.equal(await phase(campaign), "paused");
       await press("Resume");
-      await page.getByRole("button", { name: "Pause" }).waitFor();
+      await page.getByRole("button", { name: "Pause", exact: true }).waitFor();
       assert.equal(await phase(campaign), "open");
       await page.locator("#units").fill("4");
       await page.locator(".row", { has: page.locator("#units") }).getByRole("button").click();
@@ -374,6 +374,22 @@ export function consoleTests(server, asking, web, accessible) {
       await press("End for good");
       await page.locator('[aria-current="step"]', { hasText: "closed" }).waitFor();
       assert.equal(await phase(campaign), "closed");
+      await context.close();
+    },
+
+    async "console: one switch pauses every sale"() {
+      const [one, other, later] = [name(), name(), name()];
+      await Promise.all([one, other].map((campaign) => server.campaign(campaign, { supply: 1 })));
+      await server.campaign(later, { supply: 1, opens: 3_600_000 });
+      const { page, context } = await open(one);
+      const press = (words) => page.getByRole("button", { name: words, exact: true }).click();
+      assert.ok(await page.getByRole("button", { name: "Pause every sale" }).isDisabled(), "without a reason");
+      await page.locator("#reason").fill("something is wrong");
+      await press("Pause every sale");
+      assert.equal(await phase(one), "open", "it asks twice");
+      await press("Yes, pause every sale that is open");
+      await page.getByText("Sales paused").waitFor();
+      assert.deepEqual(await Promise.all([one, other, later].map(phase)), ["paused", "paused", "scheduled"]);
       await context.close();
     },
   };
