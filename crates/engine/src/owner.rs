@@ -34,14 +34,12 @@ use onrush_types::limits::{
 };
 use onrush_types::planted;
 use onrush_types::{CampaignIx, DurationMs, Name, SkuIx, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Requests of one lane in one batch: bounds the time to the sync.
 const LANE_BATCH_MAX: u32 = 32_768;
-/// Requests that are taken from their lane together, so that they wait for memory together.
-const AHEAD: u32 = 32;
 /// Expiries in one batch.
 const EXPIRIES_BATCH_MAX: usize = 32_768;
 /// A switch that comes within this time may come while a batch is decided.
@@ -83,8 +81,6 @@ pub(crate) struct Owner {
     pub(crate) journal: Journal,
     pub(crate) background: Background,
     batch: Batch,
-    /// Taken from a lane and not decided yet. Empty between lanes, but after a failure.
-    ahead: VecDeque<(u32, Work)>,
     /// When the journal last became durable without a mark behind it, in monotonic nanoseconds.
     unmarked_since: Option<u64>,
 }
@@ -149,8 +145,8 @@ impl Owner {
         journal: Journal,
         background: Background,
     ) -> Owner {
-        let (batch, ahead) = (Batch::default(), VecDeque::new());
-        Owner { shared, ledger, journal, background, batch, ahead, unmarked_since: None }
+        let batch = Batch::default();
+        Owner { shared, ledger, journal, background, batch, unmarked_since: None }
     }
 
     /// Decide what is due and queued, make it durable, let callers know.
@@ -281,9 +277,7 @@ impl Owner {
     fn lane(&mut self, kind: LaneKind, mut now: Timestamp) -> Result<u32, Fatal> {
         let switch_is_near = now + DurationMs(SWITCH_NEAR_MS) >= self.ledger.next_switch_at();
         for done in 0..LANE_BATCH_MAX {
-            let Some((credit, work)) = self.next(kind, LANE_BATCH_MAX - done) else {
-                return Ok(done);
-            };
+            let Some((credit, work)) = self.shared.flights.next(kind) else { return Ok(done) };
             if switch_is_near {
                 // What came after the switch must not be decided by the time before it: a caller
                 // that saw the sale open would be told that it is not.
@@ -314,20 +308,6 @@ impl Owner {
             }
         }
         Ok(LANE_BATCH_MAX)
-    }
-
-    /// Take the next request of a lane, of at most `most`.
-    fn next(&mut self, kind: LaneKind, most: u32) -> Option<(u32, Work)> {
-        if self.ahead.is_empty() {
-            let next = || self.shared.flights.next(kind);
-            self.ahead.extend(std::iter::from_fn(next).take(AHEAD.min(most) as usize));
-            for (_, work) in &self.ahead {
-                if let Work::Reserve(_, claimed) = work {
-                    self.ledger.warm(claimed.campaign, claimed.buyer);
-                }
-            }
-        }
-        self.ahead.pop_front()
     }
 
     /// Keep an outcome for after the sync. One that could not be decided is kept too: its caller
@@ -434,8 +414,7 @@ impl Owner {
             self.shared.flights.give_back(credit);
         }
         for kind in [LaneKind::Settle, LaneKind::Reserve, LaneKind::Join] {
-            // What was taken ahead comes first, whatever lane it is of.
-            while let Some((credit, work)) = self.next(kind, AHEAD) {
+            while let Some((credit, work)) = self.shared.flights.next(kind) {
                 match work {
                     Work::Act(_) => {}
                     Work::Reserve(_, claimed) => undo(&self.shared, credit, &claimed, true),

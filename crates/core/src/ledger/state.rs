@@ -240,16 +240,6 @@ impl Ledger {
         &self.campaigns[self.skus[sku.index()].campaign.index()]
     }
 
-    /// Touch what deciding about a buyer begins with.
-    ///
-    /// Touched one after the other before the first is decided, the buyers of a batch wait for memory
-    /// together; decided one after the other, each waits alone. Changes nothing, and costs a few
-    /// nanoseconds where it is not needed.
-    #[inline]
-    pub fn warm(&self, campaign: CampaignIx, buyer: BuyerDigest) {
-        std::hint::black_box(self.buyers.find(hash_of(campaign, buyer), |_| true));
-    }
-
     /// Return the buyer's latest reservation in `campaign`, or [`NONE`].
     #[inline]
     pub(super) fn latest_of(&self, campaign: CampaignIx, buyer: BuyerDigest) -> u32 {
