@@ -61,7 +61,7 @@ fn read(
         loader.chunk(chunk.kind, &bytes).map_err(why)?;
         pause();
     }
-    let ledger = loader.finish().map_err(why)?;
+    let ledger = loader.finish_with(pause).map_err(why)?;
     if ledger.lsn() == lsn { Ok(ledger) } else { Err(why("it is of another LSN than its name")) }
 }
 

@@ -28,8 +28,8 @@ mod nodes;
 /// Names this layout; a snapshot of another layout is not read but rebuilt from the journal.
 pub const LAYOUT: u64 = 0x6f6e_7275_7368_0001;
 
-/// Rows of the large tables in one chunk: half a MiB of reservations.
-const ROWS_PER_CHUNK: usize = 1 << 13;
+/// Rows of the large tables in one chunk: 128 KiB of reservations, some 300 µs of work.
+const ROWS_PER_CHUNK: usize = 1 << 11;
 
 const HEAD: u32 = 1;
 const CAMPAIGNS: u32 = 2;
@@ -283,6 +283,14 @@ impl SnapshotLoader {
     /// # Errors
     /// When chunks are missing or a SKU does not conserve its units.
     pub fn finish(self) -> Loaded<Ledger> {
+        self.finish_with(&mut || ())
+    }
+
+    /// As [`finish`](SnapshotLoader::finish), with a `pause` after every 2,048 reservations.
+    ///
+    /// # Errors
+    /// As of `finish`.
+    pub fn finish_with(self, pause: &mut dyn FnMut()) -> Loaded<Ledger> {
         let SnapshotLoader { mut ledger, ended, .. } = self;
         if !ended {
             return Err(bad("its end is missing"));
@@ -303,6 +311,9 @@ impl SnapshotLoader {
             planted!("image-forgets-buyers", 0, ledger.swap_latest(campaign, r.buyer, n));
             for line in 0..ledger.lines(ReservationSeq(n)).len() {
                 ledger.index_payment(ReservationSeq(n), line as u8);
+            }
+            if (n as usize + 1).is_multiple_of(ROWS_PER_CHUNK) {
+                pause();
             }
         }
         ledger.finish_lines()?;

@@ -16,7 +16,7 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 
 /// Bytes after which what was written is synced. A disk that is given a large file at once has the next
 /// sync of the journal wait for all of it; it waits for this much at most.
-const BYTES_A_SYNC: u64 = 1 << 20;
+const BYTES_A_SYNC: u64 = 1 << 18;
 
 /// Writes one snapshot, chunk by chunk, on any thread. One at a time in a folder.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl SnapshotWriter {
     /// # Errors
     /// [`SnapshotError::ChunkSize`] above 4 MiB; a storage error.
     ///
-    /// Cost: one copy, one write, CRC-32C and SHA-256 over the bytes; a sync for each MiB.
+    /// Cost: one copy, one write, CRC-32C and SHA-256 over the bytes; a sync for each 256 KiB.
     pub fn write_chunk(&mut self, kind: u32, bytes: &[u8]) -> Result<(), SnapshotError> {
         if bytes.len() > CHUNK_BYTES_MAX {
             return Err(SnapshotError::ChunkSize { bytes: bytes.len() });
