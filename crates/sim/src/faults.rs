@@ -163,6 +163,8 @@ impl Run<'_> {
             Err(what) => broken("INV-10", format!("opened, but not readable: {what}"))?,
         }
         self.told = durable;
+        // What came before the crash, and marks of the start, may have used the journal's reserve.
+        self.reserve_kept = false;
         self.last_now = 0;
         self.oracle.moved_at.fill(durable);
         self.oracle.compare(self.world.driver.ledger())?;
