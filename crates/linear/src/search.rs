@@ -82,7 +82,11 @@ fn is_explained(history: &History, sku: usize, ops: &[&Op]) -> bool {
 fn asked(op: &Op, ops: &[&Op]) -> Option<Span> {
     let wish = Wish { key: op.key, buyer: op.buyer, quantity: op.quantity };
     let said = op.heard.as_ref().map(|(_, said)| said.clone());
-    let excused = said == Some(Said::Limit) && ops.iter().any(|other| excuses(other, op));
+    let excused = match said {
+        Some(Said::Limit) => ops.iter().any(|other| excuses(other, op)),
+        Some(Said::NoUnits) => ops.iter().any(|other| takes_again(other, op)),
+        _ => false,
+    };
     let step = if excused { Step::Excused } else { Step::Asked(wish, op.ask, said) };
     let to = match &op.heard {
         Some((heard, _)) => Some(2 * heard.at + 1),
@@ -143,6 +147,14 @@ fn excuses(other: &Op, op: &Op) -> bool {
     let refused = matches!(other.heard, Some((_, Said::NoUnits)));
     let meets = other.called.at < ended(op) && op.called.at < ended(other);
     refused && meets && other.buyer == op.buyer && other.key != op.key
+}
+
+/// Tell whether `other` may have paid late during `op`: units are taken again when that is decided, and
+/// count towards the buyer's limit only once it is durable. Between, the buyer is told of no units.
+fn takes_again(other: &Op, op: &Op) -> bool {
+    let ended = |op: &Op| op.heard.as_ref().map_or(u64::MAX, |(heard, _)| heard.at);
+    let meets = other.called.at < ended(op) && op.called.at < ended(other);
+    other.ask == Ask::Confirm && meets && other.buyer == op.buyer && other.key != op.key
 }
 
 /// A hold may end once its time is over, counted from the first request for it: before somebody was told
