@@ -272,9 +272,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tell whether nothing waits to be decided.
+    /// Tell whether nothing waits to be decided, or to be looked at again before it is answered.
     fn is_quiet(&self) -> bool {
-        self.settles.is_empty() && self.reserves.is_empty() && self.joins.is_empty()
+        self.settles.is_empty()
+            && self.reserves.is_empty()
+            && self.joins.is_empty()
+            && self.late.is_empty()
     }
 
     /// Take turns until nothing is left to do.
