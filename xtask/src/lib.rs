@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "this is a program for people at a terminal")]
 
 pub mod compare;
+pub mod mutants;
 pub mod process;
 pub mod prove;
 pub mod ratchet;

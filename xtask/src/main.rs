@@ -23,6 +23,7 @@ cargo xtask crashes [ARG…]     crash a release build: --kills N --cuts N --cal
 cargo xtask linear [ARG…]      is a release build linearizable? --operations N --seed N
 cargo xtask ratchet [--write]  count instructions a request; with --write keep the counts
 cargo xtask prove-checkers [BUG…]  switch on each planted bug; something must find it
+cargo xtask mutants [PART…]    change core and journal in each small way; a test must fail
 cargo xtask corpus             write the fuzz corpora again
 cargo xtask fuzz TARGET [ARG…] fuzz a target (nightly and cargo-fuzz); ARGs go to libFuzzer
 cargo xtask --help             this text
@@ -57,6 +58,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "linear" => steps::attack(&root, "onrush-linear", &["--release"], rest),
         "ratchet" => ratchet(&root, rest),
         "prove-checkers" => xtask::prove::run_all(&root, rest),
+        "mutants" => xtask::mutants::run_all(&root, rest),
         "corpus" => {
             let corpus =
                 ["run", "--quiet", "-p", "onrush-fuzz", "--bin", "corpus", "--", "fuzz/corpus"];
