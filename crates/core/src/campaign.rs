@@ -256,6 +256,10 @@ mod tests {
         }
     }
 
+    fn wave(at: u64, units: u32) -> Wave {
+        Wave { at: Timestamp(at), sku: Name::new("unit").expect("name"), units }
+    }
+
     #[test]
     fn names_the_field_that_is_wrong() {
         assert_eq!(spec().check(), Ok(()));
@@ -286,11 +290,61 @@ mod tests {
             edit(&mut bad);
             assert_eq!(bad.check().expect_err(field).field, field);
         }
-        let wave = |at, units| Wave { at: Timestamp(at), sku: spec().skus[0].name.clone(), units };
         for waves in [vec![wave(2, 1), wave(1, 1)], vec![wave(1, 0)], vec![wave(1, 1); 65]] {
             let mut bad = spec();
             bad.terms.waves = waves;
             assert_eq!(bad.check().expect_err("waves").field, "waves");
         }
+    }
+
+    /// An edit that makes as much of something as it is told.
+    type Edit = fn(&mut CampaignSpec, u64);
+
+    #[test]
+    fn each_limit_is_allowed_and_one_more_is_refused_by_name() {
+        let price = AMOUNT_MAX as u64 / 1000;
+        let limits: [(&str, u64, &str, Edit); 7] = [
+            ("skus", SKUS_PER_CAMPAIGN_MAX as u64, "at most 100000", |s, n| {
+                let sku = |n| SkuSpec::new(Name::new(&format!("s{n}")).expect("a name"), 1, 1);
+                s.skus = (0..n).map(sku).collect();
+            }),
+            ("skus.unit.price", price, "0 to 70368744177 minor", |s, n| s.skus[0].price = n as i64),
+            ("skus.unit.supply", SUPPLY_MAX.into(), "2147483647 units", |s, n| {
+                s.skus[0].supply = n as u32;
+            }),
+            ("buyers_expected", BUYERS_PER_CAMPAIGN_MAX as u64, "67108864", |s, n| {
+                s.terms.buyers_expected = n as u32;
+            }),
+            ("waves", WAVES_MAX as u64, "at most 64", |s, n| {
+                s.terms.waves = vec![wave(1, 1); n as usize];
+            }),
+            ("waves", SUPPLY_MAX.into(), "1 to 2147483647", |s, n| {
+                s.terms.waves = vec![wave(1, n as u32)];
+            }),
+            ("attributes", ATTRIBUTES_BYTES_MAX as u64, "16384 bytes", |s, n| {
+                s.terms.attributes = "a".repeat(n as usize);
+            }),
+        ];
+        for (field, limit, said, edit) in limits {
+            let mut it = spec();
+            edit(&mut it, limit);
+            assert_eq!(it.check(), Ok(()), "{field}: {limit}");
+            edit(&mut it, limit + 1);
+            let refused = it.check().expect_err(field);
+            assert_eq!(refused.field, field);
+            assert!(refused.problem.contains(said), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_campaign_that_lives_from_the_stores_brings_no_units_of_its_own() {
+        let mut it = spec();
+        (it.terms.supply_from_stores, it.skus[0].supply) = (true, 0);
+        assert_eq!(it.check(), Ok(()));
+        it.skus[0].supply = 1;
+        assert_eq!(it.check().expect_err("its own units").field, "skus.unit.supply");
+        it.skus[0].supply = 0;
+        it.terms.waves = vec![wave(1, 1)];
+        assert_eq!(it.check().expect_err("planned units").field, "waves");
     }
 }

@@ -168,3 +168,45 @@ impl fmt::Display for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that is told to come back waits and asks again with the same request. It must not be
+    /// told so where that never helps, and not be sent away where it soon does.
+    #[test]
+    fn only_what_passes_by_itself_is_worth_asking_again() {
+        let passes = [
+            Refusal::KeyInFlight,
+            Refusal::NotOpen { opens_at: None },
+            Refusal::Paused,
+            Refusal::AllHeld { free: 0 },
+            Refusal::Overloaded { retry_after_ms: 1 },
+            Refusal::DiskFull,
+            Refusal::Stopping,
+        ];
+        let stays = [
+            Refusal::NotFound,
+            Refusal::Invalid("no".to_owned()),
+            Refusal::KeyReused,
+            Refusal::Ended,
+            Refusal::NotEligible,
+            Refusal::PassRequired,
+            Refusal::PassInvalid,
+            Refusal::ChallengeRequired,
+            Refusal::RefusedRisk,
+            Refusal::LimitReached { limit: 1 },
+            Refusal::SoldOut { free: 0 },
+            Refusal::UnitsFree { free: 1 },
+            Refusal::AlreadyFinal,
+            Refusal::Expired,
+        ];
+        for refusal in passes {
+            assert!(refusal.retryable(), "{refusal:?}");
+        }
+        for refusal in stays {
+            assert!(!refusal.retryable(), "{refusal:?}");
+        }
+    }
+}

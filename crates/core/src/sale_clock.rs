@@ -126,6 +126,39 @@ mod tests {
         assert_eq!(clock.steps_seen(), 1);
     }
 
+    /// An alert for every wobble is read by nobody, and a step without one by nobody either.
+    #[test]
+    fn a_step_is_told_from_a_wobble_to_the_millisecond() {
+        for (off, steps) in [(0, 0), (1, 0), (2, 0), (99, 0), (100, 1), (101, 1)] {
+            for wall in [1_000_010 + off, 1_000_010 - off] {
+                let mut clock = SaleClock::new(at(1_000_000, 0), Timestamp(0));
+                assert_eq!(clock.steps_seen(), 0);
+                assert_eq!(clock.observe(at(wall, 10), true), Timestamp(1_000_010));
+                assert_eq!(clock.steps_seen(), steps, "{off} ms");
+            }
+        }
+        // One that came back and went again is a second one.
+        let mut clock = SaleClock::new(at(1_000_000, 0), Timestamp(0));
+        for (wall, steps) in [(1_000_100, 1), (1_000_100, 1), (1_000_099, 1), (1_000_100, 2)] {
+            clock.observe(at(wall, 0), true);
+            assert_eq!(clock.steps_seen(), steps, "at {wall}");
+        }
+    }
+
+    /// Other threads turn their monotonic readings into sale time with this number alone.
+    #[test]
+    fn the_offset_turns_monotonic_time_into_sale_time() {
+        let mut clock = SaleClock::new(at(1_000_000, 50), Timestamp(0));
+        assert_eq!(clock.offset_ns(), 999_950_000_000);
+        clock.observe(at(2_000_000, 60), true);
+        assert_eq!(clock.offset_ns(), 999_950_000_000, "a step is not followed");
+        let now = clock.observe(at(2_000_000, 70), false);
+        assert_eq!(clock.offset_ns(), 1_999_930_000_000);
+        assert_eq!(now, Timestamp((clock.offset_ns() as u64 + 70_000_000) / 1_000_000));
+        // Sale time from a journal that is younger than the machine's clock.
+        assert_eq!(SaleClock::new(at(3, 5), Timestamp(4)).offset_ns(), -1_000_000);
+    }
+
     /// Wherever in their milliseconds the two clocks are read: frozen sale time is never before the
     /// true wall time, and less than a millisecond behind it.
     #[test]

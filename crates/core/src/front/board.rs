@@ -164,6 +164,34 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The first entries live apart. None is lost, and none stands for another, where the chunks meet.
+    #[test]
+    fn every_entry_is_its_own_where_chunks_meet() {
+        let board = Board::default();
+        let (first, chunk) = (FIRST_ENTRIES as u32, ENTRIES_PER_CHUNK as u32);
+        let places = [0, 1, first - 1, first, first + 1, chunk - 1, chunk, chunk + 1, 2 * chunk];
+        let posting = |n: u32| Posting {
+            state: State::Held,
+            lsn: Lsn(1),
+            quantity: Quantity::ONE,
+            sku: SkuIx(0),
+            key: KeyDigest(u64::from(n)),
+            request: RequestDigest(n),
+            expires_at: Timestamp(9),
+            amount: 100,
+            previous: super::super::NONE,
+        };
+        for n in places {
+            assert_eq!(board.read(ReservationSeq(n)), None, "{n}");
+            board.post(ReservationSeq(n), &posting(n));
+        }
+        for n in places {
+            assert_eq!(board.read(ReservationSeq(n)), Some(posting(n)), "{n}");
+        }
+        assert_eq!(board.read(ReservationSeq(first + 2)), None);
+        assert_eq!(board.read(ReservationSeq(RESERVATIONS_MAX as u32)), None, "past the table");
+    }
+
     proptest! {
         #[test]
         fn reads_what_was_posted(

@@ -156,3 +156,106 @@ fn warming_ends_and_changes_nothing() {
     assert_eq!(w.claim(1, &held), Standing::Repeat(ReservationSeq(5)), "a digest that was touched");
     assert_eq!(w.claims.buyers.len(), 1);
 }
+
+/// A buyer who owns a unit asks for another and loses the race for it: what is owned still counts.
+#[test]
+fn an_undone_claim_leaves_what_the_buyer_has() {
+    let w = World::new(10);
+    let owned = ask(ANN, 1, 7, 2);
+    assert_eq!(w.claim(0, &owned), Standing::Clear);
+    w.land(0, 5, &owned);
+    assert_eq!(w.claim(1, &ask(ANN, 2, 8, 1)), Standing::Clear);
+    w.claims.undo(ANN, 1, &w.flights);
+    assert_eq!(w.claims.buyers(), 1);
+    assert_eq!(w.claim(1, &owned), Standing::Repeat(ReservationSeq(5)), "its key is known");
+    assert_eq!(w.claim(1, &ask(ANN, 3, 8, 2)), Standing::Limit(3), "its units count");
+    // And one that is still in flight survives another that is undone.
+    for credit in [2, 3] {
+        assert_eq!(w.claim(credit, &ask(BEN, u64::from(credit), 9, 1)), Standing::Clear);
+    }
+    w.claims.undo(BEN, 2, &w.flights);
+    assert_eq!(w.claim(2, &ask(BEN, 3, 9, 1)), Standing::KeyInFlight);
+    w.claims.undo(BEN, 3, &w.flights);
+    assert_eq!(w.claims.buyers(), 1);
+}
+
+/// The limit of a SKU counts the units of that SKU, in flight and landed alike, and no others.
+#[test]
+fn the_limit_of_a_sku_counts_its_own_units() {
+    let w = World::new(10);
+    let many = |key, sku, quantity| Claim { limit: 9, ..ask(ANN, key, sku, quantity) };
+    for (credit, sku) in [(0, 7), (1, 8)] {
+        assert_eq!(w.claim(credit, &many(u64::from(credit), sku, 1)), Standing::Clear);
+    }
+    for landed in [false, true] {
+        if landed {
+            w.land(0, 0, &many(0, 7, 1));
+            w.land(1, 1, &many(1, 8, 1));
+        }
+        assert_eq!(w.claim(2, &many(5, 7, 2)), Standing::Limit(2), "landed: {landed}");
+        for (key, sku, quantity) in [(5, 7, 1), (6, 9, 2)] {
+            assert_eq!(w.claim(2, &many(key, sku, quantity)), Standing::Clear, "landed: {landed}");
+            w.claims.undo(ANN, 2, &w.flights);
+        }
+    }
+}
+
+/// Requests in flight count towards the sixteen that are remembered: all of them may land.
+#[test]
+fn sixteen_in_flight_are_as_many_as_may_land() {
+    let w = World::new(10);
+    let many = |key| Claim { limit: 99, sku_limit: 99, ..ask(ANN, key, 7, 1) };
+    for n in 0..16 {
+        assert_eq!(w.claim(n, &many(u64::from(n))), Standing::Clear, "{n}");
+    }
+    assert_eq!(w.claim(16, &many(16)), Standing::Limit(16));
+    w.land(3, 0, &many(3));
+    assert_eq!(w.claim(16, &many(16)), Standing::Limit(16), "landing makes no room");
+}
+
+/// Who looks after a writer has asked for room sees what the writer wrote, however many look.
+#[test]
+fn a_look_stands_back_for_a_writer_who_was_kept_out() {
+    let w = World::new(10);
+    let claim = ask(ANN, 1, 7, 1);
+    for round in 0..30 {
+        let ready = std::sync::Barrier::new(2);
+        w.claims.kept_out.store(1, Ordering::SeqCst);
+        let looked = std::thread::scope(|s| {
+            let reader = s.spawn(|| {
+                ready.wait();
+                w.claims.look(ANN, || claim, &w.board, &w.flights)
+            });
+            ready.wait();
+            (0..3).for_each(|_| std::thread::yield_now());
+            let claimed = w.claims.claim(&claim, 0, &w.board, &w.flights);
+            w.claims.kept_out.store(0, Ordering::SeqCst);
+            assert_eq!(claimed, Standing::Clear);
+            reader.join().expect("it looks")
+        });
+        assert_eq!(looked, Some(Standing::KeyInFlight), "round {round}");
+        w.claims.undo(ANN, 0, &w.flights);
+    }
+}
+
+/// A table whose every key has one hash is a list, and all its shards are one lock.
+#[test]
+fn a_digest_is_its_own_hash() {
+    use std::hash::BuildHasher;
+    let hasher = BuildHasherDefault::<DigestBits>::default();
+    for n in 0..100 {
+        let digest = scattered(n);
+        assert_eq!(hasher.hash_one(digest), digest.hash64());
+    }
+}
+
+/// The digests that warming touches are the published sequence of splitmix64 from zero, whose bits are
+/// known to be spread evenly.
+#[test]
+fn warming_touches_the_whole_table() {
+    let known = [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f_u64];
+    for (n, word) in known.into_iter().enumerate() {
+        let BuyerDigest(bytes) = scattered(n as u64);
+        assert_eq!([&bytes[..8], &bytes[8..]], [word.to_le_bytes(); 2], "{n}");
+    }
+}

@@ -6,22 +6,22 @@ use crate::phase::{Phase, Schedule};
 use onrush_types::*;
 use proptest::prelude::*;
 
-const NOW: Timestamp = Timestamp(100_000);
-const HOLD: DurationMs = DurationMs(10_000);
+pub(super) const NOW: Timestamp = Timestamp(100_000);
+pub(super) const HOLD: DurationMs = DurationMs(10_000);
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-fn by() -> By {
+pub(super) fn by() -> By {
     By::new("test", "reason")
 }
 
-fn at(stamp: Timestamp, change: Change) -> Record {
+pub(super) fn at(stamp: Timestamp, change: Change) -> Record {
     Record { stamp, change }
 }
 
-fn campaign(ix: u16, called: &str) -> Change {
+pub(super) fn campaign(ix: u16, called: &str) -> Change {
     let terms = Terms {
         published: true,
         schedule: Schedule { opens_at: Some(NOW), ..Schedule::default() },
@@ -36,12 +36,12 @@ fn campaign(ix: u16, called: &str) -> Change {
     Change::Campaign { campaign: CampaignIx(ix), name: name(called), terms: Box::new(terms) }
 }
 
-fn sku(ix: u32, called: &str, supply: u32) -> Change {
+pub(super) fn sku(ix: u32, called: &str, supply: u32) -> Change {
     let (sku, campaign, name) = (SkuIx(ix), CampaignIx(0), name(called));
     Change::Sku { sku, campaign, name, price: 100, limit_per_buyer: 2, supply }
 }
 
-fn reserved(seq: u32, buyer: u8) -> Reserved {
+pub(super) fn reserved(seq: u32, buyer: u8) -> Reserved {
     Reserved {
         seq: ReservationSeq(seq),
         sku: SkuIx(0),
@@ -57,19 +57,19 @@ fn reserved(seq: u32, buyer: u8) -> Reserved {
     }
 }
 
-fn paid(seq: u32, reference: &str, amount: i64, outcome: PaidOutcome) -> Change {
+pub(super) fn paid(seq: u32, reference: &str, amount: i64, outcome: PaidOutcome) -> Change {
     let money = Money { amount, currency: Currency::CNY };
     let (provider, method) = (name("shop"), name("card"));
     let line = PaymentLine { provider, method, reference: reference.into(), money };
     Change::Paid(Paid { seq: ReservationSeq(seq), line, key: None, outcome })
 }
 
-fn phase(to: Phase) -> Change {
+pub(super) fn phase(to: Phase) -> Change {
     Change::Phase { campaign: CampaignIx(0), to, by: None }
 }
 
 /// One SKU of five units; reservation 0 is held, 1 sold, 2 expired, 3 released, with refund 0 due.
-fn ledger() -> Ledger {
+pub(super) fn ledger() -> Ledger {
     let mut ledger = Ledger::new([1, 2]);
     let seq = ReservationSeq;
     let later = NOW + HOLD;
@@ -172,6 +172,27 @@ fn what_does_not_follow_is_refused() {
 }
 
 #[test]
+fn a_divergence_tells_the_record_and_what_did_not_hold() {
+    let refused = ledger().apply(&at(NOW, phase(Phase::Closed))).expect_err("it ran back");
+    let said = "record 12 does not follow from the state before it: time ran back from 110000ms";
+    assert_eq!(refused.to_string(), said);
+}
+
+/// Whoever mirrors the ledger adds what the record added: no slot is told to add nothing.
+#[test]
+fn a_new_sku_moves_the_units_it_brings() {
+    let mut ledger = ledger();
+    for (ix, supply, stock) in
+        [(1, 0, None), (2, 7, Some((SkuIx(2), StockMove::Add(7)))), (1, 0, None)]
+    {
+        let effect = ledger.apply(&at(NOW + HOLD, sku(ix, &format!("t{ix}"), supply)));
+        let effect = effect.expect("it follows");
+        assert_eq!((effect.touched, effect.stock), (Touched::Sku(SkuIx(ix)), stock));
+    }
+    assert_eq!(ledger.stamp(), NOW + HOLD);
+}
+
+#[test]
 fn a_refund_is_paid_out_once_in_a_journal_too() {
     let mut ledger = ledger();
     let again = at(NOW + HOLD, Change::Refunded { refund: 0, by: by() });
@@ -193,7 +214,7 @@ fn no_hold_and_no_retake_outside_an_open_sale() {
     }
 }
 
-fn image(ledger: &Ledger) -> Vec<(u32, Vec<u8>)> {
+pub(super) fn image(ledger: &Ledger) -> Vec<(u32, Vec<u8>)> {
     let mut chunks = Vec::new();
     let Ok(()) = ledger.snapshot(|kind, bytes| {
         chunks.push((kind, bytes.to_vec()));
@@ -202,7 +223,7 @@ fn image(ledger: &Ledger) -> Vec<(u32, Vec<u8>)> {
     chunks
 }
 
-fn load(chunks: &[(u32, Vec<u8>)]) -> Result<Ledger, SnapshotError> {
+pub(super) fn load(chunks: &[(u32, Vec<u8>)]) -> Result<Ledger, SnapshotError> {
     let mut loader = SnapshotLoader::new([3, 4]);
     for (kind, bytes) in chunks {
         loader.chunk(*kind, bytes)?;

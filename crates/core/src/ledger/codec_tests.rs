@@ -360,3 +360,15 @@ fn refuses_to_write_what_does_not_fit() {
     let by = By::new(&"x".repeat(1 << 16), "");
     bytes_of(&Record { stamp: Timestamp(1), change: Change::Refunded { refund: 0, by } });
 }
+
+/// Who reads it in a log must know why the journal stopped being read.
+#[test]
+fn a_record_that_cannot_be_read_says_why() {
+    let change = Change::Expired { seq: ReservationSeq(7) };
+    let mut longer = bytes_of(&Record { stamp: Timestamp(1), change });
+    longer.push(0);
+    for (bytes, what) in [(&longer[..], "bytes left over"), (&longer[..5], "too short")] {
+        let said = format!("not a record of this version: {what}");
+        assert_eq!(decode(bytes).expect_err(what).to_string(), said);
+    }
+}

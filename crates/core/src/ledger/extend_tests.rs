@@ -7,9 +7,9 @@ use crate::refusal::Refusal;
 use onrush_types::limits::{EXTEND_MS_MAX, EXTEND_MS_MIN, HOLD_CLASSES_MAX, HOLD_MS_MAX};
 use onrush_types::*;
 
-const NOW: Timestamp = Timestamp(1_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_000_000);
 
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Take for Nothing {
     fn take(&mut self, _: SkuIx, _: u32) -> bool {
@@ -21,11 +21,11 @@ impl Take for Nothing {
     }
 }
 
-fn by() -> By {
+pub(super) fn by() -> By {
     By::new("test", "the bank is down")
 }
 
-fn perform(ledger: &mut Ledger, action: Action, now: Timestamp) -> Answer {
+pub(super) fn perform(ledger: &mut Ledger, action: Action, now: Timestamp) -> Answer {
     ledger.perform(action, now, &mut Nothing, &mut |_, _| {}).expect("applies")
 }
 
@@ -34,7 +34,7 @@ fn extend(ledger: &mut Ledger, holds: Holds, more: u64) -> Answer {
     perform(ledger, Action::Extend { holds, more, by: by() }, NOW)
 }
 
-fn put(ledger: &mut Ledger, hold: u64) {
+pub(super) fn put(ledger: &mut Ledger, hold: u64) {
     let terms = Terms {
         published: true,
         schedule: Schedule { opens_at: Some(NOW), ..Schedule::default() },
@@ -56,25 +56,28 @@ fn put(ledger: &mut Ledger, hold: u64) {
     }
 }
 
-fn hold(ledger: &mut Ledger, key: u64) -> Holds {
-    let reserve = Reserve {
+pub(super) fn ask(key: u64, halvings: u8) -> Reserve {
+    Reserve {
         sku: SkuIx(0),
         quantity: Quantity::ONE,
         buyer: BuyerDigest([key as u8; 16]),
         key: KeyDigest(key),
         request: RequestDigest(0),
         review: false,
-        halvings: 0,
+        halvings,
         details: None,
         pass: None,
-    };
-    match perform(ledger, Action::Reserve(reserve), NOW) {
+    }
+}
+
+fn hold(ledger: &mut Ledger, key: u64) -> Holds {
+    match perform(ledger, Action::Reserve(ask(key, 0)), NOW) {
         Answer::Done(Subject::Reservation(seq)) => Holds::One(seq),
         other => panic!("not held: {other:?}"),
     }
 }
 
-fn is_invalid(answer: &Answer, said: &str) -> bool {
+pub(super) fn is_invalid(answer: &Answer, said: &str) -> bool {
     matches!(answer, Answer::Refused(Refusal::Invalid(what)) if what.contains(said))
 }
 
@@ -113,7 +116,12 @@ fn durations_are_bounded_and_some_are_left_to_campaigns() {
     // A duration that is known is no new one.
     let other = hold(&mut ledger, 2);
     assert!(matches!(extend(&mut ledger, other, EXTEND_MS_MIN), Answer::Done(_)));
+    let third = hold(&mut ledger, 3);
     put(&mut ledger, 77_777);
+    // Nor is it where campaigns have used what extensions left to them.
+    assert!(matches!(extend(&mut ledger, third, EXTEND_MS_MIN), Answer::Done(_)));
+    let what = extend(&mut ledger, third, EXTEND_MS_MIN + 9_999);
+    assert!(is_invalid(&what, "too many different durations"), "{what:?}");
 }
 
 #[test]

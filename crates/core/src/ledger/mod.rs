@@ -67,6 +67,14 @@ pub use waitlist::{Offered, WaitAction, WaitChange};
 #[cfg(test)]
 mod apply_tests;
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
+mod check_tests;
+#[cfg(test)]
+mod decide_tests;
+#[cfg(test)]
+mod due_tests;
+#[cfg(test)]
 mod extend_tests;
 #[cfg(test)]
 mod line_model_tests;

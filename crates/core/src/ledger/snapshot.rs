@@ -456,3 +456,7 @@ impl<'a> ChunkReader<'a> {
         Ok(taken)
     }
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;

@@ -76,6 +76,13 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    impl<T> Spread<T> {
+        /// Return how many entries fit each table before it moves.
+        pub(in crate::ledger) fn rooms(&self) -> Vec<usize> {
+            self.tables.iter().map(HashTable::capacity).collect()
+        }
+    }
+
     /// SplitMix64: uniform bits from a count.
     fn hash(n: u64) -> u64 {
         let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -102,8 +109,7 @@ mod tests {
     fn tables_grow_one_after_the_other() {
         let mut spread = Spread::default();
         let mut grown_at = Vec::new();
-        let capacity =
-            |spread: &Spread<u64>| -> usize { spread.tables.iter().map(HashTable::capacity).sum() };
+        let capacity = |spread: &Spread<u64>| -> usize { spread.rooms().iter().sum() };
         for n in 0..400_000 {
             let before = capacity(&spread);
             insert(&mut spread, n);
@@ -124,10 +130,26 @@ mod tests {
     fn what_was_expected_moves_nothing() {
         let mut spread = Spread::default();
         spread.reserve(300_000, |&n| hash(n));
-        let before: Vec<usize> = spread.tables.iter().map(HashTable::capacity).collect();
+        let before = spread.rooms();
         (0..300_000).for_each(|n| insert(&mut spread, n));
-        let after: Vec<usize> = spread.tables.iter().map(HashTable::capacity).collect();
-        assert_eq!(before, after);
+        assert_eq!(before, spread.rooms());
+    }
+
+    /// Memory for what is expected, and for the chance that shares vary by, is there before the rush;
+    /// and not several times as much.
+    #[test]
+    fn what_is_expected_has_room_in_every_table_and_no_more_than_that() {
+        for expected in [400_000, 800_000] {
+            let mut spread: Spread<u64> = Spread::default();
+            spread.reserve(expected, |&n| hash(n));
+            let mut come = [0; TABLES];
+            (0..expected as u64).for_each(|n| come[table_of(hash(n))] += 1);
+            let rooms = spread.rooms();
+            for (n, (room, come)) in rooms.iter().zip(come).enumerate() {
+                assert!(*room >= come, "table {n} has room for {room} of {come}");
+            }
+            assert!(rooms.iter().sum::<usize>() <= 2 * expected);
+        }
     }
 
     proptest! {

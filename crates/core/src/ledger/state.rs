@@ -359,3 +359,7 @@ impl Slab {
         &self.chunks
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
