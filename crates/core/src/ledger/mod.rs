@@ -71,6 +71,8 @@ mod extend_tests;
 #[cfg(test)]
 mod line_model_tests;
 #[cfg(test)]
+mod line_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod nodes_tests;
