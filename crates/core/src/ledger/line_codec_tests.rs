@@ -177,3 +177,19 @@ pub(super) fn golden_line() -> Vec<(Change, &'static str)> {
         ),
     ]
 }
+
+#[test]
+fn classes_and_lanes_are_0_to_7() {
+    let bytes = |flag: u8| {
+        let head = [0x21, flag, 2, 0, 7, 0, 0, 0];
+        [&head[..], &0xdead_beef_u64.to_le_bytes(), b"0123456789abcdef"].concat()
+    };
+    for (class, lane) in [(0, 0), (7, 0), (0, 7), (7, 7)] {
+        let read = decode(&bytes(class | lane << 4)).expect("a record");
+        let is_theirs = matches!(read.change, Change::Joined { class: c, lane: l, .. } if (c, l) == (class, lane));
+        assert!(is_theirs, "{read:?}");
+    }
+    for (class, lane) in [(8, 0), (0, 8), (8, 8), (15, 3), (3, 15)] {
+        assert!(decode(&bytes(class | lane << 4)).is_err(), "class {class}, lane {lane}");
+    }
+}

@@ -79,6 +79,8 @@ mod extend_tests;
 #[cfg(test)]
 mod line_model_tests;
 #[cfg(test)]
+mod line_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod nodes_tests;

@@ -101,4 +101,18 @@ mod tests {
             assert!((chi2_p(chi2, 2) - (-chi2 / 2.0).exp()).abs() < 1e-12, "{chi2}");
         }
     }
+
+    #[test]
+    fn what_is_hardly_uneven_is_hardly_surprising() {
+        // One degree is erfc(√(χ² ÷ 2)): near zero, 1 − 2√(χ² ÷ 2π).
+        for (chi2, p) in [
+            (1e-8, 0.999_920_211_544_052_6),
+            (1e-6, 0.999_202_115_572_177_9),
+            (1e-4, 0.992_021_287_370_736_8),
+            (1e-3, 0.974_772_879_369_960_4),
+        ] {
+            let found = chi2_p(chi2, 1);
+            assert!((found - p).abs() < 1e-10, "{chi2}: {found}");
+        }
+    }
 }

@@ -244,3 +244,34 @@ pub fn verify(published: &Published) -> Result<Drawing, Vec<Fault>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_seed_is_shown() {
+        let seed = Seed([0x5a; 32]);
+        assert_eq!(format!("{seed:?} {:?}", Spots::new(&seed)), "Seed(…) Spots(…)");
+    }
+
+    #[test]
+    fn each_fault_says_what_is_wrong() {
+        let pseudonym = Pseudonym([0xee; 16]);
+        let name = "ee".repeat(16);
+        for (fault, words) in [
+            (Fault::Rule, "the rule is not the text"),
+            (Fault::Seed, "the commitment does not belong to this seed"),
+            (Fault::List(ListError::TooMany), "longer than a line can be"),
+            (Fault::List(ListError::Twice(pseudonym)), "is in the list twice"),
+            (Fault::List(ListError::NoSuchClass { pseudonym, class: 3 }), "is in class 3"),
+            (Fault::ListDigest, "the list digest does not belong to this list"),
+            (Fault::Turn, "the turn does not follow"),
+        ] {
+            let said = fault.to_string();
+            assert!(said.contains(words), "{said} ({words})");
+            let of_somebody = words.starts_with("is in");
+            assert_eq!(said.contains(&name), of_somebody, "{said}");
+        }
+    }
+}

@@ -456,3 +456,7 @@ mod tests {
         assert!((80_000..125_000).contains(&ms(&forecaster, 4_999)), "and thinning loses nothing");
     }
 }
+
+#[cfg(test)]
+#[path = "eta_tests.rs"]
+mod figures;

@@ -172,3 +172,120 @@ fn a_bent_table_is_improbable_and_a_mixed_one_is_not() {
 fn nothing_happened_yet() {
     assert_eq!(report([]), Report::default());
 }
+
+#[test]
+fn a_table_needs_twenty_tickets_and_counts_each_cell() {
+    let sorted = |n| (0..n).collect::<Vec<u32>>();
+    assert_eq!(table(&sorted(19)), (0.0, 0));
+    // Two by two cells of which five are expected: all stand in the diagonal.
+    assert_eq!(table(&sorted(20)), (20.0, 1));
+    assert_eq!(table(&sorted(20).into_iter().rev().collect::<Vec<_>>()), (20.0, 1));
+    // Every second one of each half in each half.
+    let even: Vec<u32> = (0..20).map(|n| n % 10 * 2 + n / 10).collect();
+    assert_eq!(table(&even), (0.0, 1));
+    assert_eq!(table(&sorted(45)), (90.0, 4), "three by three");
+}
+
+#[test]
+fn the_evenness_of_all_tiers_is_summed() {
+    let facts = honest();
+    let drawn = &places(&facts)[..1_000];
+    let of_class = |class| -> Vec<u32> {
+        drawn.iter().copied().filter(|number| class_of(*number) == class).collect()
+    };
+    let [plain, heavy] = [0, 1].map(|class| table(&of_class(class)));
+    assert!(plain.0 > 1.0 && heavy.0 > 1.0, "neither is quite even");
+    let found = report(facts).uniformity.expect("1,000 were drawn");
+    assert_eq!((found.chi2, found.degrees), (plain.0 + heavy.0, plain.1 + heavy.1));
+    assert_eq!(found.p, chi2_p(found.chi2, found.degrees));
+}
+
+/// What the estimator shows after each call, and what then happened, said a second time: it hears of
+/// each call, and each second after it that nothing happened.
+fn waits_again(calls: &[Call]) -> Option<EtaReport> {
+    let end = calls.last()?.through;
+    let mut forecaster = Forecaster::new();
+    let (mut shown, mut in_half, mut in_nine, mut wide) = (0, 0, 0, Vec::new());
+    for (n, call) in calls.iter().enumerate() {
+        let quiet_ms = calls.get(n + 1).map_or(0, |next| next.at.since(call.at).0.max(1) - 1);
+        for second in 0..=quiet_ms / 1_000 {
+            let at = Timestamp(call.at.0 + second * 1_000);
+            let (served, waiting) = (call.through, end - call.through);
+            let Call { per_second, paused, .. } = *call;
+            forecaster.tick(Sample { at, served, waiting, per_second, paused });
+        }
+        for power in 0..31 {
+            let place = u64::from(call.through) + (1 << power);
+            let reached = calls.iter().find(|call| u64::from(call.through) > place);
+            let eta = forecaster.forecast().eta(1 << power);
+            let (Some(reached), Some(eta)) = (reached, eta) else { continue };
+            let real = reached.at.since(call.at).0.max(1);
+            shown += 1;
+            in_half += u32::from(real <= eta.p50_ms);
+            in_nine += u32::from(real <= eta.p90_ms);
+            wide.push(eta.p90_ms as f64 / real as f64);
+        }
+    }
+    wide.sort_by(f64::total_cmp);
+    let share = |hits| f64::from(hits) / f64::from(shown);
+    let (within_p50, within_p90) = (share(in_half), share(in_nine));
+    Some(EtaReport { shown, within_p50, within_p90, p90_to_real: *wide.get(wide.len() / 2)? })
+}
+
+#[test]
+fn shown_waits_are_compared_with_all_that_followed() {
+    for seed in 1..=24_u64 {
+        let mut state = seed;
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let (mut facts, mut calls) = (Vec::new(), Vec::new());
+        let (mut at, mut through, mut rate) = (Timestamp(1_000_000), 0, Some(20));
+        for _ in 0..60 + seed * 5 {
+            // Now several a second, now seconds of nothing, some of them whole.
+            at = Timestamp(at.0 + [200, 700, 1_000, 2_400, 3_000, 7_100][next(6) as usize]);
+            let paused = next(12) == 0;
+            if paused {
+                facts.push(Fact::Paused { paused, at });
+            } else {
+                through += next(9) as u32;
+                rate =
+                    if next(20) == 0 { [None, Some(20), Some(40)][next(3) as usize] } else { rate };
+                facts.push(Fact::Called { through, again: 0, per_second: rate, at });
+            }
+            // A pause keeps the rate of the last call, which is none before the first.
+            let per_second = if calls.is_empty() && paused { None } else { rate };
+            calls.push(Call { through, at, per_second, paused });
+        }
+        let found = report(facts).eta;
+        assert_eq!(found, waits_again(&calls), "seed {seed}");
+        assert!(found.expect("people waited").shown > 200, "seed {seed}: {found:?}");
+    }
+}
+
+#[test]
+fn nobody_behind_the_last_is_asked_about_when_a_line_slows_down() {
+    // A forecast for more people than are left never comes true; late, it would widen those shown.
+    for seed in 1..=40_u64 {
+        let mut state = seed;
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let (mut at, mut through, mut calls) = (Timestamp(1_000_000), 0, Vec::new());
+        let quick = 12 + seed % 20;
+        for n in 0..quick + 9 {
+            let (ms, people) = if n < quick { (500, 30) } else { (4_000, 4) };
+            at = Timestamp(at.0 + ms + next(2 * ms));
+            through += 1 + next(people) as u32;
+            calls.push(Call { through, at, per_second: None, paused: false });
+        }
+        let fact = |call: &Call| {
+            let Call { through, at, per_second, .. } = *call;
+            Fact::Called { through, again: 0, per_second, at }
+        };
+        let found = report(calls.iter().map(fact)).eta;
+        assert_eq!(found, waits_again(&calls), "seed {seed}");
+    }
+}

@@ -136,4 +136,14 @@ mod tests {
         assert_eq!(one.of(buyer).to_string().len(), 32);
         assert_eq!(format!("{one:?}"), "Pseudonyms(…)", "no key in a log");
     }
+
+    #[test]
+    fn what_is_public_is_shown_whole() {
+        assert_eq!(
+            format!("{:?}", Pseudonym([0xa1; 16])),
+            format!("Pseudonym({})", "a1".repeat(16))
+        );
+        let digest = format!("{:?}", ListDigest([0x0f; 32]));
+        assert_eq!(digest, format!("ListDigest({})", "0f".repeat(32)));
+    }
 }

@@ -272,4 +272,31 @@ mod tests {
         (60..90).for_each(|s| health.report(true, Timestamp(s * 1_000)));
         assert_eq!(health.milli(), 1_000);
     }
+
+    #[test]
+    fn observations_are_halved_past_4096_and_not_before() {
+        let mut learned = Learned::default();
+        learned.passes_over(FORGET_AT, 100);
+        assert_eq!((learned.passes, learned.units), (4_096, 100));
+        learned.passes_over(1, 1);
+        assert_eq!((learned.passes, learned.units), (2_048, 50));
+        learned.holds_over(FORGET_AT, 6);
+        assert_eq!((learned.ended, learned.back), (4_096, 6));
+        learned.holds_over(3, 1);
+        assert_eq!((learned.ended, learned.back), (2_049, 3));
+        learned.holds_over(4 * FORGET_AT, 13);
+        assert_eq!((learned.ended, learned.back), (2_304, 2), "as often as it takes");
+    }
+
+    #[test]
+    fn a_shop_gets_a_twentieth_more_a_second_while_it_does_well() {
+        let mut health = ShopHealth::default();
+        health.report(false, Timestamp(5_000));
+        let mut reported = |at| {
+            health.report(true, Timestamp(at));
+            health.milli()
+        };
+        let milli = [5_999, 6_000, 6_999, 7_000, 8_500].map(&mut reported);
+        assert_eq!(milli, [500, 550, 550, 600, 650]);
+    }
 }

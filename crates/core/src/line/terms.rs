@@ -175,4 +175,37 @@ mod tests {
             assert_eq!(terms.check().expect_err(field).field, field);
         }
     }
+
+    #[test]
+    fn each_limit_is_reached_and_not_passed() {
+        type Edit = fn(&mut LineTerms, usize);
+        let limits: [(&str, usize, Edit); 7] = [
+            ("line.tiers", CLASSES_MAX, |t, n| {
+                t.tiers = (0..n).map(|n| tier(&format!("t{n}"), 1, n as u64)).collect();
+            }),
+            ("line.tiers.late.after", TIER_AFTER_MS_MAX as usize, |t, n| {
+                t.tiers.push(tier("late", 1, n as u64));
+            }),
+            ("line.tiers.everyone.groups", TIER_GROUPS_MAX, |t, n| {
+                t.tiers[0].groups = (0..n).map(|n| n.to_string()).collect();
+            }),
+            ("line.tiers.everyone.groups", TEXT_BYTES_MAX, |t, n| {
+                t.tiers[0].groups = vec!["vip".to_owned(), "x".repeat(n)];
+            }),
+            ("line.pass", PASS_MS_MAX as usize, |t, n| t.pass = DurationMs(n as u64)),
+            ("line.grace", PASS_MS_MAX as usize, |t, n| t.grace = DurationMs(n as u64)),
+            ("line.public_value_source", TEXT_BYTES_MAX, |t, n| {
+                t.public_value_source = "x".repeat(n);
+            }),
+        ];
+        for (field, most, edit) in limits {
+            for more in 0..3 {
+                let mut terms = LineTerms::equal();
+                edit(&mut terms, most + more);
+                let found = terms.check().map_err(|e| e.field.clone());
+                let expected = if more == 0 { Ok(()) } else { Err(field.into()) };
+                assert_eq!(found, expected, "{field}: {more} past {most}");
+            }
+        }
+    }
 }

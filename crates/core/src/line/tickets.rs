@@ -273,6 +273,40 @@ mod tests {
         assert_eq!(tickets.read(TicketNo(1)), None);
     }
 
+    impl Tickets {
+        /// Say that so many were made, for tests of the last ones.
+        pub(crate) fn pretend_made(&self, made: u32) {
+            self.made.store(made, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_buyer_is_told_below_what_is_published_and_a_ticket_below_what_was_made() {
+        let tickets = Tickets::default();
+        let numbers = [1, 2, 3].map(|n| tickets.push(&row(n, 70_000)));
+        assert_eq!(numbers.map(|number| number.0), [0, 1, 2]);
+        tickets.publish(2);
+        let told = numbers.map(|number| tickets.buyer(number));
+        assert_eq!(told, [Some(row(1, 0).buyer), Some(row(2, 0).buyer), None]);
+        assert_eq!(tickets.decided(TicketNo(2)), Some(row(3, 70_000)));
+        assert_eq!(tickets.decided(TicketNo(3)), None, "its memory is there, it is not");
+    }
+
+    #[test]
+    fn what_was_noted_or_told_twice_stays() {
+        let tickets = Tickets::default();
+        let number = tickets.push(&row(5, 70_000));
+        tickets.publish(1);
+        for _ in 0..2 {
+            tickets.set_used(number);
+            tickets.set_returned(number);
+            tickets.tell(number);
+            let row = TicketRow { used: true, returned: true, ..row(5, 70_000) };
+            assert_eq!(tickets.decided(number), Some(row));
+            assert_eq!(tickets.read(number), Some(row));
+        }
+    }
+
     proptest! {
         #[test]
         fn reads_what_was_made(

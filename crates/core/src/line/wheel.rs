@@ -408,3 +408,7 @@ fn bucket_of_step(top: Spot, step: usize) -> usize {
 fn compare(a: (Key, u32), b: (Key, u32), tie: &impl Fn(u32) -> Pseudonym) -> Ordering {
     a.0.cmp(&b.0).then_with(|| if a.1 == b.1 { Ordering::Equal } else { tie(a.1).cmp(&tie(b.1)) })
 }
+
+#[cfg(test)]
+#[path = "wheel_tests.rs"]
+mod tests;
