@@ -108,11 +108,12 @@ fn a_folder_that_came_to_be_meanwhile_is_taken() {
 #[test]
 fn a_folder_may_be_named_from_where_one_is() {
     let temp = tempfile::tempdir().unwrap();
+    let before = std::env::current_dir().unwrap();
     std::env::set_current_dir(temp.path()).unwrap();
     let disk = DiskStorage::open(std::path::Path::new("here")).unwrap();
     disk.create("a").unwrap();
+    std::env::set_current_dir(before).unwrap();
     assert!(temp.path().join("here/a").is_file());
-    std::env::set_current_dir("/").unwrap();
 }
 
 #[test]

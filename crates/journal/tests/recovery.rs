@@ -12,6 +12,8 @@ use std::convert::Infallible;
 const FIRST: &str = "segment-000000000001.journal";
 const SECOND: &str = "segment-000000000002.journal";
 
+type Change = fn(&mut SegmentHeader);
+
 fn damage(disk: &FakeDisk) -> Damage {
     match open_error(disk) {
         JournalError::Damaged(damage) => damage,
@@ -46,7 +48,7 @@ fn c6_a_segment_is_entered_only_where_each_field_of_its_header_continues() {
     let (mut journal, ..) = open(&good).unwrap();
     fill(&mut journal, 40, 3).unwrap();
     let header = SegmentHeader::decode(&good.content(SECOND).unwrap()).unwrap();
-    let changes: [(&str, fn(&mut SegmentHeader)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("a later first LSN", |header| header.first_lsn = header.first_lsn.next()),
         ("an earlier first LSN", |header| header.first_lsn = Lsn(header.first_lsn.0 - 1)),
         ("another chain", |header| header.chain = header.chain.then(b"another")),

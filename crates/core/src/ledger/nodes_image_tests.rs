@@ -11,6 +11,7 @@ const STOCK: u32 = 66;
 const ORDERS: u32 = 67;
 
 type Image = Vec<(u32, Vec<u64>, Vec<u8>)>;
+type Spoil = fn(&mut Ledger);
 
 fn image(ledger: &Ledger) -> Image {
     let mut image = Image::new();
@@ -136,7 +137,7 @@ fn the_audit_names_what_does_not_add_up_at_stores() {
     fn shipments(ledger: &mut Ledger) -> &mut Vec<Shipment> {
         &mut ledger.nodes.orders.get_mut(&0).expect("planned").shipments
     }
-    let wrong: [(&str, &str, fn(&mut Ledger)); 7] = [
+    let wrong: [(&str, &str, Spoil); 7] = [
         ("INV-16", "order 9 has no reservation", |ledger| {
             ledger.nodes.orders.insert(9, OrderState::default());
         }),

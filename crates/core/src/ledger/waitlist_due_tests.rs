@@ -6,6 +6,8 @@ use super::*;
 const FIRST: SkuIx = SkuIx(0);
 const SECOND: SkuIx = SkuIx(1);
 
+type Spoil = fn(&mut Ledger);
+
 fn told(ledger: &mut Ledger, change: Change) {
     ledger.apply(&Record { stamp: Timestamp(START), change }).expect("follows");
 }
@@ -91,7 +93,7 @@ fn only_where_somebody_waits_and_a_unit_is_free_is_looked_for_offers() {
 
 #[test]
 fn the_audit_names_what_is_wrong_with_a_line() {
-    let wrong: [(&str, fn(&mut Ledger)); 4] = [
+    let wrong: [(&str, Spoil); 4] = [
         ("units are free, and nobody will look", |ledger| ledger.waits.ready.clear()),
         ("waits without terms", |ledger| ledger.waits.terms.clear()),
         ("waits for a sale that is over", |ledger| ledger.campaigns[0].reached = Phase::Closed),
