@@ -407,3 +407,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "wait_queue_tests.rs"]
+mod limit_tests;

@@ -108,3 +108,78 @@ impl PrepareJob {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::FakeDisk;
+    use std::io;
+
+    /// A full disk that answers removals with this.
+    #[derive(Debug)]
+    struct FullDisk(io::ErrorKind);
+
+    fn full() -> StorageError {
+        StorageError::from_io("create", PREPARING_NAME, &io::ErrorKind::StorageFull.into())
+    }
+
+    impl FullDisk {
+        fn removal(&self) -> StorageError {
+            StorageError::from_io("remove", PREPARING_NAME, &self.0.into())
+        }
+    }
+
+    impl Storage for FullDisk {
+        fn create(&self, _: &str) -> Result<Arc<dyn StorageFile>, StorageError> {
+            Err(full())
+        }
+
+        fn open(&self, _: &str) -> Result<Arc<dyn StorageFile>, StorageError> {
+            Err(full())
+        }
+
+        fn rename(&self, _: &str, _: &str) -> Result<(), StorageError> {
+            Ok(())
+        }
+
+        fn remove(&self, _: &str) -> Result<(), StorageError> {
+            Err(self.removal())
+        }
+
+        fn list(&self) -> Result<Vec<String>, StorageError> {
+            Ok(Vec::new())
+        }
+
+        fn sync_dir(&self) -> Result<(), StorageError> {
+            Ok(())
+        }
+    }
+
+    /// A full disk is waited for, a failing one stops the journal: which of both it is may not be lost
+    /// while room is given back.
+    #[test]
+    fn a_full_disk_that_fails_besides_is_a_failing_one() {
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied] {
+            let disk = FullDisk(kind);
+            let told = if kind == io::ErrorKind::NotFound { full() } else { disk.removal() };
+            let mut job = PrepareJob::new(Arc::new(disk), 1, 4_096);
+            assert_eq!(job.step(), Prepare::Done);
+            let outcome = job.finish().expect("it ended").map(|segment| segment.number);
+            assert_eq!(outcome, Err(told), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_segment_gets_its_size_and_no_more_in_steps() {
+        let disk = FakeDisk::new(1);
+        let bytes = PREPARE_STEP_BYTES + PREPARE_STEP_BYTES / 2;
+        let mut job = PrepareJob::new(Arc::new(disk.clone()), 3, bytes);
+        for done in [PREPARE_STEP_BYTES, bytes] {
+            assert_eq!((job.step(), disk.used_bytes()), (Prepare::More, done));
+        }
+        assert_eq!((job.step(), disk.used_bytes()), (Prepare::Done, bytes));
+        assert_eq!(disk.list().expect("it lists"), [segment_name(3)]);
+        let segment = job.finish().expect("it ended").expect("there was room");
+        assert_eq!((segment.number, segment.bytes), (3, bytes));
+    }
+}

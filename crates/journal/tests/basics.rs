@@ -98,6 +98,18 @@ fn a_commit_is_one_write_and_one_sync() {
 }
 
 #[test]
+fn what_waits_for_the_next_commit_is_counted() {
+    let (mut journal, ..) = open(&FakeDisk::new(1)).unwrap();
+    assert_eq!(journal.pending_bytes(), 0);
+    for waits in [96 + 104, 96 + 2 * 104] {
+        journal.append(&[1; 100]).unwrap();
+        assert_eq!(journal.pending_bytes(), waits, "a frame's header, and the records");
+    }
+    journal.commit().unwrap();
+    assert_eq!(journal.pending_bytes(), 0);
+}
+
+#[test]
 fn a_mark_follows_once_and_only_when_idle() {
     let disk = FakeDisk::new(1);
     let (mut journal, ..) = open(&disk).unwrap();

@@ -86,6 +86,47 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
+fn what_could_not_be_made_is_told_as_such() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("file");
+    std::fs::write(&file, b"in the way").unwrap();
+    let error = DiskStorage::open(&file.join("below")).unwrap_err();
+    assert_eq!(error.failure().operation, "create folder", "{error}");
+}
+
+/// As where another process makes the folder between the look and the making: making `made` makes
+/// `made/..` as well.
+#[test]
+fn a_folder_that_came_to_be_meanwhile_is_taken() {
+    let temp = tempfile::tempdir().unwrap();
+    let disk = DiskStorage::open(&temp.path().join("made").join("..")).unwrap();
+    disk.create("a").unwrap();
+    assert!(temp.path().join("made").is_dir() && temp.path().join("a").is_file());
+}
+
+/// The other tests name their folders from the root.
+#[test]
+fn a_folder_may_be_named_from_where_one_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let before = std::env::current_dir().unwrap();
+    std::env::set_current_dir(temp.path()).unwrap();
+    let disk = DiskStorage::open(std::path::Path::new("here")).unwrap();
+    disk.create("a").unwrap();
+    std::env::set_current_dir(before).unwrap();
+    assert!(temp.path().join("here/a").is_file());
+}
+
+#[test]
+fn a_read_that_fails_is_told_with_its_file() {
+    let temp = tempfile::tempdir().unwrap();
+    let disk = DiskStorage::open(temp.path()).unwrap();
+    // No file has that byte: the system refuses to look for it.
+    let error = disk.create("a").unwrap().read_at(u64::MAX, &mut [0; 4]).unwrap_err();
+    assert!(matches!(&error, StorageError::Failed(f) if f.file == "a"), "{error}");
+    assert_eq!(error.failure().operation, "read");
+}
+
+#[test]
 fn files_do_what_the_trait_says() {
     let temp = tempfile::tempdir().unwrap();
     let disk = DiskStorage::open(temp.path()).unwrap();

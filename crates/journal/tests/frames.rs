@@ -145,6 +145,22 @@ fn records_that_do_not_fill_the_frame_are_refused() {
     assert_eq!(with(32, 513), FrameFault::Fields, "a place off the sectors");
     assert_eq!(with(36, u32::MAX), FrameFault::Fields, "a run that starts behind it");
     assert_eq!(with(60, u32::MAX), FrameFault::Fields, "a synced LSN that is still to come");
+    assert_eq!(with(56, 1), FrameFault::Fields, "a synced LSN that is its own first");
+}
+
+#[test]
+fn a_frame_belongs_to_one_place_of_one_journal() {
+    let segment = segment();
+    let start = frames(&segment)[1];
+    let frame = RawFrame::new(&segment[start..]).unwrap().check().unwrap();
+    let (id, start) = (frame.header().journal, start as u64);
+    let other = JournalId([9; 16]);
+    assert!(frame.belongs(id, 1, start));
+    for (journal, number, offset) in
+        [(other, 1, start), (id, 2, start), (id, 1, start + 512), (id, 2, 0), (other, 2, start)]
+    {
+        assert!(!frame.belongs(journal, number, offset), "{journal} {number} {offset}");
+    }
 }
 
 proptest! {

@@ -134,3 +134,23 @@ fn a_field_that_says_nothing_is_refused() {
         assert!(decode(&wrong).is_err(), "byte {at} = {value}");
     }
 }
+
+#[test]
+fn a_plan_of_seven_shipments_is_read_and_one_of_eight_is_not() {
+    for count in [0, 1, SHIPMENTS_PER_PLAN_MAX, SHIPMENTS_PER_PLAN_MAX + 1, 300] {
+        let (seq, promise_at) = (ReservationSeq(1), Timestamp(5));
+        let shipment = PlannedShipment { node: NodeNo(2), units: 3, promise_at, sure: 4 };
+        let shipments = vec![shipment; count];
+        let planned = Planned { seq, attempt: 1, shipments, note: Box::default() };
+        let change = Change::Nodes(Box::new(NodeChange::Planned(planned)));
+        let record = Record { stamp: Timestamp(1), change };
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes);
+        let read = decode(&bytes);
+        if count <= SHIPMENTS_PER_PLAN_MAX {
+            assert_eq!(read, Ok(record));
+        } else {
+            assert_eq!(read.expect_err("too many").what, "too many shipments", "{count}");
+        }
+    }
+}

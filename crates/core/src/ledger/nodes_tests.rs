@@ -544,3 +544,8 @@ proptest! {
         }
     }
 }
+
+#[path = "nodes_image_tests.rs"]
+mod image;
+#[path = "nodes_limit_tests.rs"]
+mod limit;

@@ -95,6 +95,7 @@ fn wish(r: &mut Reader<'_>, quantity: u16) -> Result<Wish, DecodeError> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::super::record::{Change, Record};
     use super::*;
     use proptest::prelude::*;
 
@@ -157,5 +158,29 @@ pub(super) mod tests {
             ),
             (WaitChange::Skipped { sku, number }, "34 00 0000 03000000 efbeadde00000000 11000000"),
         ]
+    }
+
+    #[test]
+    fn a_field_that_a_kind_does_not_use_is_zero() {
+        const FLAG: usize = 1;
+        const SMALL: usize = 2;
+        const INDEX: usize = 4;
+        for (n, (change, _)) in golden().into_iter().enumerate() {
+            let record = Record { stamp: Timestamp(1), change: Change::Wait(change) };
+            let mut bytes = Vec::new();
+            super::super::encode(&record, &mut bytes);
+            assert_eq!(super::super::decode(&bytes), Ok(record));
+            let unused: &[(usize, u8)] = match bytes[0] {
+                WAIT_TERMS => &[(FLAG, 2), (INDEX, 1)],
+                JOINED | OFFERED => &[(FLAG, 1)],
+                _ => &[(FLAG, 1), (SMALL, 1)],
+            };
+            for &(at, value) in unused {
+                let mut wrong = bytes.clone();
+                wrong[at] = value;
+                let error = super::super::decode(&wrong).expect_err("it says nothing there");
+                assert!(error.what.contains("does not use"), "record {n}, byte {at}: {error}");
+            }
+        }
     }
 }

@@ -546,6 +546,7 @@ fn a_damaged_image_of_a_line_is_refused() {
         &[1, 5 << 32 | 2_000, 0, 0],
         &[2, 1 << 32, 0, 0],
         &[3, 0, 0, 0],
+        &[1 << 8, OFFER, 0, 0],
     ] {
         assert!(ledger.load_waits(row).is_err(), "{row:?}");
     }
@@ -562,3 +563,6 @@ fn lines_are_bounded() {
     let answer = answer.expect("decided");
     assert!(matches!(answer, Answer::Refused(Refusal::Overloaded { .. })), "{answer:?}");
 }
+
+#[path = "waitlist_due_tests.rs"]
+mod due;
