@@ -173,7 +173,11 @@ impl<'a> Sweep<'a> {
                     true => self.stock[op.sku as usize].lacked(op.quantity, op.called.at),
                     false => self.owned(key).lacked(op.quantity, op.called.at),
                 };
-                self.refusals.look(holds && op.ask == Ask::Reserve, || tell(op));
+                let history = self.history;
+                self.refusals.look(holds && op.ask == Ask::Reserve, || {
+                    let of_sku = history.ops.iter().filter(|other| other.sku == op.sku);
+                    format!("{}, of {}", tell(op), story(history, op.sku, of_sku))
+                });
             }
             Said::Final | Said::Expired => {
                 let allowed: &[State] = match said {
@@ -346,6 +350,14 @@ fn may_take(op: &Op) -> bool {
 
 fn may_claim(op: &Op) -> bool {
     may_take(op) || matches!(op.heard, Some((_, Said::NoUnits)))
+}
+
+/// Describe what was asked of a SKU for whoever looks for the error, with the deaths of the server.
+pub(crate) fn story<'a>(history: &History, sku: u32, ops: impl Iterator<Item = &'a Op>) -> String {
+    let ops: Vec<String> = ops.map(tell).collect();
+    let crashes: Vec<u64> = history.crashes.iter().map(|crash| crash.at).collect();
+    let terms = history.skus[sku as usize];
+    format!("{terms:?}, crashes at {crashes:?}\n           {}", ops.join("\n           "))
 }
 
 /// Describe an operation for whoever looks for the error.

@@ -4,7 +4,7 @@
 //! buyers and keys that are its own, is searched alone. The search is that of `todc-utils` (Wing and
 //! Gong, extended by Lowe); the object is stock.rs. LSNs and the journal are not looked at.
 
-use crate::by_lsn::tell;
+use crate::by_lsn::story;
 use crate::history::{Ask, History, Op, Said};
 use crate::stock::{Step, Stock, Wish};
 use onrush::State;
@@ -33,8 +33,7 @@ pub fn check(history: &History) -> Check {
             continue;
         }
         check.look(is_explained(history, sku, ops), || {
-            let ops: Vec<String> = ops.iter().map(|op| tell(op)).collect();
-            format!("{:?}\n           {}", history.skus[sku], ops.join("\n           "))
+            story(history, sku as u32, ops.iter().copied())
         });
     }
     check
