@@ -27,7 +27,7 @@ pub fn check(history: &History, order: &Order) -> Verdict {
         match event {
             Event::Called(n) => sweep.call(n),
             Event::Heard(n) => sweep.hear(n),
-            Event::Crashed => sweep.crash(),
+            Event::Crashed(at) => sweep.crash(at),
         }
     }
     sweep.causes();
@@ -227,7 +227,9 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn crash(&mut self) {
+    /// What an answer says that was sent before the crash and heard after it holds up to this moment.
+    fn crash(&mut self, at: u64) {
+        self.now = at;
         for n in std::mem::take(&mut self.hanging) {
             let (op, key) = (&self.history.ops[n], self.key_of[n]);
             if op.ask == Ask::Reserve {

@@ -103,8 +103,8 @@ pub enum Event {
     Called(usize),
     /// Of the operation with this index.
     Heard(usize),
-    /// The server was killed.
-    Crashed,
+    /// The server was killed, at this moment.
+    Crashed(u64),
 }
 
 impl History {
@@ -152,7 +152,7 @@ impl History {
             }
         }
         for crash in &self.crashes {
-            events[crash.at as usize] = Some(Event::Crashed);
+            events[crash.at as usize] = Some(Event::Crashed(crash.at));
         }
         events.into_iter().flatten().collect()
     }

@@ -1,6 +1,6 @@
 //! Both checks accept what a correct server does, and each of them finds each fault.
 
-use crate::history::{History, Said};
+use crate::history::{Ask, History, Op, Said, Terms};
 use crate::order::Order;
 use crate::toy::{Fault, play};
 use crate::{by_lsn, search};
@@ -111,4 +111,25 @@ fn swapped_lsns_are_found_through_the_lsn() {
         assert!(!by_lsn_holds(&history, &order));
     }
     assert!(answers.len() > 2);
+}
+
+#[test]
+fn an_answer_sent_before_a_crash_may_be_heard_after_it() {
+    let mut history = History::default();
+    let sku = history.sku(Terms { supply: 1, limit: 1, hold_us: 1_000 });
+    let reserve = |history: &mut History, buyer| {
+        let called = history.moment(0);
+        let (key, ask) = (buyer, Ask::Reserve);
+        history.call(Op { sku, buyer, key, quantity: 1, ask, called, heard: None })
+    };
+    // The first takes the unit and is never answered; the second is refused while it has it.
+    reserve(&mut history, 0);
+    let refused = reserve(&mut history, 1);
+    history.crash(1);
+    history.hear(refused, 2, Said::NoUnits);
+    assert!(by_lsn_holds(&history, &Order::default()));
+    assert!(search_holds(&history));
+    let after = reserve(&mut history, 2);
+    history.hear(after, 3, Said::NoUnits);
+    assert!(!by_lsn_holds(&history, &Order::default()), "the unit was free by then");
 }
