@@ -12,12 +12,17 @@ const MEMORY_KIB: u32 = 8 << 20;
 /// A mutant may slow a test down; what takes so much longer than without one hangs.
 const TIMES_SLOWER: u32 = 25;
 const SECONDS_MORE: u64 = 8;
+/// Small tests of one program share a process up to this: starting it costs more than they do.
+const SHARED: Duration = Duration::from_millis(120);
 
-/// A test or a run of the simulator, as a process of its own.
+/// A test, or a run of the simulator.
+#[derive(Clone)]
 pub(super) struct Test {
     program: PathBuf,
     folder: PathBuf,
     arguments: Vec<String>,
+    /// Names of tests, behind the arguments; a run that cannot be shared has none.
+    names: Vec<String>,
     took: Duration,
     reached: BTreeSet<u32>,
 }
@@ -34,15 +39,34 @@ pub(super) enum End {
 }
 
 impl Test {
-    pub(super) fn new(program: PathBuf, folder: PathBuf, arguments: Vec<String>) -> Test {
-        Test { program, folder, arguments, took: Duration::ZERO, reached: BTreeSet::new() }
+    pub(super) fn new(program: PathBuf, folder: PathBuf, arguments: &[&str]) -> Test {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let (took, reached) = (Duration::ZERO, BTreeSet::new());
+        Test { program, folder, arguments, names: Vec::new(), took, reached }
+    }
+
+    /// One test of a program of tests.
+    pub(super) fn named(program: PathBuf, folder: PathBuf, name: &str) -> Test {
+        let test = Test::new(program, folder, &["--test-threads=1", "--exact"]);
+        Test { names: vec![name.to_owned()], ..test }
+    }
+
+    /// Run `other` in the same process, where both are small tests of one program.
+    fn share(&mut self, other: &Test) -> bool {
+        let small = self.took + other.took <= SHARED;
+        let same = self.program == other.program && !other.names.is_empty();
+        if small && same {
+            self.names.extend_from_slice(&other.names);
+            self.took += other.took;
+        }
+        small && same
     }
 
     /// Run it; `None` where it did not end in time. `sh` keeps the memory small and then becomes it.
     fn run(&self, setting: (&str, &str), limit: Duration) -> Result<Option<ExitStatus>> {
         let bounded = format!("ulimit -c 0; ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
-        command.args(["-c", &bounded]).arg(&self.program).args(&self.arguments);
+        command.args(["-c", &bounded]).arg(&self.program).args(&self.arguments).args(&self.names);
         command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         command.env(setting.0, setting.1).env("PROPTEST_MAX_SHRINK_ITERS", "0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -78,7 +102,7 @@ pub(super) fn measure(mut tests: Vec<Test>, work: &Path) -> Result<Vec<Test>> {
         let setting = ("MUTANTS_REACHED", file.to_str().context("a path that is text")?);
         let status = test.run(setting, Duration::from_secs(300))?;
         if !status.is_some_and(|status| status.success()) {
-            bail!("{:?} fails without a mutant", test.arguments);
+            bail!("{:?} {:?} fails without a mutant", test.arguments, test.names);
         }
         test.took = started.elapsed();
         let reached = std::fs::read_to_string(&file)?;
@@ -114,10 +138,16 @@ pub(super) fn judge(
 }
 
 fn judge_one<'a>(id: u32, tests: impl Iterator<Item = &'a Test>) -> Result<End> {
+    let mut runs: Vec<Test> = Vec::new();
+    for test in tests {
+        if !runs.iter_mut().any(|run| run.share(test)) {
+            runs.push(test.clone());
+        }
+    }
     let on = id.to_string();
     let mut end = End::Unreached;
-    for test in tests {
-        match test.run(("MUTANT", &on), test.limit())? {
+    for run in runs {
+        match run.run(("MUTANT", &on), run.limit())? {
             None => return Ok(End::Hung),
             Some(status) if !status.success() => return Ok(End::Caught),
             Some(_) => end = End::Survived,
@@ -132,8 +162,7 @@ mod tests {
 
     /// A "test" that fails when mutant 7 is on, hangs with 8, and tells that it reached place 7.
     fn shell(script: &str) -> Test {
-        let arguments = ["-c", script].map(str::to_owned).to_vec();
-        Test::new("/bin/sh".into(), std::env::temp_dir(), arguments)
+        Test::new("/bin/sh".into(), std::env::temp_dir(), &["-c", script])
     }
 
     #[test]
@@ -145,6 +174,20 @@ mod tests {
         let reached_as = BTreeMap::from([(7, 7), (9, 7), (10, 10)]);
         let ends = judge(&[7, 9, 10], &tests, &reached_as).expect("they start");
         assert_eq!((ends[&7], ends[&9], ends[&10]), (End::Caught, End::Survived, End::Unreached));
+    }
+
+    #[test]
+    fn small_tests_of_one_program_share_a_process() {
+        let named = |program: &str, name, ms| {
+            let test = Test::named(program.into(), std::env::temp_dir(), name);
+            Test { took: Duration::from_millis(ms), ..test }
+        };
+        let mut run = named("a", "one", 50);
+        assert!(run.share(&named("a", "two", 70)), "together they are small");
+        assert_eq!(run.names, ["one", "two"]);
+        assert!(!run.share(&named("a", "three", 1)), "it is long enough");
+        assert!(!named("a", "one", 1).share(&named("b", "two", 1)), "another program");
+        assert!(!named("a", "one", 1).share(&shell("exit 0")), "it has no name to be told by");
     }
 
     #[test]

@@ -219,7 +219,6 @@ fn stages(work: &Path) -> Result<[(&'static str, Vec<Test>); 2]> {
     }
     let simulator = work.join("target/planted/onrush-sim");
     for arguments in HISTORIES {
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         others.push(Test::new(simulator.clone(), work.join("tree/crates/sim"), arguments));
     }
     Ok([("the tests of core and journal", own), ("the engine's tests and the simulator", others)])
@@ -244,8 +243,7 @@ fn tests(work: &Path, packages: &[&str]) -> Result<Vec<Test>> {
         let listed = Command::new(program).args(["--list", "--format", "terse"]).output()?;
         for name in String::from_utf8_lossy(&listed.stdout).lines() {
             if let Some(name) = name.strip_suffix(": test") {
-                let only = ["--test-threads=1", "--exact", name].map(str::to_owned).to_vec();
-                tests.push(Test::new(PathBuf::from(program), folder.to_owned(), only));
+                tests.push(Test::named(PathBuf::from(program), folder.to_owned(), name));
             }
         }
     }
