@@ -200,3 +200,38 @@ impl Problem {
         wait_ms
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_and_a_library_are_told_the_same_about_asking_again() {
+        for refusal in [
+            Refusal::NotFound,
+            Refusal::Invalid("no".to_owned()),
+            Refusal::KeyReused,
+            Refusal::KeyInFlight,
+            Refusal::NotOpen { opens_at: None },
+            Refusal::Paused,
+            Refusal::Ended,
+            Refusal::NotEligible,
+            Refusal::PassRequired,
+            Refusal::PassInvalid,
+            Refusal::ChallengeRequired,
+            Refusal::RefusedRisk,
+            Refusal::LimitReached { limit: 1 },
+            Refusal::SoldOut { free: 0 },
+            Refusal::AllHeld { free: 0 },
+            Refusal::UnitsFree { free: 1 },
+            Refusal::AlreadyFinal,
+            Refusal::Expired,
+            Refusal::Overloaded { retry_after_ms: 1 },
+            Refusal::DiskFull,
+            Refusal::Stopping,
+        ] {
+            let page = Problem::of_refusal(refusal.clone()).code.page();
+            assert_eq!((page.code, page.retryable), (refusal.code(), refusal.retryable()));
+        }
+    }
+}
