@@ -1,8 +1,8 @@
 //! `cargo xtask mutants [PART…]`: is every line of the core and the journal held by some test?
 //!
 //! `cargo mutants` lists small changes and builds each: a day for the thousands of these two packages.
-//! Here all are built at once, each behind a switch ([`rewrite`]), and the environment says which one
-//! is on; a run takes minutes, since only the tests that reach a mutant are asked about it ([`judge`]).
+//! Here all are built at once, each behind a switch (`rewrite.rs`), and the environment says which one
+//! is on; a run takes minutes, since only the tests that reach a mutant are asked about it (`judge.rs`).
 //! What the compiler refuses is no mutant and is left out; constants have no switch and are listed.
 //!
 //! The tests of the two packages are asked first, then those of the engine, and last the simulator.
