@@ -33,6 +33,11 @@ const HISTORIES: [&[&str]; 5] = [
     &["--jobs", "1", "--crash-points", "--seeds", "100000000..100000006"],
 ];
 
+type Builder = fn(&Path) -> Result<Vec<Test>>;
+/// Whom mutants are shown to, as long as some are left, and what builds those tests.
+const STAGES: [(&str, Builder); 2] =
+    [("the tests of core and journal", own), ("the engine's tests and the simulator", others)];
+
 /// The mutants of each file, by its path in the tree.
 type Files = BTreeMap<String, Vec<Mutant>>;
 
@@ -52,32 +57,31 @@ pub fn run_all(root: &Path, parts: &[String]) -> Result<bool> {
     let mutants: Vec<&Mutant> = files.values().flatten().filter(named).collect();
     let viable: Vec<&Mutant> =
         mutants.iter().copied().filter(|m| built.reached_as.contains_key(&m.id)).collect();
-    let without = mutants.iter().filter(|m| built.without.contains(&m.id));
-    without.for_each(|mutant| println!("no switch  {}", mutant.name));
+    let without: Vec<&&Mutant> =
+        mutants.iter().filter(|mutant| built.without.contains(&mutant.id)).collect();
+    without.iter().for_each(|mutant| println!("no switch  {}", mutant.name));
 
     let mut left: Vec<u32> = viable.iter().map(|mutant| mutant.id).collect();
-    let mut caught = Vec::new();
-    for (who, tests) in stages(&work)? {
-        let tests = judge::measure(tests, &work)?;
+    for (who, tests) in STAGES {
+        if left.is_empty() {
+            break;
+        }
+        let tests = judge::measure(tests(&work)?, &work)?;
         let ends = judge::judge(&left, &tests, &built.reached_as)?;
-        let survived = |id: &u32| matches!(ends[id], End::Survived | End::Unreached);
         let before = left.len();
-        left.retain(survived);
+        left.retain(|id| matches!(ends[id], End::Survived | End::Unreached));
         println!("{} of {before} were caught by {who}", before - left.len());
-        caught.push(before - left.len());
     }
     for mutant in viable.iter().filter(|mutant| left.contains(&mutant.id)) {
         println!("survived   {}", mutant.name);
     }
-    let found: usize = caught.iter().sum();
-    let refused = mutants.len()
-        - viable.len()
-        - mutants.iter().filter(|m| built.without.contains(&m.id)).count();
+    let found = viable.len() - left.len();
     println!(
-        "{found} of {} caught ({:.1} %); {refused} do not compile, {} have no switch",
+        "{found} of {} caught ({:.1} %); {} do not compile, {} have no switch",
         viable.len(),
         found as f64 * 100.0 / viable.len().max(1) as f64,
-        built.without.len()
+        mutants.len() - viable.len() - without.len(),
+        without.len()
     );
     Ok(left.is_empty())
 }
@@ -210,9 +214,11 @@ fn refusals(work: &Path, spots: &BTreeMap<&str, Vec<Spot>>) -> Result<BTreeSet<u
     Ok(refused)
 }
 
-/// Whom mutants are shown to, one after the other.
-fn stages(work: &Path) -> Result<[(&'static str, Vec<Test>); 2]> {
-    let own = tests(work, &["-p", "onrush-core", "-p", "onrush-journal"])?;
+fn own(work: &Path) -> Result<Vec<Test>> {
+    tests(work, &["-p", "onrush-core", "-p", "onrush-journal"])
+}
+
+fn others(work: &Path) -> Result<Vec<Test>> {
     let mut others = tests(work, &["-p", "onrush"])?;
     if !run(&mut cargo(work, &["build", "--profile", "planted", "-p", "onrush-sim"]))?.ok {
         bail!("the simulator does not build with mutants");
@@ -221,7 +227,7 @@ fn stages(work: &Path) -> Result<[(&'static str, Vec<Test>); 2]> {
     for arguments in HISTORIES {
         others.push(Test::new(simulator.clone(), work.join("tree/crates/sim"), arguments));
     }
-    Ok([("the tests of core and journal", own), ("the engine's tests and the simulator", others)])
+    Ok(others)
 }
 
 /// Build the tests of some packages and list them.
