@@ -160,7 +160,7 @@ fn loom(root: &Path) -> Result<End> {
 /// Histories that each run of the tests lives through, and histories crashed at each of their changes:
 /// as many of each script.
 const HISTORIES: u64 = 300_000;
-const CRASHED_EVERYWHERE: u64 = 35_000;
+const CRASHED_EVERYWHERE: u64 = 42_000;
 /// Where the scripts begin; see `crates/sim/src/plan.rs`.
 const SCRIPTS: [u64; 3] = [0, 100_000_000, 200_000_000];
 

@@ -16,13 +16,12 @@ const SECONDS_MORE: u64 = 8;
 const SHARED: Duration = Duration::from_millis(120);
 
 /// A test, or a run of the simulator.
-#[derive(Clone)]
 pub(super) struct Test {
     program: PathBuf,
     folder: PathBuf,
     arguments: Vec<String>,
-    /// Names of tests, behind the arguments; a run that cannot be shared has none.
-    names: Vec<String>,
+    /// Goes behind the arguments, perhaps with others; what cannot share a process has none.
+    name: Option<String>,
     took: Duration,
     reached: BTreeSet<u32>,
 }
@@ -42,32 +41,44 @@ impl Test {
     pub(super) fn new(program: PathBuf, folder: PathBuf, arguments: &[&str]) -> Test {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let (took, reached) = (Duration::ZERO, BTreeSet::new());
-        Test { program, folder, arguments, names: Vec::new(), took, reached }
+        Test { program, folder, arguments, name: None, took, reached }
     }
 
     /// One test of a program of tests.
     pub(super) fn named(program: PathBuf, folder: PathBuf, name: &str) -> Test {
         let test = Test::new(program, folder, &["--test-threads=1", "--exact"]);
-        Test { names: vec![name.to_owned()], ..test }
+        Test { name: Some(name.to_owned()), ..test }
+    }
+}
+
+/// A process: one test, or several small ones of a program.
+struct Process<'a> {
+    first: &'a Test,
+    names: Vec<&'a str>,
+    took: Duration,
+}
+
+impl<'a> Process<'a> {
+    fn new(test: &'a Test) -> Process<'a> {
+        Process { first: test, names: test.name.as_deref().into_iter().collect(), took: test.took }
     }
 
-    /// Run `other` in the same process, where both are small tests of one program.
-    fn share(&mut self, other: &Test) -> bool {
-        let small = self.took + other.took <= SHARED;
-        let same = self.program == other.program && !other.names.is_empty();
-        if small && same {
-            self.names.extend_from_slice(&other.names);
-            self.took += other.took;
-        }
-        small && same
+    /// Take `other` in, where both are small tests of one program.
+    fn share(&mut self, other: &'a Test) -> bool {
+        let small = self.took + other.took <= SHARED && self.first.program == other.program;
+        let Some(name) = other.name.as_deref().filter(|_| small) else { return false };
+        self.names.push(name);
+        self.took += other.took;
+        true
     }
 
     /// Run it; `None` where it did not end in time. `sh` keeps the memory small and then becomes it.
     fn run(&self, setting: (&str, &str), limit: Duration) -> Result<Option<ExitStatus>> {
+        let test = self.first;
         let bounded = format!("ulimit -c 0; ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
-        command.args(["-c", &bounded]).arg(&self.program).args(&self.arguments).args(&self.names);
-        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        command.args(["-c", &bounded]).arg(&test.program).args(&test.arguments).args(&self.names);
+        command.current_dir(&test.folder).env("CARGO_MANIFEST_DIR", &test.folder);
         command.env(setting.0, setting.1).env("PROPTEST_MAX_SHRINK_ITERS", "0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().context("a test did not start")?;
@@ -100,9 +111,9 @@ pub(super) fn measure(mut tests: Vec<Test>, work: &Path) -> Result<Vec<Test>> {
         std::fs::write(&file, "")?;
         let started = Instant::now();
         let setting = ("MUTANTS_REACHED", file.to_str().context("a path that is text")?);
-        let status = test.run(setting, Duration::from_secs(300))?;
+        let status = Process::new(test).run(setting, Duration::from_secs(300))?;
         if !status.is_some_and(|status| status.success()) {
-            bail!("{:?} {:?} fails without a mutant", test.arguments, test.names);
+            bail!("{:?} {:?} fails without a mutant", test.name, test.arguments);
         }
         test.took = started.elapsed();
         let reached = std::fs::read_to_string(&file)?;
@@ -138,16 +149,16 @@ pub(super) fn judge(
 }
 
 fn judge_one<'a>(id: u32, tests: impl Iterator<Item = &'a Test>) -> Result<End> {
-    let mut runs: Vec<Test> = Vec::new();
+    let mut processes: Vec<Process<'_>> = Vec::new();
     for test in tests {
-        if !runs.iter_mut().any(|run| run.share(test)) {
-            runs.push(test.clone());
+        if !processes.iter_mut().any(|process| process.share(test)) {
+            processes.push(Process::new(test));
         }
     }
     let on = id.to_string();
     let mut end = End::Unreached;
-    for run in runs {
-        match run.run(("MUTANT", &on), run.limit())? {
+    for process in processes {
+        match process.run(("MUTANT", &on), process.limit())? {
             None => return Ok(End::Hung),
             Some(status) if !status.success() => return Ok(End::Caught),
             Some(_) => end = End::Survived,
@@ -182,12 +193,14 @@ mod tests {
             let test = Test::named(program.into(), std::env::temp_dir(), name);
             Test { took: Duration::from_millis(ms), ..test }
         };
-        let mut run = named("a", "one", 50);
-        assert!(run.share(&named("a", "two", 70)), "together they are small");
-        assert_eq!(run.names, ["one", "two"]);
-        assert!(!run.share(&named("a", "three", 1)), "it is long enough");
-        assert!(!named("a", "one", 1).share(&named("b", "two", 1)), "another program");
-        assert!(!named("a", "one", 1).share(&shell("exit 0")), "it has no name to be told by");
+        let tests = [named("a", "one", 50), named("a", "two", 70), named("a", "three", 1)];
+        let mut process = Process::new(&tests[0]);
+        assert!(process.share(&tests[1]), "together they are small");
+        assert_eq!(process.names, ["one", "two"]);
+        assert!(!process.share(&tests[2]), "it is long enough");
+        let (other, nameless) = (named("b", "one", 1), shell("exit 0"));
+        assert!(!Process::new(&tests[2]).share(&other), "another program");
+        assert!(!Process::new(&tests[2]).share(&nameless), "it has no name to be told by");
     }
 
     #[test]

@@ -220,7 +220,8 @@ fn a_look_stands_back_for_a_writer_who_was_kept_out() {
     let claim = ask(ANN, 1, 7, 1);
     for round in 0..30 {
         let ready = std::sync::Barrier::new(2);
-        w.claims.kept_out.store(1, Ordering::SeqCst);
+        // Relaxed: as in the product; the reader's start publishes it.
+        w.claims.kept_out.store(1, Ordering::Relaxed);
         let looked = std::thread::scope(|s| {
             let reader = s.spawn(|| {
                 ready.wait();
@@ -229,7 +230,8 @@ fn a_look_stands_back_for_a_writer_who_was_kept_out() {
             ready.wait();
             (0..3).for_each(|_| std::thread::yield_now());
             let claimed = w.claims.claim(&claim, 0, &w.board, &w.flights);
-            w.claims.kept_out.store(0, Ordering::SeqCst);
+            // Relaxed: it publishes nothing; what was claimed is behind the entry's lock.
+            w.claims.kept_out.store(0, Ordering::Relaxed);
             assert_eq!(claimed, Standing::Clear);
             reader.join().expect("it looks")
         });
